@@ -1,0 +1,138 @@
+"""What ANALYZE finds: the goal read, the workspace scanned, each statement with its evidence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from orch_nb.model.goal import Goal
+from orch_nb.model.view import View
+
+__all__ = [
+    "Analysis", "Complexity", "Component", "Domain", "Evidence", "Factor", "Question", "Risk",
+    "Scope", "Workflow",
+]  # fmt: skip
+
+
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where something was seen: a file and line (path relative to the workspace, `/`-separated),
+    or, with `path` empty, words of the goal."""
+
+    text: str = ""
+    path: str = ""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = self.path if self.line is None else f"{self.path}:{self.line}"
+        return " ".join(part for part in (where, self.text) if part)
+
+
+class Domain(msgspec.Struct, frozen=True):
+    """A field that the goal touches (databases, packaging, ...)."""
+
+    name: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Component(msgspec.Struct, frozen=True):
+    """A part of the codebase, found by its manifest. `kind`: application, library, service, ..."""
+
+    name: str
+    kind: str
+    language: str
+    path: str
+    evidence: Evidence = Evidence()
+
+
+class Workflow(msgspec.Struct, frozen=True):
+    """Work that already flows through the codebase: a CI file, a Makefile, a DAG."""
+
+    name: str
+    system: str
+    tasks: tuple[str, ...] = ()
+    evidence: Evidence = Evidence()
+
+
+class Scope(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was scanned. `languages` counts files; `skipped` counts what was left out, by reason;
+    `complete` is False when the scan stopped at its time bound."""
+
+    root: str = ""
+    files: int = 0
+    size_bytes: int = 0
+    languages: dict[str, int] = {}
+    skipped: dict[str, int] = {}
+    components: tuple[Component, ...] = ()
+    workflows: tuple[Workflow, ...] = ()
+    complete: bool = True
+    duration_s: float = 0.0
+
+
+class Factor(msgspec.Struct, frozen=True):
+    """A part of the complexity score: `points` of at most `most`, and what they rest on."""
+
+    name: str
+    points: int
+    most: int
+    evidence: str = ""
+
+
+class Complexity(msgspec.Struct, frozen=True):
+    """A score from 0 to 100: the sum of its factors, each of which can be argued with."""
+
+    factors: tuple[Factor, ...] = ()
+
+    @property
+    def score(self) -> int:
+        return sum(factor.points for factor in self.factors)
+
+
+class Risk(msgspec.Struct, frozen=True):
+    """Something that can go wrong. `likelihood` and `impact`: low, medium or high.
+
+    `pattern` is the id of the catalogue's pattern that mitigates it.
+    """
+
+    name: str
+    likelihood: str
+    impact: str
+    evidence: Evidence
+    mitigation: str = ""
+    pattern: str = ""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """Something the goal leaves open, for the person to answer."""
+
+    text: str
+    why: str = ""
+
+
+class Analysis(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """What is known of a goal and its workspace before anything is planned.
+
+    `operation` is the kind of operation (release, data pipeline, migration, ... or ""), `confidence`
+    0 to 1 how sure that is; `orchestrate` is False when one step in one place would do, and `advice`
+    then says what to do instead. `analysis.components`, `.workflows` and `.df` (the risks) are
+    DataFrames; the values stand in `scope.components`, `scope.workflows` and `risks`.
+    """
+
+    goal: Goal
+    operation: str = ""
+    confidence: float = 0.0
+    domains: tuple[Domain, ...] = ()
+    scope: Scope = Scope()
+    complexity: Complexity = Complexity()
+    risks: tuple[Risk, ...] = ()
+    questions: tuple[Question, ...] = ()
+    orchestrate: bool = True
+    advice: str = ""
+    duration_s: float = 0.0
+
+    df = View("analysis.df")
+    components = View("analysis.components")
+    workflows = View("analysis.workflows")
+
+    def _repr_mimebundle_(self, **_: Any) -> Any:
+        return View("analysis.show").__get__(self, Analysis)

@@ -1,0 +1,239 @@
+"""What can happen to a run: the only things a journal holds and a `Run` is folded from.
+
+Every change of a run's state is one of these facts, in the past tense, with `at`, the time it
+happened in seconds since the epoch (UTC). Events are made by the driver and by the scheduler, are
+committed before anything acts on them, and are never changed: a later version adds fields with
+defaults, so that it replays what an older one wrote.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from orch_nb.model.plan import Plan
+from orch_nb.model.status import RunStatus, Status
+
+__all__ = [
+    "AttemptFailed",
+    "AttemptLost",
+    "AttemptStarted",
+    "AttemptSucceeded",
+    "BackingOff",
+    "CancelRequested",
+    "Decided",
+    "Event",
+    "Failure",
+    "ProcessStarted",
+    "ResultRef",
+    "RetryRequested",
+    "RunEnded",
+    "RunOptions",
+    "RunResumed",
+    "RunStarted",
+    "TaskEnded",
+    "Waiting",
+    "decode_event",
+    "encode_event",
+]
+
+
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a run was asked for: what `execute` takes, as far as the journal can hold it."""
+
+    workers: int = 8
+    executor: str = "threads"
+    interactive: bool = False
+    approve: tuple[str, ...] = ()
+    workspace: str = ""
+
+
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why an attempt failed: the exception's name, its message, its traceback in the user's frames.
+
+    `kinds` names its class and every base, so that `non_retryable` holds in another process too.
+    """
+
+    type: str
+    message: str = ""
+    traceback: str = ""
+    kinds: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}" if self.message else self.type
+
+
+class ResultRef(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a result is kept: by content hash, in `format` json or pickle, `size` in bytes.
+
+    `format` "none" is None itself; "unstored" a value that no process but its own can have:
+    recovery runs such a task again. `preview` is a bounded text of the value, for people.
+    """
+
+    format: str = "none"
+    hash: str = ""
+    size: int = 0
+    preview: str = ""
+    reason: str = ""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="t"):
+    """A fact about a run. `at`: seconds since the epoch, UTC."""
+
+    at: float
+
+
+class RunStarted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_started"):
+    """A run began. With its plan, so that a journal alone can tell and continue it."""
+
+    run_id: str
+    plan: Plan
+    name: str = ""
+    options: RunOptions = RunOptions()
+
+
+class RunResumed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_resumed"):
+    """A run that was cut off or had ended goes on in a new process."""
+
+    options: RunOptions = RunOptions()
+    by: str = ""
+
+
+class RunEnded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_ended"):
+    status: RunStatus
+
+
+class CancelRequested(Event, frozen=True, kw_only=True, omit_defaults=True, tag="cancel"):
+    """A person or a signal wants a task, or (None) the run, cancelled."""
+
+    task: str | None = None
+    by: str = ""
+
+
+class RetryRequested(Event, frozen=True, kw_only=True, omit_defaults=True, tag="retry"):
+    """A person wants a task that did not succeed tried anew, and what it kept from running.
+
+    `reset` names all tasks that go back to pending, as the scheduler of the day saw them.
+    """
+
+    task: str
+    by: str = ""
+    reset: tuple[str, ...] = ()
+
+
+class Decided(Event, frozen=True, kw_only=True, omit_defaults=True, tag="decided"):
+    """A person (or a default) approved or rejected a gate, or ticked a todo item."""
+
+    task: str
+    approved: bool
+    by: str = ""
+    note: str = ""
+
+
+class AttemptStarted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="started"):
+    """An attempt was handed to an executor. `ready`: when the task had become ready."""
+
+    task: str
+    attempt: int
+    ready: float = 0.0
+
+
+class ProcessStarted(Event, frozen=True, kw_only=True, omit_defaults=True, tag="process"):
+    """An attempt runs as process group `pid`; `created` tells a reused pid apart."""
+
+    task: str
+    attempt: int
+    pid: int
+    created: float = 0.0
+
+
+class AttemptSucceeded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="succeeded"):
+    """`at` is when the attempt ended, `started` when its body began, in the executor's clock."""
+
+    task: str
+    attempt: int
+    started: float
+    result: ResultRef = ResultRef()
+    exit_code: int | None = None
+
+
+class AttemptFailed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="failed"):
+    """`timed_out`: by its timeout. `abandoned`: its thread could not be stopped and still runs."""
+
+    task: str
+    attempt: int
+    started: float
+    error: Failure
+    exit_code: int | None = None
+    timed_out: bool = False
+    abandoned: bool = False
+    cancelled: bool = False
+
+
+class AttemptLost(Event, frozen=True, kw_only=True, omit_defaults=True, tag="lost"):
+    """The process that ran an attempt is gone; the task runs again and no try is used up."""
+
+    task: str
+    attempt: int
+
+
+class BackingOff(Event, frozen=True, kw_only=True, omit_defaults=True, tag="backing_off"):
+    """The next attempt of a task waits until `until`, seconds since the epoch."""
+
+    task: str
+    until: float
+
+
+class Waiting(Event, frozen=True, kw_only=True, omit_defaults=True, tag="waiting"):
+    """A task waits for a person."""
+
+    task: str
+    prompt: str
+
+
+class TaskEnded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="ended"):
+    """A task ended without an attempt's outcome of its own: skipped, upstream_failed, cancelled,
+    failed (a rejection, exhausted retries) or succeeded (a milestone, an approval).
+
+    `cause` is the task that brought it about, `reason` says it in words.
+    """
+
+    task: str
+    status: Status
+    reason: str = ""
+    cause: str | None = None
+
+
+_ANY = (
+    RunStarted
+    | RunResumed
+    | RunEnded
+    | CancelRequested
+    | RetryRequested
+    | Decided
+    | AttemptStarted
+    | ProcessStarted
+    | AttemptSucceeded
+    | AttemptFailed
+    | AttemptLost
+    | BackingOff
+    | Waiting
+    | TaskEnded
+)
+
+
+def _enc_hook(value: Any) -> Any:
+    from orch_nb.model.plan import callable_name
+
+    if callable(value):
+        return callable_name(value)
+    return repr(value)  # a parameter that has no JSON form stands in the journal as its repr
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_enc_hook)
+_decoder = msgspec.json.Decoder(_ANY)
+
+#: JSON of one event, and back. `decode_event` raises msgspec.DecodeError on what is none.
+encode_event = _encoder.encode
+decode_event = _decoder.decode

@@ -1,0 +1,205 @@
+"""A plan: one epic (the goal), its stories, tasks and subtasks, as a DAG.
+
+A `Plan` is normalised when it is made and judged later: nested subtasks become tasks with `parent`,
+unsaid needs become said, and a parameter named after a task becomes a need. What is *wrong* with a
+plan, `graph.validate` says, all at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+from msgspec.structs import force_setattr, replace
+
+from orch_nb.model.goal import Criterion
+from orch_nb.model.task import Task, callable_name
+from orch_nb.model.view import View
+
+__all__ = ["Parameters", "Plan", "Story", "decode_plan", "encode", "parameters"]
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of the goal that can be told and checked by itself; tasks name it in `story`."""
+
+    id: str
+    title: str = ""
+    description: str = ""
+    owner: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.title or self.id
+
+
+class Parameters(msgspec.Struct, frozen=True):
+    """What a callable takes: names it requires, names with a default, `*args`, `**kwargs`."""
+
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    var_positional: bool = False
+    var_keyword: bool = False
+    positional_only: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.required + self.optional
+
+
+@functools.lru_cache(maxsize=4096)
+def _parameters(function: Callable[..., Any]) -> Parameters:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a builtin that does not say: it gets no arguments
+        return Parameters()
+    required, optional, positional_only = [], [], []
+    var_positional = var_keyword = False
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            var_positional = True
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            var_keyword = True
+        else:
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                positional_only.append(name)
+            (required if parameter.default is parameter.empty else optional).append(name)
+    return Parameters(
+        tuple(required), tuple(optional), var_positional, var_keyword, tuple(positional_only)
+    )
+
+
+def parameters(function: Callable[..., Any]) -> Parameters:
+    """What `function` takes; read once per function."""
+    try:
+        return _parameters(function)
+    except TypeError:  # an unhashable callable
+        return _parameters.__wrapped__(function)
+
+
+class Plan(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True, weakref=True
+):
+    """A goal and the tasks that reach it.
+
+    `plan.df` is a pandas DataFrame with a row a task, `plan.graph` a networkx DiGraph, `plan[id]` a
+    task. `params` are values that functions take by name and shell tasks find in
+    `ORCH_PARAM_<NAME>`.
+    """
+
+    goal: str
+    tasks: tuple[Task, ...] = ()
+    stories: tuple[Story, ...] = ()
+    params: dict[str, Any] = {}
+    criteria: tuple[Criterion, ...] = ()
+
+    df = View("plan.df")
+    graph = View("plan.graph")
+
+    def __post_init__(self) -> None:
+        tasks = tuple(_flattened(self.tasks))
+        if any(task.needs is None or task.run is not None for task in tasks):
+            tasks = tuple(_with_needs(tasks))
+        force_setattr(self, "tasks", tasks)
+        force_setattr(self, "criteria", tuple(self.criteria))
+        force_setattr(self, "stories", _stories(self.stories, tasks))
+
+    @functools.cached_property
+    def by_id(self) -> dict[str, Task]:
+        """Tasks by id, in the order of the plan (of duplicates the last)."""
+        return {task.id: task for task in self.tasks}
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """A hash of the plan as a document: equal plans have equal hashes, in any process."""
+        return hashlib.sha256(encode(self)).hexdigest()[:16]
+
+    def __getitem__(self, task: str) -> Task:
+        return self.by_id[task]
+
+    def __contains__(self, task: object) -> bool:
+        return task in self.by_id
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self.tasks)
+
+    def _repr_mimebundle_(self, **_: Any) -> Any:
+        return View("plan.show").__get__(self, Plan)
+
+
+def _flattened(tasks: Iterable[Task]) -> Iterator[Task]:
+    """Each task, then its subtasks below it, with `parent`, `story` and unsaid needs filled in."""
+    for task in tasks:
+        if not task.subtasks:
+            yield task
+            continue
+        yield replace(task, subtasks=())
+        children: list[Task] = []
+        for child in task.subtasks:
+            needs = child.needs
+            if needs is None:
+                needs = (children[-1].id,) if children else ()
+            children.append(replace(child, parent=task.id, story=task.story, needs=needs))
+        yield from _flattened(children)
+
+
+def _with_needs(tasks: tuple[Task, ...]) -> Iterator[Task]:
+    """Unsaid needs become the elder sibling (of a subtask) or none; parameters become needs."""
+    ids = {task.id for task in tasks}
+    youngest: dict[str, str] = {}
+    for task in tasks:
+        needs = task.needs
+        if needs is None:
+            elder = youngest.get(task.parent) if task.parent is not None else None
+            needs = (elder,) if elder is not None else ()
+        if task.parent is not None:
+            youngest[task.parent] = task.id
+        if callable(task.run):
+            taken = parameters(task.run).names
+            implied = [
+                name
+                for name in taken
+                if name in ids
+                and name not in task.with_
+                and name not in needs
+                and name != task.id
+            ]
+            needs = (*needs, *implied) if implied else needs
+        yield task if needs is task.needs else replace(task, needs=needs)
+
+
+def _stories(declared: Iterable[Story], tasks: tuple[Task, ...]) -> tuple[Story, ...]:
+    """The declared stories, then those that only tasks name."""
+    known = {story.id: story for story in declared}
+    for task in tasks:
+        if task.story is not None and task.story not in known:
+            known[task.story] = Story(id=task.story)
+    return tuple(known.values())
+
+
+def _enc_hook(value: Any) -> Any:
+    if callable(value):
+        return callable_name(value)
+    raise NotImplementedError(f"{type(value).__name__} has no form in a plan document")
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_enc_hook, order="deterministic")
+
+
+def encode(value: Any) -> bytes:
+    """JSON of a value of the model; callables become `module:name`. Raises TypeError."""
+    try:
+        return _ENCODER.encode(value)
+    except NotImplementedError as error:
+        raise TypeError(str(error)) from None
+
+
+def decode_plan(document: bytes | str) -> Plan:
+    """The plan that `encode` wrote; callables stay names until somebody supplies them."""
+    return msgspec.json.decode(document, type=Plan)

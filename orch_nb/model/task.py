@@ -1,0 +1,195 @@
+"""A task: the unit of work, and the policies that say when and how often it is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from orch_nb.model.duration import parse_duration
+
+__all__ = ["Approval", "RetryPolicy", "Subtask", "Task", "TriggerRule", "callable_name"]
+
+
+class TriggerRule(StrEnum):
+    """When a task may run, seen from how its upstream ended; in Airflow's spellings.
+
+    Source: https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dags.html#trigger-rules
+    """
+
+    ALL_SUCCESS = "all_success"
+    ALL_DONE = "all_done"
+    ONE_FAILED = "one_failed"
+    NONE_FAILED = "none_failed"
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a task is tried and how long it waits in between, in Temporal's vocabulary.
+
+    The wait before attempt n + 1, after n attempts have failed, is
+
+        min(maximum_interval_s, initial_interval_s * backoff_coefficient ** (n - 1))
+
+    spread by ±`jitter` of itself. `maximum_interval_s` None means 100 initial intervals.
+    `non_retryable` names exception classes (`"ValueError"` or `"module.Name"`), subclasses
+    included, that end the task at once.
+
+    Source: https://docs.temporal.io/encyclopedia/retry-policies
+    """
+
+    maximum_attempts: int = 1
+    initial_interval_s: float = 1.0
+    backoff_coefficient: float = 2.0
+    maximum_interval_s: float | None = None
+    jitter: float = 0.1
+    non_retryable: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.maximum_attempts < 1:
+            raise ValueError("retry: maximum_attempts is at least 1 (1 means no retry)")
+        if self.initial_interval_s < 0 or (self.maximum_interval_s or 0) < 0:
+            raise ValueError("retry: an interval is not negative")
+        if self.backoff_coefficient < 1:
+            raise ValueError("retry: backoff_coefficient is at least 1")
+        if not 0 <= self.jitter <= 1:
+            raise ValueError("retry: jitter is a share from 0 to 1")
+        if not isinstance(self.non_retryable, tuple):
+            force_setattr(self, "non_retryable", tuple(self.non_retryable))
+
+
+class Approval(msgspec.Struct, frozen=True):
+    """A gate: a question to a person. `default` ("approve" or "reject") answers a headless run."""
+
+    prompt: str
+    default: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.default not in (None, "approve", "reject"):
+            raise ValueError(f"approval: default is approve or reject, not {self.default!r}")
+
+
+_ONCE = RetryPolicy()
+
+
+class _TaskMeta(type(msgspec.Struct)):  # type: ignore[misc]  # msgspec's metaclass is untyped
+    """Lets `Task(timeout="30s", estimate="2s")` be written as documents spell it."""
+
+    def __call__(cls, *args: Any, **fields: Any) -> Any:
+        if "timeout" in fields:
+            fields["timeout_s"] = fields.pop("timeout")
+        if "estimate" in fields:
+            fields["estimate_s"] = fields.pop("estimate")
+        return super().__call__(*args, **fields)
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, metaclass=_TaskMeta):
+    """One unit of work with one action, or none (a milestone, which ends at once).
+
+    Actions: `run` (a callable, or a name: of the namespace, or `"module:function"`), `sh` (a shell
+    command), `approval` (a person decides), `todo` (a person does it and ticks it).
+
+    - `needs`: ids of the tasks it waits for. None means "not said": a `Plan` makes it (), or, for a
+      subtask, its elder sibling. A parameter of `run` that is named after a task is a need too.
+    - `trigger`: how those must have ended. `retry`: a `RetryPolicy`, or a number of attempts.
+    - `timeout_s` bounds one attempt, in seconds; `estimate_s` is what one is expected to take, as a
+      number or three (optimistic, likely, pessimistic). Both also as "30s", under the names
+      `timeout` and `estimate`.
+    - `with_`: arguments by name. `outputs`: globs of files that must exist afterwards.
+    - `required`: the run fails if this task does. `parent`: the task that this is a subtask of;
+      `subtasks` nests the other way round, and a `Plan` flattens it.
+    """
+
+    id: str
+    title: str = ""
+    description: str = ""
+    story: str | None = None
+    parent: str | None = None
+    run: Any = None
+    sh: str | None = None
+    approval: Approval | None = None
+    todo: str | None = None
+    with_: dict[str, Any] = msgspec.field(default_factory=dict, name="with")
+    needs: tuple[str, ...] | None = None
+    trigger: TriggerRule = TriggerRule.ALL_SUCCESS
+    retry: RetryPolicy = _ONCE
+    timeout_s: float | None = None
+    estimate_s: float | None = None
+    estimate_range_s: tuple[float, float, float] | None = None
+    outputs: tuple[str, ...] = ()
+    required: bool = True
+    owner: str = ""
+    subtasks: tuple[Task, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.needs is not None and type(self.needs) is not tuple:
+            needs = (self.needs,) if isinstance(self.needs, str) else tuple(self.needs)
+            force_setattr(self, "needs", needs)
+        if type(self.trigger) is not TriggerRule:
+            force_setattr(self, "trigger", TriggerRule(self.trigger))
+        if type(self.retry) is not RetryPolicy:
+            force_setattr(self, "retry", _retry(self.retry))
+        if self.timeout_s is not None and type(self.timeout_s) is not float:
+            force_setattr(self, "timeout_s", parse_duration(self.timeout_s))
+        if self.estimate_s is not None and type(self.estimate_s) is not float:
+            self._set_estimate(self.estimate_s)
+        if isinstance(self.approval, str):
+            force_setattr(self, "approval", Approval(self.approval))
+        for name in ("outputs", "subtasks"):
+            value = getattr(self, name)
+            if type(value) is not tuple:
+                force_setattr(self, name, (value,) if isinstance(value, str) else tuple(value))
+
+    def _set_estimate(self, estimate: Any) -> None:
+        if isinstance(estimate, (list, tuple)):
+            low, likely, high = (parse_duration(part) for part in estimate)
+            force_setattr(self, "estimate_range_s", (low, likely, high))
+            # The mean of PERT's beta distribution (Malcolm et al. 1959).
+            force_setattr(self, "estimate_s", (low + 4 * likely + high) / 6)
+        else:
+            force_setattr(self, "estimate_s", parse_duration(estimate))
+
+    @property
+    def kind(self) -> str:
+        """`python`, `shell`, `approval`, `todo` or `milestone`."""
+        if self.run is not None:
+            return "python"
+        if self.sh is not None:
+            return "shell"
+        if self.approval is not None:
+            return "approval"
+        return "todo" if self.todo is not None else "milestone"
+
+    @property
+    def label(self) -> str:
+        """The title, or the id where there is none."""
+        return self.title or self.id
+
+    @property
+    def waits_for_person(self) -> bool:
+        return self.approval is not None or self.todo is not None
+
+
+#: A `Task` whose `parent` is set; the hierarchy is Epic (the plan's goal) > Story > Task > Subtask.
+Subtask = Task
+
+
+def _retry(value: Any) -> RetryPolicy:
+    if isinstance(value, bool):
+        raise TypeError("retry: a number of attempts or a RetryPolicy, not a boolean")
+    if isinstance(value, int):
+        return RetryPolicy(maximum_attempts=value)
+    if isinstance(value, Mapping):
+        return RetryPolicy(**value)
+    raise TypeError(f"retry: a number of attempts or a RetryPolicy, not {value!r}")
+
+
+def callable_name(function: Callable[..., Any] | str) -> str:
+    """`module:qualified.name` of a callable, as plan documents and journals spell it."""
+    if isinstance(function, str):
+        return function
+    module = getattr(function, "__module__", None) or type(function).__module__
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return f"{module}:{name}"

@@ -1,0 +1,76 @@
+"""How a value shows itself without knowing how it looks.
+
+`.df`, `.graph`, `_repr_mimebundle_` and the `to_*` methods of a value are one descriptor, `View`,
+that finds its function by name on first use. So `model` imports neither pandas nor networkx nor
+`render`, `import orch_nb` stays cheap, and data still flows one way. `TARGETS` is the only place
+where orch_nb imports by name; a test resolves every row of it and every `View` of the package.
+The idea of a backend found by lazy name is redun's (`redun/executors/base.py`).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from typing import Any, overload
+
+__all__ = ["TARGETS", "Method", "View"]
+
+TARGETS: dict[str, str] = {
+    "plan.df": "orch_nb.render.frame:plan_frame",
+    "plan.graph": "orch_nb.render.network:plan_graph",
+    "plan.show": "orch_nb.render.bundle:plan_bundle",
+    "run.df": "orch_nb.render.frame:run_frame",
+    "run.graph": "orch_nb.render.network:run_graph",
+    "run.show": "orch_nb.render.bundle:run_bundle",
+    "analysis.df": "orch_nb.render.frame:analysis_frame",
+    "analysis.components": "orch_nb.render.frame:components_frame",
+    "analysis.workflows": "orch_nb.render.frame:workflows_frame",
+    "analysis.show": "orch_nb.render.bundle:analysis_bundle",
+    "research.df": "orch_nb.render.frame:research_frame",
+    "research.show": "orch_nb.render.bundle:research_bundle",
+    "report.df": "orch_nb.render.frame:report_frame",
+    "report.show": "orch_nb.render.bundle:report_bundle",
+    "report.to_html": "orch_nb.render.page:write_html",
+    "report.to_markdown": "orch_nb.render.page:write_markdown",
+    "operation.show": "orch_nb.render.bundle:operation_bundle",
+    "schedule.df": "orch_nb.render.frame:schedule_frame",
+}
+
+
+@functools.cache
+def resolve(name: str) -> Callable[..., Any]:
+    """The function that row `name` of `TARGETS` names."""
+    module, _, attribute = TARGETS[name].partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return function
+
+
+class View:
+    """A computed attribute of a value: `plan.df` calls the function that `TARGETS` names."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, value: None, owner: type) -> View: ...
+    @overload
+    def __get__(self, value: object, owner: type) -> Any: ...
+    def __get__(self, value: object | None, owner: type) -> Any:
+        return self if value is None else resolve(self.name)(value)
+
+
+class Method(View):
+    """The same for a method: `report.to_html(path)` calls the function with the value first."""
+
+    @overload
+    def __get__(self, value: None, owner: type) -> View: ...
+    @overload
+    def __get__(self, value: object, owner: type) -> Any: ...
+    def __get__(self, value: object | None, owner: type) -> Any:
+        if value is None:
+            return self
+        return functools.partial(self._call, value)
+
+    def _call(self, value: object, *args: Any, **kwargs: Any) -> Any:
+        return resolve(self.name)(value, *args, **kwargs)
