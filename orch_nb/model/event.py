@@ -14,6 +14,7 @@ import msgspec
 
 from orch_nb.model.plan import Plan
 from orch_nb.model.status import RunStatus, Status
+from orch_nb.model.task import callable_name
 
 __all__ = [
     "AttemptFailed",
@@ -224,8 +225,6 @@ _ANY = (
 
 
 def _enc_hook(value: Any) -> Any:
-    from orch_nb.model.plan import callable_name
-
     if callable(value):
         return callable_name(value)
     return repr(value)  # a parameter that has no JSON form stands in the journal as its repr

@@ -1,0 +1,101 @@
+"""The critical path: the chain of tasks that decides how long a plan takes.
+
+Earliest and latest times by one pass each way over a topological order (Kelley and Walker 1959,
+"Critical-Path Planning and Scheduling"), with as many workers as there are tasks:
+
+    earliest finish(t) = duration(t) + max(earliest finish of upstream)
+    latest finish(t)   = min(latest start of downstream)
+    slack(t)           = latest finish(t) - earliest finish(t)
+
+A task without an estimate counts as `default_s`. Of several longest chains the first in the order
+of the plan is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from orch_nb.graph.topology import invert, order, upstream
+from orch_nb.model.plan import Plan
+
+__all__ = ["CriticalPath", "critical_path", "durations", "remaining"]
+
+
+class CriticalPath(msgspec.Struct, frozen=True):
+    """`tasks` in order, `length_s`, and by task: slack, earliest start and finish, in seconds."""
+
+    tasks: tuple[str, ...]
+    length_s: float
+    slack_s: dict[str, float]
+    start_s: dict[str, float]
+    finish_s: dict[str, float]
+
+
+def durations(plan: Plan, default_s: float = 1.0) -> dict[str, float]:
+    """Expected seconds by task: the estimate; else 0 for a milestone or a gate, else `default_s`.
+
+    A parent whose only work is its subtasks has no duration of its own.
+    """
+    found = {}
+    for task in plan.tasks:
+        idle = task.kind in ("milestone", "approval")
+        found[task.id] = task.estimate_s if task.estimate_s is not None else (
+            0.0 if idle else default_s
+        )  # fmt: skip
+    return found
+
+
+def critical_path(
+    plan: Plan, durations_s: Mapping[str, float] | None = None, default_s: float = 1.0
+) -> CriticalPath:
+    """The critical path of an acyclic plan. `durations_s` overrides the estimates, by task id."""
+    lengths = {**durations(plan, default_s), **(durations_s or {})}
+    edges = upstream(plan)
+    after = invert(edges)
+    line = order(edges)
+    start: dict[str, float] = {}
+    finish: dict[str, float] = {}
+    for task in line:
+        start[task] = max((finish[other] for other in edges[task]), default=0.0)
+        finish[task] = start[task] + lengths[task]
+    end = max(finish.values(), default=0.0)
+    latest: dict[str, float] = {}
+    for task in reversed(line):
+        latest[task] = min((latest[other] - lengths[other] for other in after[task]), default=end)
+    slack = {task: max(0.0, latest[task] - finish[task]) for task in line}
+    return CriticalPath(_walk(edges, finish, start, end), end, slack, start, finish)
+
+
+def _walk(
+    edges: Mapping[str, tuple[str, ...]],
+    finish: Mapping[str, float],
+    start: Mapping[str, float],
+    end: float,
+) -> tuple[str, ...]:
+    """Back from a task that ends last through the upstream that ended when it began."""
+    rank = {task: n for n, task in enumerate(finish)}
+    last = [task for task in finish if finish[task] >= end]
+    path: list[str] = []
+    # Of those that end last, one that nothing waits for: a closing gate of no length is on the path.
+    task = max(last, key=lambda t: rank[t], default=None)
+    while task is not None:
+        path.append(task)
+        before = [other for other in edges[task] if finish[other] >= start[task]]
+        task = min(before, key=lambda t: rank[t], default=None)
+    return tuple(reversed(path))
+
+
+def remaining(plan: Plan, default_s: float = 1.0) -> dict[str, float]:
+    """Seconds from the start of each task to the end of the longest chain that hangs behind it.
+
+    The priority of list scheduling ("longest remaining path first", Graham 1969, Hu 1961).
+    """
+    lengths = durations(plan, default_s)
+    edges = upstream(plan)
+    after = invert(edges)
+    tail: dict[str, float] = {}
+    for task in reversed(order(edges)):
+        tail[task] = lengths[task] + max((tail[other] for other in after[task]), default=0.0)
+    return tail
