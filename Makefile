@@ -1,0 +1,57 @@
+# install   a .venv with everything; the others do it first where needed
+# demo      run the notebooks in a real kernel; leaves HTML reports in out/
+# test      every check, quick to slow; ends in pytest's summary
+# lint      the checks without the tests
+# lab       JupyterLab on the notebooks
+.PHONY: install demo test lint lab environment clean
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# The first interpreter that is new enough, whatever it is called.
+PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+
+# Programs of the venv before those of the user, and its kernel before any that the user registered
+# under the same name.
+export PATH := $(abspath $(BIN)):$(PATH)
+export JUPYTER_PREFER_ENV_PATH := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help:
+	@sed -n 's/^# //p' Makefile | head -5
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "orch_nb needs Python 3.11 or newer; found: $$(python3 --version 2>&1)." >&2; \
+		echo "Name one with: make install PYTHON=/path/to/python3.11" >&2; exit 1; fi
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@echo "installing orch_nb and its tools into $(VENV) (once; a few minutes)"
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: install
+	@$(BIN)/python .ci/demo.py notebooks out
+
+lint: install
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "run: ruff format ."; exit 1; }
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/mypy
+
+test: lint
+	@$(BIN)/python -m pytest --nbmake --nbmake-kernel=python3 --nbmake-timeout=280 \
+		-n $(or $(WORKERS),2) --dist loadfile tests notebooks $(PYTEST_ARGS)
+
+lab: install
+	@$(BIN)/jupyter lab --notebook-dir=notebooks
+
+environment: install
+	@$(BIN)/python .ci/environment.py environment.yml
+
+clean:
+	rm -rf $(VENV) out build dist
