@@ -14,7 +14,7 @@ from orch_nb.model.run import Run
 from orch_nb.model.status import Status
 from orch_nb.model.view import Method, View
 
-__all__ = ["Check", "Comparison", "FailureReport", "Operation", "Report"]
+__all__ = ["Check", "Comparison", "FailureReport", "Operation", "Report", "Result"]
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -53,6 +53,17 @@ class Comparison(msgspec.Struct, frozen=True):
     critical_run: bool = False
 
 
+class Result(msgspec.Struct, frozen=True):
+    """What a task returned: `text` is a bounded preview, `kind` how it is kept (json, pickle, or
+    unstored), `size_bytes` how much."""
+
+    task: str
+    story: str | None
+    text: str
+    kind: str
+    size_bytes: int
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The account of a run. `outcome` is one sentence, `next_lines` what a person can do now.
 
@@ -62,6 +73,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     run: Run
     outcome: str
+    results: tuple[Result, ...] = ()
     checks: tuple[Check, ...] = ()
     failures: tuple[FailureReport, ...] = ()
     comparison: tuple[Comparison, ...] = ()

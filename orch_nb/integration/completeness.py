@@ -1,0 +1,175 @@
+"""Is everything there? Three kinds of checks, each with what shows that it is met or what lacks.
+
+    task        a required task succeeded, or was skipped by its own rule (an `one_failed` task
+                where nothing failed): both count for the run too, and the evidence says which
+    output      a declared file exists. One that is older than its task counts only if the task
+                succeeded: a build may rightly leave what is up to date, a failed one left it over
+    criterion   what the goal had to show: all the tasks it names succeeded. One that names none is
+                not met, because nothing shows it
+
+Evidence names no absolute path: a report travels, and where it was made is nobody's business.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from orch_nb.model.goal import Criterion
+from orch_nb.model.quantity import count, duration, listed, size
+from orch_nb.model.report import Check
+from orch_nb.model.run import Run, TaskRun
+from orch_nb.model.status import Status
+from orch_nb.model.task import Task, TriggerRule
+
+__all__ = ["checks"]
+
+_EVIDENCE_CHARS = 160
+_MATCHES = 1000  # a pattern that matches more is counted no further: `**` can match a whole disk
+_CLOCK_SKEW_S = 2.0  # file systems keep times to 2 s at worst (FAT)
+
+
+def checks(run: Run, workspace: str | Path | None = None) -> tuple[Check, ...]:
+    """Every check of `run`, in the order task, output, criterion, and within each of the plan.
+
+    `workspace` is the folder that output patterns are relative to; None means the run's own, and
+    the working directory where the run has none.
+    """
+    root = Path(workspace or run.options.workspace or ".")
+    return (*_tasks(run), *_outputs(run, root), *_criteria(run))
+
+
+def _tasks(run: Run) -> Iterator[Check]:
+    for task in run.plan.tasks:
+        if task.required:
+            ended = run[task.id]
+            met = ended.status in (Status.SUCCEEDED, Status.SKIPPED)
+            yield Check("task", task.label, (task.id,), met, _how(task, ended))
+
+
+def _how(task: Task, ended: TaskRun) -> str:
+    """How a task ended, in words."""
+    status, reason = ended.status, _short(ended.reason)
+    if status == Status.SUCCEEDED:
+        return _succeeded(ended)
+    if status == Status.SKIPPED:
+        rule = "" if task.trigger is TriggerRule.ALL_SUCCESS else f" by its rule {task.trigger}"
+        return f"skipped{rule}" + (f": {reason}" if reason else "")
+    if status == Status.FAILED and ended.error is not None:
+        tries = tried(ended)
+        often = f" after {count(tries, 'attempt')}" if tries > 1 else ""
+        return f"failed{often}: {_short(str(ended.error))}"
+    if status == Status.WAITING:
+        return f"waiting for a person: {reason}"
+    return status.replace("_", " ") + (f": {reason}" if reason else "")
+
+
+def _succeeded(ended: TaskRun) -> str:
+    words = "succeeded"
+    if ended.attempts and ended.duration_s is not None:
+        words += f" in {duration(ended.duration_s)}"
+    if (tries := tried(ended)) > 1:
+        words += f", {count(tries, 'attempt')}"
+    return words + (f": {_short(ended.reason)}" if ended.reason else "")
+
+
+def tried(ended: TaskRun) -> int:
+    """How often a task was tried; an attempt that was lost with its process used up no try."""
+    return sum(attempt.status != "lost" for attempt in ended.attempts)
+
+
+class _Files(msgspec.Struct):
+    """What a pattern matches: paths as matched, their bytes, the newest change."""
+
+    names: list[str]
+    size_bytes: int = 0
+    changed: float = 0.0
+    more: bool = False
+    error: str = ""
+
+
+def _outputs(run: Run, root: Path) -> Iterator[Check]:
+    for task in run.plan.tasks:
+        ended = run[task.id]
+        for pattern in task.outputs:
+            if ended.status != Status.SUCCEEDED and not task.required:
+                continue  # what a task need not do, its outputs need not be
+            if ended.status == Status.SKIPPED:
+                yield Check(
+                    "output", pattern, (task.id,), True, f"not expected: {_how(task, ended)}"
+                )
+                continue
+            met, evidence = _output(ended, pattern, _match(root, pattern))
+            yield Check("output", pattern, (task.id,), met, evidence)
+
+
+def _output(ended: TaskRun, pattern: str, files: _Files) -> tuple[bool, str]:
+    if files.error:
+        return False, f"cannot be looked at: {files.error}"
+    if not files.names:
+        return False, f"no file matches `{pattern}`"
+    number = f"{count(len(files.names), 'file')}{' or more' if files.more else ''}"
+    which = f"`{files.names[0]}`" if len(files.names) == 1 else f"{number} ({listed(files.names)})"
+    evidence = f"{which}, {size(files.size_bytes)}"
+    began = ended.started.timestamp() if ended.started is not None else None
+    if began is not None and files.changed >= began - _CLOCK_SKEW_S:
+        return True, evidence
+    if ended.status == Status.SUCCEEDED:
+        return True, evidence + ("" if began is None else ", unchanged by this run")
+    return False, f"{evidence}, but from before: `{ended.task}` {ended.status.replace('_', ' ')}"
+
+
+def _match(root: Path, pattern: str) -> _Files:
+    """The files of `pattern` below `root`; a name that exists as it stands is not read as one."""
+    files = _Files([])
+    try:
+        if (root / pattern).exists():
+            found: Iterator[str] = iter([pattern])
+        else:
+            # Not Path.glob: it refuses an absolute pattern, which a plan may rightly have.
+            found = glob.iglob(pattern, root_dir=root, recursive=True)  # noqa: PTH207
+        for name in islice(found, _MATCHES):
+            stat = (root / name).stat()
+            files.names.append(name.replace(os.sep, "/"))
+            files.size_bytes += stat.st_size
+            files.changed = max(files.changed, stat.st_mtime)
+        files.names.sort()
+        files.more = next(found, None) is not None
+    except (OSError, ValueError) as error:  # no permission; a name that no file can have
+        files.error = error.strerror or "" if isinstance(error, OSError) else str(error)
+    return files
+
+
+def _criteria(run: Run) -> Iterator[Check]:
+    for criterion in run.plan.criteria:
+        met, evidence = _criterion(run, criterion)
+        yield Check("criterion", criterion.text, criterion.tasks, met, evidence)
+
+
+def _criterion(run: Run, criterion: Criterion) -> tuple[bool, str]:
+    if not criterion.tasks:
+        return False, "names no task, so nothing shows it"
+    parts, met = [], True
+    for name in criterion.tasks:
+        if name not in run.plan:
+            met = False
+            parts.append(f"`{name}` is no task of this plan")
+            continue
+        ended = run[name]
+        met = met and ended.status == Status.SUCCEEDED
+        shown = ended.result.preview if ended.result is not None else ""
+        parts.append(
+            f"`{name}` {_how(run.plan[name], ended)}" + (f" → {_short(shown)}" if shown else "")
+        )
+    return met, "; ".join(parts)
+
+
+def _short(text: str) -> str:
+    """The first line, cut where evidence would become a document."""
+    line = text.strip().partition("\n")[0]
+    return line if len(line) <= _EVIDENCE_CHARS else line[: _EVIDENCE_CHARS - 1] + "…"
