@@ -1,0 +1,435 @@
+"""The driver performs: it takes what happened, remembers it, and does what the scheduler says.
+
+One turn, on the loop's thread, handles everything that came in since the last:
+
+    inbox (outcomes, people's words, elapsed waits)
+      └► events ─► fold ─► scheduler.handle ─► more events ...      until there are no more
+                     └► journal.append(all of them)                 one transaction
+                          └► submit attempts, arm timers, stop attempts, tell observers
+
+So "succeeded" means committed: a dependent's start stands in the same transaction as the success
+that released it, and is performed after the commit. Everything that other threads may call
+(`report`, `approve`, `cancel` ...) only puts something into the inbox and wakes the loop, once a
+batch. Recovery is the same driver with a history: it replays it, declares what was in flight lost,
+and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import warnings
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from orch_nb.engine import holder
+from orch_nb.engine.arguments import arguments
+from orch_nb.engine.clock import SystemClock
+from orch_nb.engine.ports import (
+    AttemptKey,
+    AttemptRequest,
+    Clock,
+    Current,
+    Executor,
+    Journal,
+    Observer,
+    Outcome,
+    Request,
+    Timer,
+)
+from orch_nb.engine.results_view import Results
+from orch_nb.engine.scheduler import Elapsed, Scheduler, Stop
+from orch_nb.graph import topology
+from orch_nb.model import event as ev
+from orch_nb.model.plan import Plan
+from orch_nb.model.run import Run, RunState
+from orch_nb.model.status import RunStatus, Status
+
+__all__ = ["Driver"]
+
+_POLL_S = 0.25  # how often requests of other processes and logs are moved
+_GRACE_S = 5.0  # how long a stopped attempt may take to end before it is given up
+
+
+class Driver:
+    """One run being performed. Make it on the loop that performs it; `await drive()` is the run.
+
+    `cancel`, `approve`, `reject`, `retry` and `snapshot` may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        run_id: str,
+        journal: Journal,
+        executor: Executor,
+        options: ev.RunOptions,
+        name: str = "",
+        observers: Sequence[Observer] = (),
+        clock: Clock | None = None,
+        history: Sequence[ev.Event] = (),
+        retry: str | None = None,
+    ) -> None:
+        self.plan, self.run_id, self.name = plan, run_id, name
+        self.journal, self.executor, self.options = journal, executor, options
+        self.observers = list(observers)
+        self.state = RunState()
+        self._history, self._retry = history, retry
+        self._loop = asyncio.get_running_loop()
+        self._clock: Clock = clock if clock is not None else SystemClock()
+        self._scheduler = Scheduler(plan)
+        self._edges = topology.upstream(plan)
+        self._results = Results(self.state, journal)
+        self._inbox: deque[Any] = deque()
+        self._logs: deque[tuple[str, int, str, str]] = deque()
+        self._awake = False
+        self._done: asyncio.Future[None] = self._loop.create_future()
+        self._timers: dict[AttemptKey | str, Timer] = {}
+        self._stopping: dict[AttemptKey, str] = {}
+        self._live: set[AttemptKey] = set()
+
+    # -- the run -------------------------------------------------------------------------------
+
+    async def drive(self) -> Run:
+        """Perform the run to its end. Raises JournalError if it can no longer be remembered."""
+        self.executor.start(self._clock)
+        try:
+            self._begin()
+            self._poll()
+            await self._done
+        except asyncio.CancelledError:
+            self._give_up("the engine was stopped")
+            raise
+        finally:
+            for timer in self._timers.values():
+                timer.cancel()
+            self._flush_logs()
+            self.executor.stop()
+            self.journal.release(self.run_id)
+        return self.snapshot()
+
+    def _begin(self) -> None:
+        now = self._clock.now()
+        if not self._history:
+            first = ev.RunStarted(
+                at=now, run_id=self.run_id, plan=self.plan, name=self.name, options=self.options
+            )
+            self.journal.create(self.run_id, first, self.plan.hash)
+            self.state.apply(first)
+            self._notify([first])
+            self._turn(self._scheduler.handle(first))
+            return
+        for event in self._history:
+            self.state.apply(event)
+            self._scheduler.observe(event)
+        self.state.plan = self.plan
+        self._notify(self._history)
+        cancelling = self.state.cancelling and self.state.status == RunStatus.RUNNING
+        again: list[Any] = []
+        for task, attempt in self._scheduler.in_flight():
+            pid = self.state.tasks[task].pid
+            if pid is not None:
+                holder.kill_group(*pid)
+            again.append(ev.AttemptLost(at=now, task=task, attempt=attempt))
+        again += self._unkept(now)
+        again.append(ev.RunResumed(at=now, options=self.options))
+        if self._retry is not None:
+            again.append(self._retry_event(self._retry, now))
+        if cancelling:
+            again.append(ev.CancelRequested(at=now))
+        self._turn(again)
+        for state in self.state.tasks.values():
+            if state.status is Status.BACKING_OFF and state.until is not None:
+                self._arm(state.task, state.until)
+
+    def _unkept(self, now: float) -> list[ev.Event]:
+        """Successes whose results were not kept and are still needed: their tasks run again."""
+        again: dict[str, ev.Event] = {}
+        tasks = self.state.tasks
+        stack = [task.task for task in tasks.values() if not task.status.ended]
+        while stack:
+            for need in self._edges[stack.pop()]:
+                result = tasks[need].result if tasks[need].status is Status.SUCCEEDED else None
+                if result is not None and result.format == "unstored" and need not in again:
+                    again[need] = ev.RetryRequested(at=now, task=need, by="its result was not kept")
+                    stack.append(need)
+        return list(again.values())
+
+    def _turn(self, happened: Sequence[Any] = ()) -> None:
+        """Handle `happened` and all that follows from it, commit it, then act on it."""
+        queue: deque[Any] = deque(happened)
+        batch: list[ev.Event] = []
+        stops: list[Stop] = []
+        handle, apply = self._scheduler.handle, self.state.apply
+        while True:
+            while queue:
+                item = queue.popleft()
+                if type(item) is Stop:
+                    stops.append(item)
+                    continue
+                if type(item) is not Elapsed:
+                    batch.append(item)
+                    apply(item)
+                queue.extend(handle(item))
+            ends = self._scheduler.conclude(self._clock.now())
+            if not ends:
+                break
+            queue.extend(ends)
+        if batch:
+            self.journal.append(self.run_id, batch, self._results.take_blobs())
+        self._act(batch, stops)
+
+    def _act(self, batch: Sequence[ev.Event], stops: Sequence[Stop]) -> None:
+        attempts: list[AttemptRequest] = []
+        for event in batch:
+            kind = type(event)
+            if kind is ev.AttemptStarted:
+                request = self._request(event)  # type: ignore[arg-type]
+                if request is not None:
+                    attempts.append(request)
+            elif kind is ev.BackingOff:
+                self._arm(event.task, event.until)  # type: ignore[attr-defined]
+        if batch:
+            self._notify(batch)
+        if attempts:
+            self.executor.submit(attempts, self.report)
+        for stop in stops:
+            self._stop((stop.task, stop.attempt), "cancelled")
+        if batch and isinstance(batch[-1], ev.RunEnded) and not self._done.done():
+            self._done.set_result(None)
+
+    def _request(self, event: ev.AttemptStarted) -> AttemptRequest | None:
+        task, key = self.plan[event.task], (event.task, event.attempt)
+        args: tuple[Any, ...] = ()
+        kwargs: dict[str, Any] = {}
+        if task.run is not None:
+            try:
+                needs = self._edges[task.id]
+                args, kwargs = arguments(task, needs, self._results, self.plan.params)
+            except LookupError as error:
+                now = self._clock.now()
+                failure = ev.Failure("LookupError", str(error.args[0] if error.args else error))
+                self._live.add(key)
+                self.report([Outcome(key, now, now, failure=failure)])
+                return None
+        self._live.add(key)
+        if task.timeout_s is not None:
+            self._timers[key] = self._clock.call_at(
+                event.at + task.timeout_s, functools.partial(self._stop, key, "timeout")
+            )
+        return AttemptRequest(
+            task,
+            event.attempt,
+            Current(
+                task=task.id, attempt=event.attempt, run_id=self.run_id, params=self.plan.params
+            ),
+            args,
+            kwargs,
+            functools.partial(self._log, task.id, event.attempt),
+            functools.partial(self._process, task.id, event.attempt),
+            self.options.workspace,
+        )
+
+    # -- stopping ------------------------------------------------------------------------------
+
+    def _stop(self, key: AttemptKey, why: str) -> None:
+        if key not in self._live or key in self._stopping:
+            return
+        self._stopping[key] = why
+        if self.executor.cancel(key):
+            self._timers[key] = self._clock.call_at(
+                self._clock.now() + _GRACE_S, functools.partial(self._abandon, key)
+            )
+        else:
+            self._abandon(key)
+
+    def _abandon(self, key: AttemptKey) -> None:
+        """Record an attempt that cannot be stopped as ended; what it still reports is ignored."""
+        if key in self._live:
+            now = self._clock.now()
+            self.report([Outcome(key, 0.0, now, cancelled=True, value=_ABANDONED)])
+
+    def _ended(self, outcome: Outcome) -> ev.Event | None:
+        key = outcome.key
+        if key not in self._live:
+            return None  # an abandoned attempt has ended after all
+        self._live.discard(key)
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        why = self._stopping.pop(key, None)
+        abandoned = outcome.value is _ABANDONED
+        task, attempt = key
+        if outcome.failure is None and not outcome.cancelled:
+            ref = self._results.put(task, outcome.value)
+            return ev.AttemptSucceeded(
+                at=outcome.finished, task=task, attempt=attempt, started=outcome.started,
+                result=ref, exit_code=outcome.exit_code,
+            )  # fmt: skip
+        started = outcome.started or self._started(key)
+        failure = outcome.failure or ev.Failure("Cancelled")
+        if why == "timeout":
+            failure = self._timeout(task, abandoned)
+        elif abandoned:
+            failure = ev.Failure("Cancelled", "its thread cannot be stopped and still runs")
+        return ev.AttemptFailed(
+            at=outcome.finished, task=task, attempt=attempt, started=started, error=failure,
+            exit_code=outcome.exit_code, timed_out=why == "timeout", abandoned=abandoned,
+            cancelled=why == "cancelled" or (why is None and outcome.cancelled),
+        )  # fmt: skip
+
+    def _timeout(self, task: str, abandoned: bool) -> ev.Failure:
+        still = (
+            "; a synchronous function cannot be killed: its thread still runs"
+            if abandoned and self.plan[task].run is not None
+            else ""
+        )
+        message = f"took longer than its timeout of {self.plan[task].timeout_s:g} s{still}"
+        return ev.Failure("TimeoutError", message, kinds=("TimeoutError", "OSError", "Exception"))
+
+    def _started(self, key: AttemptKey) -> float:
+        run = self.state.tasks[key[0]].snapshot()
+        return run.attempts[-1].started.timestamp() if run.attempts else self._clock.now()
+
+    def _give_up(self, why: str) -> None:
+        for key in list(self._live):
+            self.executor.cancel(key)
+
+    # -- timers and the inbox ------------------------------------------------------------------
+
+    def _arm(self, task: str, until: float) -> None:
+        def elapsed() -> None:
+            self._timers.pop(task, None)
+            self._put(Elapsed(self._clock.now(), task))
+
+        self._timers[task] = self._clock.call_at(until, elapsed)
+
+    def report(self, outcomes: Sequence[Outcome]) -> None:
+        """Take outcomes of attempts, from any thread."""
+        self._inbox.extend(outcomes)
+        self._wake()
+
+    def _put(self, item: Any) -> None:
+        self._inbox.append(item)
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self._awake:
+            self._awake = True
+            try:
+                self._loop.call_soon_threadsafe(self._drain)
+            except RuntimeError:  # the loop is closed: a thread that was left behind has ended
+                self._inbox.clear()
+
+    def _drain(self) -> None:
+        self._awake = False  # before reading: what comes in from now on wakes the loop again
+        if self._done.done():
+            self._inbox.clear()
+            return
+        try:
+            happened: list[Any] = []
+            while self._inbox:
+                item = self._inbox.popleft()
+                if type(item) is Outcome:
+                    item = self._ended(item)
+                elif callable(item):
+                    item = item()
+                if item is not None:
+                    happened.append(item)
+            if happened:
+                self._turn(happened)
+        except Exception as error:  # told to whom awaits the run, by `drive`
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """The engine itself cannot go on (the journal is gone, a defect): stop, and say why."""
+        self._give_up(str(error))
+        if not self._done.done():
+            self._done.set_exception(error)
+
+    def _poll(self) -> None:
+        if self._done.done():
+            return
+        try:
+            self._flush_logs()
+            for request in self.journal.take_requests(self.run_id):
+                self._take(request)
+        except Exception as error:
+            self._fail(error)
+            return
+        self._timers["(poll)"] = self._clock.call_at(self._clock.now() + _POLL_S, self._poll)
+
+    def _flush_logs(self) -> None:
+        if self._logs:
+            lines = [self._logs.popleft() for _ in range(len(self._logs))]
+            self.journal.write_log(self.run_id, lines)
+
+    def _log(self, task: str, attempt: int, stream: str, text: str) -> None:
+        self._logs.append((task, attempt, stream, text))
+
+    def _process(self, task: str, attempt: int, pid: int) -> None:
+        now = self._clock.now()
+        try:
+            created = holder.born(pid)
+        except holder.Gone:
+            return  # it has ended already: nothing is left to be killed
+        self._put(ev.ProcessStarted(at=now, task=task, attempt=attempt, pid=pid, created=created))
+
+    def _notify(self, events: Sequence[ev.Event]) -> None:
+        for observer in list(self.observers):
+            try:
+                observer(events, self.state)
+            except Exception as error:  # an observer must not be able to harm the run
+                self.observers.remove(observer)
+                warnings.warn(
+                    f"an observer of run {self.run_id} raised and was dropped: {error!r}",
+                    RuntimeWarning, stacklevel=2,
+                )  # fmt: skip
+
+    # -- what people may do, from any thread ---------------------------------------------------
+
+    def cancel(self, task: str | None = None, by: str = "") -> None:
+        """Cancel a task, or (None) the run."""
+        self._put(lambda: ev.CancelRequested(at=self._clock.now(), task=task, by=by))
+
+    def approve(self, task: str, by: str = "", note: str = "") -> None:
+        """Approve a gate that waits, or tick a todo item."""
+        self._put(functools.partial(self._decision, task, True, by, note))
+
+    def reject(self, task: str, by: str = "", note: str = "") -> None:
+        self._put(functools.partial(self._decision, task, False, by, note))
+
+    def retry(self, task: str, by: str = "") -> None:
+        """Try a task anew that did not succeed, and what it kept from running."""
+        self._put(lambda: self._retry_event(task, self._clock.now(), by))
+
+    def snapshot(self) -> Run:
+        return self.state.snapshot(self._results, journal=self.journal.path)
+
+    def _decision(self, task: str, approved: bool, by: str, note: str) -> ev.Event | None:
+        state = self.state.tasks.get(task)
+        if state is None or state.status is not Status.WAITING:
+            return None
+        return ev.Decided(at=self._clock.now(), task=task, approved=approved, by=by, note=note)
+
+    def _retry_event(self, task: str, at: float, by: str = "") -> ev.Event | None:
+        state = self.state.tasks.get(task)
+        if state is None or not state.status.ended or state.status is Status.SUCCEEDED:
+            return None
+        reset = self._scheduler.reset_by_retry(task)
+        return ev.RetryRequested(at=at, task=task, by=by, reset=reset)
+
+    def _take(self, request: Request) -> None:
+        actions: Mapping[str, Callable[[], None]] = {
+            "approve": lambda: self.approve(request.task or "", request.by, request.note),
+            "reject": lambda: self.reject(request.task or "", request.by, request.note),
+            "cancel": lambda: self.cancel(request.task, request.by),
+            "retry": lambda: self.retry(request.task or "", request.by),
+        }
+        if request.verb in actions:
+            actions[request.verb]()
+
+
+_ABANDONED = object()

@@ -1,0 +1,352 @@
+"""The journal: every event of every run, in a SQLite file that survives a killed kernel.
+
+    event(run_id, seq, body)     one JSON row an event; the run is what folding them gives
+    blob(hash, body)             results, by content hash
+    run(run_id, ...)             an index for listing, derivable from the events
+    log(run_id, task, ...)       what shell tasks printed
+    request(run_id, verb, ...)   what a person asked from another process, for the driver to take
+
+WAL mode; `append` is one transaction. `synchronous=NORMAL` survives the death of the process
+("process"), `FULL` a power cut too ("power"). A run is held by one live process at a time: `claim`
+takes it in an immediate transaction.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from orch_nb.engine import holder, results
+from orch_nb.engine.ports import Blob, Journal, Request, RunRow
+from orch_nb.errors import JournalError, RunExists, RunHeld, RunNotFound
+from orch_nb.model.event import (
+    Event,
+    ResultRef,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    decode_event,
+    encode_event,
+)
+
+__all__ = ["DEFAULT_PATH", "MemoryJournal", "SqliteJournal", "open_journal"]
+
+DEFAULT_PATH = Path(".orch_nb") / "journal.db"
+VERSION = 1
+_LOG_LIMIT = 2_000_000  # characters of output kept per task and run
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS run(
+  run_id TEXT PRIMARY KEY, name TEXT NOT NULL, goal TEXT NOT NULL, plan_hash TEXT NOT NULL,
+  status TEXT NOT NULL, started REAL NOT NULL, finished REAL, holder TEXT NOT NULL DEFAULT '');
+CREATE TABLE IF NOT EXISTS event(
+  run_id TEXT NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY(run_id, seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS blob(hash TEXT PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS log(
+  id INTEGER PRIMARY KEY, run_id TEXT NOT NULL, task TEXT NOT NULL, attempt INTEGER NOT NULL,
+  stream TEXT NOT NULL, text TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS log_of_task ON log(run_id, task, id);
+CREATE TABLE IF NOT EXISTS request(
+  id INTEGER PRIMARY KEY, run_id TEXT NOT NULL, verb TEXT NOT NULL, task TEXT,
+  asked_by TEXT NOT NULL, note TEXT NOT NULL, at REAL NOT NULL);
+"""
+
+
+def open_journal(journal: str | os.PathLike[str] | Journal | None = None) -> Journal:
+    """`None`: the default file; `"memory"`: one that is gone with the process; else a path."""
+    if journal is None:
+        return SqliteJournal(DEFAULT_PATH)
+    if journal == "memory":
+        return MemoryJournal()
+    if isinstance(journal, (str, os.PathLike)):
+        return SqliteJournal(Path(journal))
+    return journal
+
+
+class SqliteJournal:
+    """A journal in a file. Opens or creates it; raises JournalError, saying what to do."""
+
+    def __init__(self, path: str | os.PathLike[str], *, durability: str = "process") -> None:
+        if durability not in ("process", "power"):
+            raise ValueError(f"durability is process or power, not {durability!r}")
+        self.path = str(path)
+        self._seq: dict[str, int] = {}
+        self._logged: dict[tuple[str, str], int] = {}
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                path, timeout=10, isolation_level=None, check_same_thread=False
+            )
+            self._open(durability)
+        except (sqlite3.Error, OSError) as error:
+            raise self._fault(error) from None
+
+    def _open(self, durability: str) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            raise JournalError(
+                f"The journal {self.path} was written by a newer orch_nb (its format is {version}, "
+                f"this one reads {VERSION}). Upgrade orch_nb, or use another file: --journal PATH."
+            )
+        self._db.execute("PRAGMA journal_mode=WAL")
+        level = "FULL" if durability == "power" else "NORMAL"
+        self._db.execute(f"PRAGMA synchronous={level}")
+        if version == 0:
+            self._db.executescript(_SCHEMA)
+            self._db.execute(f"PRAGMA user_version={VERSION}")
+
+    def _fault(self, error: Exception) -> JournalError:
+        text = str(error)
+        if "malformed" in text or "not a database" in text:
+            way = "It is damaged: move it away (a new one is made), or restore a copy."
+        elif "full" in text or getattr(error, "errno", None) == 28:
+            way = "The disk is full: free some room, then recover the run."
+        else:
+            way = 'Use a folder that can be written (--journal PATH), or journal="memory".'
+        return JournalError(f"The journal {self.path} cannot be used: {text}. {way}")
+
+    @contextlib.contextmanager
+    def _transaction(self, mode: str = "") -> Iterator[sqlite3.Connection]:
+        try:
+            self._db.execute(f"BEGIN {mode}")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._fault(error) from None
+
+    def _read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._fault(error) from None
+
+    # -- events --------------------------------------------------------------------------------
+
+    def create(self, run_id: str, event: Event, plan_hash: str) -> None:
+        """Begin a run with its first event. Raises RunExists."""
+        assert isinstance(event, RunStarted)
+        with self._transaction("IMMEDIATE") as db:
+            if db.execute("SELECT 1 FROM run WHERE run_id=?", (run_id,)).fetchone():
+                raise RunExists(
+                    f"The journal {self.path} has a run `{run_id}` already. "
+                    f"Continue it with recover({run_id!r}), or choose another run_id."
+                )
+            db.execute(
+                "INSERT INTO run VALUES(?,?,?,?,?,?,NULL,?)",
+                (run_id, event.name, event.plan.goal, plan_hash, "running", event.at,
+                 holder.myself()),
+            )  # fmt: skip
+            db.execute("INSERT INTO event VALUES(?,0,?)", (run_id, encode_event(event)))
+        self._seq[run_id] = 1
+
+    def claim(self, run_id: str) -> None:
+        """Hold an existing run for this process. Raises RunNotFound, RunHeld."""
+        with self._transaction("IMMEDIATE") as db:
+            row = db.execute("SELECT holder FROM run WHERE run_id=?", (run_id,)).fetchone()
+            if row is None:
+                raise self._unknown(run_id)
+            if holder.alive(row[0]):
+                raise RunHeld(
+                    f"Run `{run_id}` is being worked on by process {row[0].split(':')[-2]}. "
+                    "Cancel it there, or wait for its end."
+                )
+            db.execute("UPDATE run SET holder=? WHERE run_id=?", (holder.myself(), run_id))
+            (seq,) = db.execute(
+                "SELECT COALESCE(MAX(seq)+1, 0) FROM event WHERE run_id=?", (run_id,)
+            ).fetchone()
+        self._seq[run_id] = seq
+
+    def release(self, run_id: str) -> None:
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE run SET holder='' WHERE run_id=? AND holder=?", (run_id, holder.myself())
+            )
+
+    def append(self, run_id: str, events: Sequence[Event], blobs: Sequence[Blob] = ()) -> None:
+        """Keep a batch, all or nothing. When this returns the batch survives a kill."""
+        seq = self._seq[run_id]
+        rows = [(run_id, seq + n, encode_event(event)) for n, event in enumerate(events)]
+        with self._transaction() as db:
+            if blobs:
+                db.executemany(
+                    "INSERT OR IGNORE INTO blob VALUES(?,?)", [(b.ref.hash, b.data) for b in blobs]
+                )
+            db.executemany("INSERT INTO event VALUES(?,?,?)", rows)
+            for event in events:
+                if isinstance(event, RunEnded):
+                    db.execute(
+                        "UPDATE run SET status=?, finished=? WHERE run_id=?",
+                        (event.status.value, event.at, run_id),
+                    )
+                elif isinstance(event, RunResumed):
+                    db.execute(
+                        "UPDATE run SET status='running', finished=NULL WHERE run_id=?", (run_id,)
+                    )
+        self._seq[run_id] = seq + len(rows)
+
+    def history(self, run_id: str) -> list[Event]:
+        """All events of a run, in order. Raises RunNotFound."""
+        rows = self._read("SELECT body FROM event WHERE run_id=? ORDER BY seq", run_id)
+        if not rows:
+            raise self._unknown(run_id)
+        return [decode_event(body) for (body,) in rows]
+
+    def _unknown(self, run_id: str) -> RunNotFound:
+        known = [row[0] for row in self._read("SELECT run_id FROM run ORDER BY started DESC")][:5]
+        latest = f" The latest are: {', '.join(known)}." if known else " It has no runs yet."
+        return RunNotFound(f"The journal {self.path} has no run `{run_id}`.{latest}")
+
+    # -- results, logs, requests ---------------------------------------------------------------
+
+    def store(self, value: Any) -> tuple[ResultRef, Blob | None]:
+        return results.store(value)
+
+    def load(self, ref: ResultRef) -> Any:
+        """A result again. Raises LookupError where it was not kept."""
+        rows = self._read("SELECT body FROM blob WHERE hash=?", ref.hash) if ref.hash else []
+        return results.restore(ref, rows[0][0] if rows else None)
+
+    def write_log(self, run_id: str, lines: Sequence[tuple[str, int, str, str]]) -> None:
+        """Keep output as (task, attempt, stream, text); past a bound per task the rest is dropped,
+        and a last line says so."""
+        rows = []
+        for task, attempt, stream, text in lines:
+            written = self._logged.get((run_id, task), 0)
+            if written > _LOG_LIMIT:
+                continue
+            self._logged[run_id, task] = written + len(text)
+            if written + len(text) > _LOG_LIMIT:
+                text = text[: _LOG_LIMIT - written] + "\n… (more output was not kept)\n"
+            rows.append((run_id, task, attempt, stream, text))
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT INTO log(run_id, task, attempt, stream, text) VALUES(?,?,?,?,?)", rows
+            )
+
+    def read_log(self, run_id: str, task: str) -> str:
+        rows = self._read("SELECT text FROM log WHERE run_id=? AND task=? ORDER BY id", run_id, task)
+        return "".join(text for (text,) in rows)
+
+    def ask(self, run_id: str, request: Request) -> None:
+        """Leave a request for the process that works on the run. Raises RunNotFound."""
+        with self._transaction("IMMEDIATE") as db:
+            if not db.execute("SELECT 1 FROM run WHERE run_id=?", (run_id,)).fetchone():
+                raise self._unknown(run_id)
+            db.execute(
+                "INSERT INTO request(run_id, verb, task, asked_by, note, at) VALUES(?,?,?,?,?,?)",
+                (run_id, request.verb, request.task, request.by, request.note, time.time()),
+            )
+
+    def take_requests(self, run_id: str) -> list[Request]:
+        """The requests left for a run, each once."""
+        query = "SELECT id, verb, task, asked_by, note FROM request WHERE run_id=? ORDER BY id"
+        rows = self._read(query, run_id)
+        if rows:
+            with self._transaction() as db:
+                db.executemany("DELETE FROM request WHERE id=?", [(row[0],) for row in rows])
+        return [Request(verb, task, by, note) for _, verb, task, by, note in rows]
+
+    # -- listing -------------------------------------------------------------------------------
+
+    def runs(self) -> list[RunRow]:
+        """All runs, the newest first."""
+        rows = self._read(
+            "SELECT run_id, name, goal, status, started, finished, plan_hash, holder FROM run "
+            "ORDER BY started DESC, rowid DESC"
+        )
+        return [RunRow(*row[:7], held=holder.alive(row[7])) for row in rows]
+
+    def close(self) -> None:
+        self._db.close()
+
+
+class MemoryJournal:
+    """A journal that is gone with the process: for tests and throwaway runs. Same interface."""
+
+    path = "memory"
+
+    def __init__(self) -> None:
+        self._events: dict[str, list[Event]] = {}
+        self._rows: dict[str, RunRow] = {}
+        self._values: dict[str, Any] = {}
+        self._logs: dict[tuple[str, str], list[str]] = {}
+        self._requests: dict[str, list[Request]] = {}
+        self._held: set[str] = set()
+
+    def create(self, run_id: str, event: Event, plan_hash: str) -> None:
+        assert isinstance(event, RunStarted)
+        if run_id in self._events:
+            raise RunExists(f"This journal has a run `{run_id}` already; recover it.")
+        self._events[run_id] = [event]
+        self._held.add(run_id)
+        self._rows[run_id] = RunRow(
+            run_id, event.name, event.plan.goal, "running", event.at, None, plan_hash, True
+        )
+
+    def claim(self, run_id: str) -> None:
+        if run_id not in self._events:
+            raise RunNotFound(f"This journal has no run `{run_id}`.")
+        if run_id in self._held:
+            raise RunHeld(f"Run `{run_id}` is being worked on.")
+        self._held.add(run_id)
+
+    def release(self, run_id: str) -> None:
+        self._held.discard(run_id)
+
+    def append(self, run_id: str, events: Sequence[Event], blobs: Sequence[Blob] = ()) -> None:
+        self._events[run_id] += events
+
+    def history(self, run_id: str) -> list[Event]:
+        if run_id not in self._events:
+            raise RunNotFound(f"This journal has no run `{run_id}`.")
+        return list(self._events[run_id])
+
+    def store(self, value: Any) -> tuple[ResultRef, Blob | None]:
+        if value is None:
+            return ResultRef(), None
+        key = f"{id(value)}-{len(self._values)}"
+        self._values[key] = value
+        return ResultRef(format="memory", hash=key, preview=results.preview(value)), None
+
+    def load(self, ref: ResultRef) -> Any:
+        return None if ref.format == "none" else self._values[ref.hash]
+
+    def write_log(self, run_id: str, lines: Sequence[tuple[str, int, str, str]]) -> None:
+        for task, _, _, text in lines:
+            self._logs.setdefault((run_id, task), []).append(text)
+
+    def read_log(self, run_id: str, task: str) -> str:
+        return "".join(self._logs.get((run_id, task), ()))
+
+    def ask(self, run_id: str, request: Request) -> None:
+        self._requests.setdefault(run_id, []).append(request)
+
+    def take_requests(self, run_id: str) -> list[Request]:
+        return self._requests.pop(run_id, [])
+
+    def runs(self) -> list[RunRow]:
+        found = []
+        for run_id, row in self._rows.items():
+            events = self._events[run_id]
+            end = events[-1] if isinstance(events[-1], RunEnded) else None
+            found.append(
+                RunRow(
+                    run_id, row.name, row.goal,
+                    end.status.value if end else "running", row.started,
+                    end.at if end else None, row.plan_hash, run_id in self._held,
+                )
+            )  # fmt: skip
+        return found[::-1]
+
+    def close(self) -> None:
+        """Nothing to close; what it holds stays readable."""

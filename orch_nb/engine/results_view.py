@@ -1,0 +1,64 @@
+"""The results of a run, in process by reference, from the journal when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orch_nb.engine.ports import Blob, Journal
+from orch_nb.model.event import ResultRef
+from orch_nb.model.run import RunState
+from orch_nb.model.status import Status
+
+__all__ = ["Results"]
+
+
+class Results(Mapping[str, Any]):
+    """What succeeded tasks returned, by task id. A value that this process made is that very
+    object; one of an earlier process is read from the journal on first use.
+
+    Raises KeyError for a task that did not succeed, LookupError for a value that was not kept.
+    """
+
+    def __init__(self, state: RunState, journal: Journal) -> None:
+        self._state, self._journal = state, journal
+        self._values: dict[str, Any] = {}
+        self._blobs: list[Blob] = []
+
+    def put(self, task: str, value: Any) -> ResultRef:
+        """Take a new result; its bytes wait in `take_blobs` for the journal."""
+        self._values[task] = value
+        ref, blob = self._journal.store(value)
+        if blob is not None:
+            self._blobs.append(blob)
+        return ref
+
+    def take_blobs(self) -> list[Blob]:
+        blobs, self._blobs = self._blobs, []
+        return blobs
+
+    def __getitem__(self, task: str) -> Any:
+        if task in self._values:
+            return self._values[task]
+        state = self._state.tasks.get(task)
+        if state is None or state.status is not Status.SUCCEEDED:
+            # Downstream of a skip or a failure (all_done, none_failed) there is nothing: None.
+            if state is not None and state.status.ended:
+                return None
+            raise KeyError(task)
+        value = None if state.result is None else self._journal.load(state.result)
+        self._values[task] = value
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (t.task for t in self._state.tasks.values() if t.status is Status.SUCCEEDED)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, task: object) -> bool:
+        state = self._state.tasks.get(task) if isinstance(task, str) else None
+        return state is not None and state.status is Status.SUCCEEDED
+
+    def __repr__(self) -> str:
+        return f"<results of {', '.join(self) or 'no task'}>"

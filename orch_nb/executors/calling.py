@@ -1,0 +1,25 @@
+"""Calling a task's function, the same in every executor that runs it in this process."""
+
+from __future__ import annotations
+
+from orch_nb.engine.ports import AttemptRequest, Clock, Outcome, entered
+from orch_nb.executors.failure import failure_of
+
+__all__ = ["call"]
+
+
+def call(request: AttemptRequest, clock: Clock) -> Outcome:
+    """Run one attempt of a synchronous function here and now, with `current()` set.
+
+    Everything it may raise becomes an outcome, `SystemExit` and `KeyboardInterrupt` too: a task
+    that calls `sys.exit` has failed, and must not take the engine along.
+    """
+    token = entered.set(request.current)
+    started = clock.now()
+    try:
+        value = request.task.run(*request.args, **request.kwargs)
+    except BaseException as error:
+        return Outcome(request.key, started, clock.now(), failure=failure_of(error))
+    finally:
+        entered.reset(token)
+    return Outcome(request.key, started, clock.now(), value)

@@ -1,0 +1,47 @@
+"""An exception as a `Failure`: its names, its message, its traceback in the user's own frames."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+from orch_nb.model.event import Failure
+
+__all__ = ["failure_of"]
+
+_OURS = str(Path(__file__).resolve().parent.parent)
+_FRAMES = 20
+_MESSAGE = 4000
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What an executor reports of an exception. Never raises, whatever the exception's `__str__`."""
+    try:
+        message = str(error)
+    except Exception as second:
+        message = f"(its message cannot be shown: {type(second).__name__})"
+    kinds = tuple(
+        f"{cls.__module__}.{cls.__qualname__}" if cls.__module__ != "builtins" else cls.__qualname__
+        for cls in type(error).__mro__[:-1]
+    )
+    if len(message) > _MESSAGE:
+        message = message[:_MESSAGE] + "…"
+    return Failure(type(error).__qualname__, message, trimmed(error), kinds)
+
+
+def trimmed(error: BaseException) -> str:
+    """The traceback without the frames of this package, causes included, bounded in length."""
+    try:
+        told = traceback.TracebackException.from_exception(error, limit=-200)
+    except Exception as second:  # a foreign __str__ or __cause__ may raise anything
+        return f"(no traceback: {type(second).__name__})"
+    seen: set[int] = set()
+    part: traceback.TracebackException | None = told
+    while part is not None and id(part) not in seen:
+        seen.add(id(part))
+        kept = [frame for frame in part.stack if not frame.filename.startswith(_OURS)]
+        if len(kept) > _FRAMES:
+            kept = kept[: _FRAMES // 2] + kept[-_FRAMES // 2 :]
+        part.stack = traceback.StackSummary.from_list(kept)
+        part = part.__cause__ or part.__context__
+    return "".join(told.format()).rstrip()
