@@ -56,7 +56,9 @@ def _parameters(function: Callable[..., Any]) -> Parameters:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # a builtin that does not say: it gets no arguments
         return Parameters()
-    required, optional, positional_only = [], [], []
+    required: list[str] = []
+    optional: list[str] = []
+    positional_only: list[str] = []
     var_positional = var_keyword = False
     for name, parameter in signature.parameters.items():
         if parameter.kind is parameter.VAR_POSITIONAL:
