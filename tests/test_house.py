@@ -73,7 +73,7 @@ def test_the_public_names_are_sorted_and_each_says_what_it_is():
             assert inspect.getdoc(value), f"{name} has no docstring"
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", ["orch_nb", *MODULES])
 def test_the_examples_in_docstrings_hold(module):
     assert doctest.testmod(importlib.import_module(module)).failed == 0
 
@@ -102,15 +102,23 @@ def test_every_view_of_the_package_is_in_the_table_and_every_row_is_used():
 # -- who may know whom: import-linter has the contracts, this is a second net, by other means
 
 
-def imported(source: Path) -> set[str]:
-    """The top-level packages that a file imports, anywhere in it."""
-    found = set()
-    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            found.add(node.module.split(".")[0])
-    return found
+class Imports(ast.NodeVisitor):
+    """The top-level packages that a file imports, anywhere in it but for the type checker."""
+
+    def __init__(self, source: Path) -> None:
+        self.found: set[str] = set()
+        self.visit(ast.parse(source.read_text(encoding="utf-8")))
+
+    def visit_If(self, node: ast.If) -> None:
+        if getattr(node.test, "id", "") != "TYPE_CHECKING":
+            self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.found |= {alias.name.split(".")[0] for alias in node.names}
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        if node.level == 0 and node.module:
+            self.found.add(node.module.split(".")[0])
 
 
 @pytest.mark.parametrize(
@@ -123,7 +131,7 @@ def imported(source: Path) -> set[str]:
 )
 def test_a_package_is_known_only_in_its_room(packages, rooms):
     elsewhere = {
-        str(source.relative_to(PACKAGE)): imported(source) & packages
+        str(source.relative_to(PACKAGE)): Imports(source).found & packages
         for source in SOURCES
         if source.relative_to(PACKAGE).parts[0] not in rooms
     }
