@@ -1,0 +1,129 @@
+"""Values and phases as mimebundles: what a notebook displays and keeps.
+
+A value shows itself as one bundle, `text/html`, `text/markdown` and `text/plain`, drawings within.
+
+A cell's phases are displayed by `section_bundles`, drawings and tables in outputs of their own:
+
+    {text/html: <details open><summary>3 DECOMPOSE ...</summary><img alt>..., image/png, text/plain}
+    {text/html: the tables, text/markdown, text/plain}
+
+JupyterLab, nbviewer and `nbconvert --to html` take the HTML of both and read as one; GitHub too,
+which keeps `<details>` and drops the data URI, so that the `alt` speaks; `nbconvert --to markdown`
+takes the HTML; a LaTeX export takes the PNG of the first and the Markdown or text of the second. In
+one bundle with a PNG the tables would be lost to LaTeX, which prefers the picture. The phase's line
+is the summary of the first output, so that every phase has exactly one line whatever is closed; the
+tables stand in the second under a line of their own only where they may be closed. No bundle has
+`image/svg+xml`: it is dropped by an untrusted notebook and stops a LaTeX export.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from orch_nb.model.analysis import Analysis
+from orch_nb.model.plan import Plan
+from orch_nb.model.report import Operation, Report
+from orch_nb.model.research import Research
+from orch_nb.model.run import Run
+from orch_nb.render import html, markdown, text
+from orch_nb.render.document import Block, Document, Drawing, Fold, Header, Section, Text, line
+from orch_nb.render.sections import (
+    analyze_section,
+    document,
+    header,
+    operation_document,
+    report_document,
+    research_section,
+)
+
+__all__ = [
+    "Bundle", "analysis_bundle", "document_bundle", "header_bundle", "operation_bundle",
+    "plan_bundle", "report_bundle", "research_bundle", "run_bundle", "section_bundle",
+    "section_bundles",
+]  # fmt: skip
+
+Bundle: TypeAlias = dict[str, str | bytes]
+
+
+def document_bundle(shown: Document) -> Bundle:
+    """A whole document as one bundle."""
+    return {
+        "text/html": html.document_html(shown),
+        "text/markdown": markdown.document_markdown(shown),
+        "text/plain": text.document_text(shown),
+    }
+
+
+def plan_bundle(plan: Plan) -> Bundle:
+    return document_bundle(document(plan))
+
+
+def run_bundle(run: Run) -> Bundle:
+    return document_bundle(document(run.plan, run))
+
+
+def analysis_bundle(analysis: Analysis) -> Bundle:
+    return section_bundle(analyze_section(analysis))
+
+
+def research_bundle(research: Research) -> Bundle:
+    return section_bundle(research_section(research))
+
+
+def report_bundle(report: Report) -> Bundle:
+    return document_bundle(report_document(report))
+
+
+def operation_bundle(operation: Operation) -> Bundle:
+    return document_bundle(operation_document(operation))
+
+
+def section_bundle(section: Section) -> Bundle:
+    """A section as one bundle, drawings and all."""
+    return document_bundle(Document(None, (section,)))
+
+
+def header_bundle(
+    plan: Plan, run: Run | None = None, report: Report | None = None, *, name: str = ""
+) -> Bundle:
+    """The outcome's lines; for the head of a cell's output."""
+    return made_header_bundle(header(plan, run, report, name=name))
+
+
+def made_header_bundle(made: Header) -> Bundle:
+    return {
+        "text/html": html.wrap(html.header_html(made)),
+        "text/markdown": markdown.header_markdown(made),
+        "text/plain": text.header_text(made),
+    }
+
+
+def section_bundles(section: Section) -> list[Bundle]:
+    """A phase for display in a cell: see the module's docstring."""
+    drawings = tuple(block for block in section.blocks if isinstance(block, Drawing))
+    rest = tuple(block for block in section.blocks if not isinstance(block, Drawing))
+    if not drawings:
+        return [section_bundle(section)]
+    first = Section(section.number, section.title, section.finding, drawings, section.open)
+    picture: Bundle = {
+        "text/html": html.document_html(Document(None, (first,))),
+        "text/plain": text.section_text(first),
+    }
+    png = drawings[0].png() if drawings[0].png is not None else None
+    if png is not None:
+        picture["image/png"] = png
+    return [picture, _detail(section, rest)] if rest else [picture]
+
+
+def _detail(section: Section, rest: tuple[Block, ...]) -> Bundle:
+    """The tables of a phase, indented like the drawing above them."""
+    name = section.title.capitalize()
+    body: tuple[Block, ...] = rest
+    if not section.open:
+        body = (Fold(line(Text(f"{name} in detail", muted=True)), rest),)
+    inner = "".join(html.block_html(block) for block in body)
+    return {
+        "text/html": html.wrap(f'<div style="padding:0 0 4px 16px">{inner}</div>'),
+        "text/markdown": "\n\n".join(markdown.block_markdown(block) for block in body),
+        "text/plain": "\n\n".join(text.block_text(block) for block in body),
+    }

@@ -1,0 +1,164 @@
+"""DECOMPOSE: the plan, its graph, its critical path, its shape, and what can fail."""
+
+from __future__ import annotations
+
+from orch_nb.graph.failure_modes import failure_modes
+from orch_nb.graph.strategy import coordination
+from orch_nb.graph.topology import find_cycles, shape, upstream
+from orch_nb.model.plan import Plan
+from orch_nb.model.quantity import count, duration, listed, number
+from orch_nb.model.run import Run
+from orch_nb.model.task import Task, TriggerRule
+from orch_nb.render.document import (
+    Block,
+    Code,
+    CodeBlock,
+    Fold,
+    Line,
+    Paragraph,
+    Section,
+    Table,
+    Text,
+    line,
+)
+from orch_nb.render.drawing import plan_drawings
+from orch_nb.render.facts import Entry, critical, situation
+from orch_nb.render.header import tasks_in_stories
+from orch_nb.render.plaintext import one_line
+from orch_nb.render.rows import hierarchy, table
+
+__all__ = ["decompose_section"]
+
+_PATH = 5
+
+
+def decompose_section(
+    plan: Plan, run: Run | None = None, *, document: str = "", is_open: bool = True
+) -> Section:
+    """The plan; with a run its graph is painted by it, and what it was made of stays behind folds.
+
+    `document` is the plan as YAML. A plan that has a cycle shows what it can.
+    """
+    blocks: list[Block] = [*plan_drawings(plan, run)]
+    if plan.tasks and not _cycles(plan):
+        strategy = coordination(plan)
+        reason = f": {strategy.reason}" if strategy.reason else ""
+        blocks.append(Paragraph(line("Coordination: ", Text(strategy.name, strong=True), reason)))
+    folded = run is not None
+    for block, summary in (
+        (_tasks(plan), f"Plan: {tasks_in_stories(plan)}, needs, estimates, slack"),
+        (_failure_modes(plan), "What can fail, and how it is handled"),
+    ):
+        if block is not None:
+            hidden = Fold(line(Text(summary, muted=True)), (block,))
+            blocks.append(hidden if folded else block)
+    criteria = _criteria(plan)
+    blocks += [criteria] if criteria and not folded else []
+    if document:
+        code = CodeBlock(document, "yaml")
+        blocks.append(Fold(line(Text("The plan as a document", muted=True)), (code,), not folded))
+    return Section(3, "DECOMPOSE", _finding(plan), tuple(blocks), is_open)
+
+
+def _cycles(plan: Plan) -> list[list[str]]:
+    return find_cycles(upstream(plan))
+
+
+def _finding(plan: Plan) -> str:
+    if not plan.tasks:
+        return "no tasks"
+    parts = [tasks_in_stories(plan)]
+    cycles = _cycles(plan)
+    if cycles:
+        circle = " → ".join(one_line(task, 40) for task in (*cycles[0], cycles[0][0]))
+        return " · ".join([*parts, f"waits for itself: {circle}"])
+    parts.append(coordination(plan).name)
+    found = situation(plan)
+    if found is not None and len(found.path.tasks) > 1:
+        names = [one_line(plan[task].label, 40) for task in found.path.tasks]
+        if len(names) > _PATH:
+            names = [*names[:2], f"… {number(len(names) - 4)} more …", *names[-2:]]
+        length = _length(found.path.length_s, found.estimated, len(found.path.tasks))
+        parts.append(f"critical path {' → '.join(names)}, {length}")
+    form = shape(plan)
+    parts.append("one at a time" if form.width == 1 else f"at most {number(form.width)} at once")
+    return " · ".join(parts)
+
+
+def _length(length_s: float, estimated: int, tasks: int) -> str:
+    if not estimated:
+        return count(tasks, "task")
+    return duration(length_s) if estimated == tasks else f"about {duration(length_s)}"
+
+
+def _tasks(plan: Plan) -> Table | None:
+    found, path = situation(plan), critical(plan)
+    timed = found is not None and any(t.estimate_s is not None for t in plan.tasks)
+
+    def cells(task: Task) -> tuple[Line, ...]:
+        slack = found.path.slack_s.get(task.id) if found and timed else None
+        rule = "" if task.trigger is TriggerRule.ALL_SUCCESS else str(task.trigger)
+        tries = task.retry.maximum_attempts
+        return (
+            line(task.kind),
+            line(listed(tuple(one_line(need, 40) for need in task.needs or ()), 6)),
+            line(rule.replace("_", " ")),
+            line(f"up to {number(tries)}" if tries > 1 else ""),
+            line(duration(task.timeout_s)),
+            line(duration(task.estimate_s)),
+            line(duration(slack)),
+            line("◆" if task.id in path else ""),
+            line("" if task.required else "no"),
+            line(one_line(task.owner, 60)),
+            _action(task),
+        )
+
+    titles = ("task", "kind", "needs", "runs when", "attempts", "timeout", "estimate", "slack",
+              "critical", "required", "owner", "does")  # fmt: skip
+
+    def group(entry: Entry) -> tuple[Line, ...]:
+        owner = entry.story.owner if entry.story else ""
+        cells = [()] * (len(titles) - 1)
+        told: list[Line] = [*cells]
+        told[0] = line(Text(count(len(entry.members), "task"), muted=True))
+        told[9] = line(one_line(owner, 60))
+        return tuple(told)
+
+    return hierarchy(
+        plan, "Tasks", titles, cells, group_cells=group,
+        numeric=("timeout", "estimate", "slack"), wrap=("needs", "does"),
+    )  # fmt: skip
+
+
+def _action(task: Task) -> Line:
+    if task.description:
+        return line(one_line(task.description, 160))
+    if task.sh is not None:
+        return line(Code(one_line(task.sh, 120)))
+    words = task.approval.prompt if task.approval is not None else task.todo
+    return line(one_line(words or "", 160))
+
+
+def _failure_modes(plan: Plan) -> Table | None:
+    if _cycles(plan):
+        return None
+    return table(
+        "What can fail, and how it is handled",
+        ("task", "can fail", "handled by"),
+        [
+            (line(plan[mode.task].label if mode.task in plan else mode.task),
+             line(mode.failure), line(mode.handling))
+            for mode in failure_modes(plan)
+        ],
+        wrap=("can fail", "handled by"),
+        most=60,
+    )  # fmt: skip
+
+
+def _criteria(plan: Plan) -> Table | None:
+    return table(
+        "Done when",
+        ("criterion", "shown by"),
+        [(line(c.text), line(listed(c.tasks, 8))) for c in plan.criteria],
+        wrap=("criterion", "shown by"),
+    )

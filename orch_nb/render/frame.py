@@ -1,0 +1,169 @@
+"""Values as pandas DataFrames: a row a thing, names that stay, types that hold when it is empty.
+
+Times are UTC timestamps, durations float seconds (NaN where there is none), text is text: what is
+not there is the empty string, so that a `groupby` keeps it. Columns may be added to the right; none
+is renamed.
+
+    plan.df[["task", "story", "estimate_s", "critical"]].query("critical")
+    run.df.groupby("status").duration_s.sum()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from orch_nb.graph.critical_path import critical_path
+from orch_nb.graph.topology import find_cycles, upstream
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from orch_nb.model.analysis import Analysis
+    from orch_nb.model.plan import Plan
+    from orch_nb.model.report import Report
+    from orch_nb.model.research import Research
+    from orch_nb.model.run import Run
+
+__all__ = [
+    "analysis_frame", "components_frame", "plan_frame", "report_frame", "research_frame",
+    "run_frame", "schedule_frame", "workflows_frame",
+]  # fmt: skip
+
+_DTYPES = {
+    "text": "str", "float": "float64", "int": "int64", "bool": "bool",
+    "time": "datetime64[us, UTC]", "any": "object",
+}  # fmt: skip
+
+
+def _frame(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
+    """A DataFrame of `rows`, its columns typed by name whether or not there is a row."""
+    import pandas as pd
+
+    by_column = list(zip(*rows, strict=True)) or [()] * len(columns)
+    return pd.DataFrame(
+        {
+            name: pd.Series(list(values), dtype=_DTYPES[kind])
+            for (name, kind), values in zip(columns.items(), by_column, strict=True)
+        }
+    )
+
+
+def plan_frame(plan: Plan) -> pd.DataFrame:
+    """A row a task, in the order of the plan. `needs` is a tuple of ids; a plan with a cycle, which
+    has no critical path, gets NaN for `slack_s` and False for `critical`."""
+    path = None if find_cycles(upstream(plan)) else critical_path(plan)
+    critical = set(path.tasks) if path else set()
+    slack = path.slack_s if path else {}
+    columns = {
+        "task": "text", "title": "text", "description": "text", "story": "text", "parent": "text",
+        "kind": "text", "needs": "any", "trigger": "text", "owner": "text", "required": "bool",
+        "estimate_s": "float", "critical": "bool", "slack_s": "float",
+        "maximum_attempts": "int", "timeout_s": "float", "outputs": "any",
+    }  # fmt: skip
+    return _frame(
+        columns,
+        [
+            (
+                task.id, task.title, task.description, task.story or "", task.parent or "",
+                task.kind, task.needs or (), str(task.trigger), task.owner, task.required,
+                task.estimate_s, task.id in critical, slack.get(task.id),
+                task.retry.maximum_attempts, task.timeout_s, task.outputs,
+            )
+            for task in plan.tasks
+        ],
+    )  # fmt: skip
+
+
+def run_frame(run: Run) -> pd.DataFrame:
+    """A row a task, in the order of the plan; `error` is the last attempt's, or ""."""
+    columns = {
+        "task": "text", "story": "text", "status": "text", "attempts": "int", "started": "time",
+        "finished": "time", "duration_s": "float", "wait_s": "float", "error": "text",
+        "reason": "text", "title": "text", "parent": "text", "kind": "text",
+    }  # fmt: skip
+    rows = []
+    for done in run.tasks:
+        task = run.plan[done.task]
+        rows.append(
+            (
+                done.task, task.story or "", str(done.status), len(done.attempts), done.started,
+                done.finished, done.duration_s, done.wait_s, str(done.error or ""), done.reason,
+                task.title, task.parent or "", task.kind,
+            )
+        )  # fmt: skip
+    return _frame(columns, rows)
+
+
+def analysis_frame(analysis: Analysis) -> pd.DataFrame:
+    """A row a risk."""
+    columns = {
+        "risk": "text", "likelihood": "text", "impact": "text", "evidence": "text",
+        "mitigation": "text", "pattern": "text",
+    }  # fmt: skip
+    return _frame(
+        columns,
+        [
+            (risk.name, risk.likelihood, risk.impact, str(risk.evidence), risk.mitigation,
+             risk.pattern)
+            for risk in analysis.risks
+        ],
+    )  # fmt: skip
+
+
+def components_frame(analysis: Analysis) -> pd.DataFrame:
+    """A row a component of the workspace."""
+    columns = dict.fromkeys(("component", "kind", "language", "path", "evidence"), "text")
+    return _frame(
+        columns,
+        [
+            (part.name, part.kind, part.language, part.path, str(part.evidence))
+            for part in analysis.scope.components
+        ],
+    )
+
+
+def workflows_frame(analysis: Analysis) -> pd.DataFrame:
+    """A row a workflow that the workspace has already; `tasks` is a tuple of names."""
+    columns = {"workflow": "text", "system": "text", "tasks": "any", "evidence": "text"}
+    return _frame(
+        columns,
+        [
+            (flow.name, flow.system, flow.tasks, str(flow.evidence))
+            for flow in analysis.scope.workflows
+        ],
+    )
+
+
+def research_frame(research: Research) -> pd.DataFrame:
+    """A row a finding, best first."""
+    columns = {
+        "title": "text", "excerpt": "text", "source": "text", "score": "float", "pattern": "text",
+        "why": "text", "citation": "text", "url": "text",
+    }  # fmt: skip
+    return _frame(
+        columns,
+        [
+            (found.title, found.excerpt, found.source, found.score, found.pattern, found.why,
+             found.citation.title, found.citation.url)
+            for found in research.findings
+        ],
+    )  # fmt: skip
+
+
+def report_frame(report: Report) -> pd.DataFrame:
+    """A row a completeness check; `tasks` is a tuple of ids."""
+    columns = {
+        "kind": "text", "subject": "text", "tasks": "any", "met": "bool", "evidence": "text",
+    }  # fmt: skip
+    return _frame(
+        columns,
+        [(c.kind, c.subject, c.tasks, c.met, c.evidence) for c in report.checks],
+    )
+
+
+def schedule_frame(schedule: Any) -> pd.DataFrame:
+    """A row a task, in the order of their start: `task, start_s, finish_s`."""
+    columns = {"task": "text", "start_s": "float", "finish_s": "float"}
+    rows = [(item.task, item.start_s, item.finish_s) for item in schedule.items]
+    return _frame(columns, sorted(rows, key=lambda row: (row[1], row[2])))

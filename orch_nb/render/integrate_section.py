@@ -1,0 +1,166 @@
+"""INTEGRATE: what came of it, whether it is complete, and how the plan compares with the run."""
+
+from __future__ import annotations
+
+from orch_nb.model.event import ResultRef
+from orch_nb.model.quantity import count, duration, listed, number, size
+from orch_nb.model.report import Check, Report
+from orch_nb.model.status import Status
+from orch_nb.render.document import (
+    Badge,
+    Block,
+    Code,
+    Line,
+    Listing,
+    Paragraph,
+    Section,
+    Text,
+    line,
+)
+from orch_nb.render.plaintext import one_line
+from orch_nb.render.rows import table, task_name
+
+__all__ = ["integrate_section"]
+
+
+def integrate_section(report: Report, *, is_open: bool = True) -> Section:
+    """The report's own part: outcome, completeness, results, failures, plan against run, next."""
+    blocks: list[Block | None] = [
+        Paragraph(line(report.outcome)) if report.outcome else None,
+        _completeness(report),
+        _failures(report),
+        _results(report),
+        _comparison(report),
+    ]
+    if report.next_lines:
+        items = tuple(line(Code(text)) for text in report.next_lines)
+        blocks.append(Listing(items, "What can be done now"))
+    kept = tuple(block for block in blocks if block is not None)
+    return Section(5, "INTEGRATE", _finding(report), kept, is_open)
+
+
+def _finding(report: Report) -> str:
+    parts = []
+    words = {
+        "task": ("required task", "required tasks", "succeeded"),
+        "output": ("output", "outputs", "there"),
+        "criterion": ("criterion", "criteria", "met"),
+    }
+    for kind, (one, many, how) in words.items():
+        checks = [check for check in report.checks if check.kind == kind]
+        if checks:
+            met = sum(check.met for check in checks)
+            noun = one if len(checks) == 1 else many
+            parts.append(f"{number(met)} of {number(len(checks))} {noun} {how}")
+    return " · ".join(parts) or one_line(report.outcome, 200)
+
+
+def _completeness(report: Report) -> Block | None:
+    """What is missing comes first; required tasks that succeeded are counted, not listed."""
+    shown = [check for check in report.checks if check.kind != "task" or not check.met]
+    shown.sort(key=lambda check: check.met)
+    fine = sum(check.kind == "task" and check.met for check in report.checks)
+    rows = [_check(check) for check in shown]
+    if fine:
+        what = count(fine, "other required task" if shown else "required task")
+        rows.append((line("task"), line(f"{what} succeeded"), (), (), line(Badge("met"))))
+    return table(
+        "Completeness",
+        ("", "what had to be", "by", "evidence", "so"),
+        rows,
+        wrap=("what had to be", "by", "evidence"),
+    )
+
+
+def _check(check: Check) -> tuple[Line, ...]:
+    what = Code(check.subject) if check.kind == "output" else Text(one_line(check.subject, 240))
+    tasks = listed(tuple(one_line(task, 60) for task in check.tasks), 8)
+    return (
+        line(check.kind),
+        line(what),
+        line("" if check.kind == "task" else tasks),
+        line(one_line(check.evidence, 300)),
+        line(Badge("met" if check.met else "missing")),
+    )
+
+
+def _failures(report: Report) -> Block | None:
+    return table(
+        "Failures",
+        ("task", "error", "attempts", "kept from running", "owner", "next"),
+        [
+            (
+                line(Text(_label(report, failure.task), strong=True)),
+                line(Code(one_line(str(failure.error), 240))),
+                line(number(failure.attempts)),
+                line(listed(tuple(_label(report, task) for task in failure.kept), 8)),
+                line(one_line(failure.owner, 60)),
+                line(Code(failure.next_line) if failure.next_line else ""),
+            )
+            for failure in report.failures
+        ],
+        numeric=("attempts",),
+        wrap=("error", "kept from running"),
+        most=50,
+    )
+
+
+def _label(report: Report, task: str) -> str:
+    plan = report.run.plan
+    return one_line(plan[task].label if task in plan else task, 80)
+
+
+def _results(report: Report) -> Block | None:
+    rows = []
+    for done in report.run.tasks:
+        if done.status == Status.SUCCEEDED and done.result is not None:
+            shown = _preview(done.result)
+            if shown:
+                kept = size(done.result.size) if done.result.size else ""
+                rows.append((task_name(report.run.plan[done.task]), shown, line(kept)))
+    return table(
+        "Results", ("task", "result", "stored"), rows, numeric=("stored",), wrap=("result",),
+        most=100,
+    )  # fmt: skip
+
+
+def _preview(result: ResultRef) -> Line:
+    """A bounded text of the value that the journal kept; nothing is unpickled to show it."""
+    if result.preview:
+        return line(Code(one_line(result.preview, 300)))
+    return line(Text(result.reason or result.format, muted=True)) if result.format != "none" else ()
+
+
+def _comparison(report: Report) -> Block | None:
+    rows = []
+    for row in report.comparison:
+        apart = None
+        if row.estimate_s is not None and row.duration_s is not None:
+            apart = row.duration_s - row.estimate_s
+        rows.append(
+            (
+                line(_label(report, row.task)),
+                line(duration(row.estimate_s)),
+                line(duration(row.duration_s)),
+                line("" if apart is None else _signed(apart)),
+                line(duration(row.wait_s) if row.wait_s and row.wait_s >= 0.0005 else ""),
+                line("◆" if row.critical_plan else ""),
+                line("◆" if row.critical_run else ""),
+            )
+        )
+    planned, took = duration(report.planned_s), duration(report.run.duration_s)
+    caption = (
+        f"Plan against run: {planned} planned, {took} taken" if planned else "Plan against run"
+    )
+    return table(
+        caption,
+        ("task", "plan", "ran", "apart", "waited", "critical in plan", "critical in run"),
+        rows,
+        numeric=("plan", "ran", "apart", "waited"),
+    )
+
+
+def _signed(seconds: float) -> str:
+    if abs(seconds) < 0.0005:
+        return "0 s"
+    return duration(seconds) if seconds < 0 else f"+{duration(seconds)}"
