@@ -41,6 +41,8 @@ def run(source: Path, out: Path) -> int:
         notebook,
         timeout=TIMEOUT_S,
         kernel_name="python3",
+        # ipykernel warns of unencrypted sockets, which here are the loopback's: errors still show
+        extra_arguments=["--IPKernelApp.log_level=40"],
         resources={"metadata": {"path": str(source.parent)}},
     )
     failure: CellExecutionError | None = None
