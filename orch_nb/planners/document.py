@@ -1,0 +1,366 @@
+"""A plan document, node by node: every fault found, each with its line, before anything is made.
+
+    goal: Release                     Reading(goal="Release",
+    stories:                                  tasks=[Task("lint", story="Verify", ...)],
+      Verify:                                 lines={("lint", ""): 5, ("lint", "sh"): 5, ...},
+        tasks:                                problems=[...])
+          lint: {sh: ruff check .}
+
+What the document says of names (needs, parents, criteria) is `graph.validate`'s to judge; here are
+its form, its keys and its types. A task with faults is kept as far as it is sound, so that the
+others are judged against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from orch_nb.errors import Problem
+from orch_nb.graph.nearest import did_you_mean
+from orch_nb.model.goal import Criterion
+from orch_nb.model.plan import Plan, Story
+from orch_nb.model.task import Task
+from orch_nb.planners.fields import ACTIONS, LATER, TASK_KEYS, Fields, name_of
+from orch_nb.planners.nodes import Findings, Node
+
+__all__ = ["Reading", "normalise", "read"]
+
+_TOP_KEYS = ("goal", "params", "criteria", "stories", "tasks", "defaults")
+_STORY_KEYS = ("tasks", "title", "description", "owner")
+#: What can be said once for all tasks; the first two only for tasks that run something.
+_DEFAULT_KEYS = ("retry", "timeout", "estimate", "trigger", "required", "owner")
+_FOR_WORK = ("retry", "timeout", "estimate")
+
+
+class Reading:
+    """What was read of a document, its faults, and where everything stands."""
+
+    def __init__(self, goal: str = "") -> None:
+        self.goal = goal
+        self.tasks: list[Task] = []
+        self.stories: list[Story] = []
+        self.params: dict[str, Any] = {}
+        self.criteria: list[Criterion] = []
+        self.defaults: dict[str, Any] = {}
+        self.lines: dict[tuple[str, str], int] = {}
+        self.findings = Findings()
+        self.places: dict[str, Node] = {}
+
+    @property
+    def problems(self) -> list[Problem]:
+        return self.findings.problems
+
+    def plan(self) -> Plan:
+        return Plan(
+            goal=self.goal,
+            tasks=tuple(self.tasks),
+            stories=tuple(self.stories),
+            params=self.params,
+            criteria=tuple(self.criteria),
+        )
+
+    def place(self, task: str, key: str, node: Node) -> None:
+        if node.line is not None:
+            self.lines.setdefault((task, key), node.line)
+
+
+def normalise(root: Node, findings: Findings) -> None:
+    """Resolves merge keys (`<<`), and reports keys that stand twice or are no names."""
+    seen: set[int] = set()
+
+    def visit(node: Node) -> None:
+        if node.kind == "scalar" or id(node) in seen:
+            return
+        seen.add(id(node))
+        if node.kind == "list":
+            for item in node.value:
+                visit(item)
+            return
+        for _, value in node.value:
+            visit(value)
+        node.value = list(_entries(node, findings))
+
+    visit(root)
+
+
+def _entries(node: Node, findings: Findings) -> Iterator[tuple[Node, Node]]:
+    own: dict[str, Node] = {}
+    merged: list[Node] = []
+    for key, value in node.value:
+        name = name_of(key)
+        if name == "<<" and key.line is not None:
+            merged += value.value if value.kind == "list" else [value]
+        elif name is None:
+            findings.add(f"{key.described().capitalize()} is no key.", key, hint="A key is a name.")
+        elif name in own:
+            first = own[name].line
+            where = f"; first on line {first}" if first is not None else ""
+            findings.add(f"The key `{name}` stands here a second time{where}.", key)
+        else:
+            own[name] = key
+            yield key, value
+    for source in merged:
+        if source.kind != "map":
+            findings.add("`<<` merges a mapping into this one, and this is none.", source)
+            continue
+        for key, value in source.value:
+            if key.text not in own:
+                own[key.text] = key
+                yield key, value
+
+
+def read(root: Node, goal: str = "") -> Reading:
+    """Reads a document from its nodes; `goal` holds where it names none."""
+    reading = Reading(goal)
+    if root.kind == "list":
+        key = Node("scalar", "tasks", "tasks", root.line, root.column)
+        root = Node("map", [(key, root)], line=root.line, column=root.column)
+    if root.kind != "map":
+        reading.findings.add(
+            f"A plan is a mapping, not {root.described()}.", root,
+            hint="Begin with `goal:` and `tasks:`.",
+        )  # fmt: skip
+        return reading
+    normalise(root, reading.findings)
+    _Reader(reading).document(root)
+    return reading
+
+
+class _Reader:
+    def __init__(self, reading: Reading) -> None:
+        self._reading, self._findings = reading, reading.findings
+
+    def document(self, root: Node) -> None:
+        entries = {key: (at, value) for key, at, value in root.pairs()}
+        self._unknown(entries, _TOP_KEYS, "A plan", {"pools"})
+        fields = Fields(self._findings, "")
+        if "goal" in entries and not entries["goal"][1].empty:
+            self._reading.goal = fields.text("goal", entries["goal"][1]) or self._reading.goal
+        elif not self._reading.goal.strip():
+            self._findings.add("The plan has no `goal`.", root, hint="Say in words what it is for.")
+        if "params" in entries and not entries["params"][1].empty:
+            self._reading.params = fields.values("params", entries["params"][1]) or {}
+        if "defaults" in entries:
+            self._defaults(entries["defaults"][1])
+        for key, (at, value) in entries.items():
+            if key == "tasks":
+                self._reading.tasks += self.tasks(value, at, None, "tasks")
+            elif key == "stories":
+                self._stories(value)
+        if "criteria" in entries:
+            self._criteria(entries["criteria"][1])
+        if not self._reading.places and not self._findings.problems:
+            self._findings.add("The plan has no tasks.", root, hint="List them under `tasks:`.")
+        self._known_stories()
+
+    def _unknown(
+        self, entries: dict[str, tuple[Node, Node]], known: Iterable[str], owner: str,
+        later: Iterable[str] = (), task: str = "",
+    ) -> None:  # fmt: skip
+        for key, (at, _) in entries.items():
+            if key in later:
+                self._findings.add(f"{owner}: `{key}` is not yet supported.", at, task=task,
+                                   hint="Leave it out.")  # fmt: skip
+            elif key not in known:
+                self._findings.add(f"{owner} has no key `{key}`.", at, task=task,
+                                   hint=did_you_mean(key, known))  # fmt: skip
+
+    def _named(self, node: Node, what: str) -> Iterator[tuple[str, Node, Node]]:
+        """Name, where it stands, and body, of a mapping by name or a list of mappings with `id`."""
+        if node.kind == "map":
+            yield from ((name_of(key) or key.text, key, value) for key, value in node.value)
+        for item in node.value if node.kind == "list" else ():
+            pairs = item.value if item.kind == "map" else []
+            ids = [pair for pair in pairs if pair[0].text == "id"]
+            name = name_of(ids[0][1]) if ids else None
+            if name is None:
+                self._findings.add(f"An entry of a list of {what} is a mapping with an `id`.", item,
+                                   hint="Write - {id: name, ...}, or name: {...}.")  # fmt: skip
+                continue
+            rest = [pair for pair in pairs if pair[0].text != "id"]
+            yield name, ids[0][1], Node("map", rest, line=item.line, column=item.column)
+
+    def _defaults(self, node: Node) -> None:
+        if node.kind != "map":
+            if not node.empty:
+                self._findings.add("`defaults` is a mapping of task keys to values.", node)
+            return
+        fields = Fields(self._findings, "`defaults`")
+        for key, at, value in node.pairs():
+            if key in _DEFAULT_KEYS:
+                read_value = fields.read(key, value)
+                if read_value is not None:
+                    self._reading.defaults[key] = read_value
+            elif key in TASK_KEYS:
+                self._findings.add(f"`{key}` belongs to one task and cannot be a default.", at)
+            else:
+                self._unknown({key: (at, value)}, _DEFAULT_KEYS, "`defaults`", LATER)
+
+    def _stories(self, node: Node) -> None:
+        if node.kind == "scalar":
+            if not node.empty:
+                self._findings.add(f"`stories` is a mapping, not {node.described()}.", node,
+                                   hint="Write name: {tasks: {...}}.")  # fmt: skip
+            return
+        for name, at, body in self._named(node, "stories"):
+            self._story(name, at, body)
+
+    def _story(self, name: str, at: Node, body: Node) -> None:
+        if any(story.id == name for story in self._reading.stories):
+            self._findings.add(f"Two stories are called `{name}`.", at)
+        elif not name.strip():
+            self._findings.add("A story's name is empty.", at)
+        found: dict[str, Any] = {}
+        entries: dict[str, tuple[Node, Node]] = {}
+        if body.kind == "map":
+            entries = {key: (place, value) for key, place, value in body.pairs()}
+        elif not body.empty:
+            self._findings.add(f"The story `{name}` is a mapping, not {body.described()}.", body,
+                               hint="Put its tasks below `tasks:`.")  # fmt: skip
+        self._unknown(entries, _STORY_KEYS, f"The story `{name}`")
+        fields = Fields(self._findings, f"the story `{name}`")
+        for key in ("title", "description", "owner"):
+            if key in entries and not entries[key][1].empty:
+                found[key] = fields.text(key, entries[key][1]) or ""
+        self._reading.stories.append(Story(id=name, **found))
+        if "tasks" in entries:
+            place, value = entries["tasks"]
+            self._reading.tasks += self.tasks(value, place, name, f"`tasks` of `{name}`")
+
+    def tasks(
+        self, node: Node, at: Node, story: str | None, what: str, parent: str | None = None
+    ) -> list[Task]:
+        if node.kind == "scalar":
+            given = "is empty" if node.empty else f"is {node.described()}"
+            self._findings.add(f"{what.capitalize()} {given}; it is a mapping of tasks.",
+                               node if node.line is not None else at,
+                               hint="Write name: {sh: ...} below it.")  # fmt: skip
+            return []
+        found = (self.task(*named, story, parent) for named in self._named(node, "tasks"))
+        return [task for task in found if task is not None]
+
+    def task(
+        self, name: str, at: Node, body: Node, story: str | None, parent: str | None
+    ) -> Task | None:
+        first = self._reading.places.get(name)
+        if first is not None:
+            where = f"; the other is on line {first.line}" if first.line is not None else ""
+            self._findings.add(f"Two tasks are called `{name}`{where}.", at, task=name,
+                               hint="Give one another name.")  # fmt: skip
+            return None
+        self._reading.places[name] = at
+        self._reading.place(name, "", at)
+        if body.kind != "map":
+            if body.empty:
+                return Task(id=name, story=story)
+            words = body.text[:60] if isinstance(body.value, str) else ""
+            hint = f'Write {{sh: "{words}"}} for a command, {{run: name}} for a function.'
+            self._findings.add(f"The task `{name}` is a mapping, not {body.described()}.", body,
+                               hint=hint, task=name)  # fmt: skip
+            return Task(id=name, story=story)
+        return self._built(name, body, story, parent)
+
+    def _built(self, name: str, body: Node, story: str | None, parent: str | None) -> Task:
+        entries = {key: (at, value) for key, at, value in body.pairs()}
+        self._unknown(entries, TASK_KEYS, f"`{name}`", LATER, name)
+        fields = Fields(self._findings, f"`{name}`", name)
+        found: dict[str, Any] = {}
+        works = any(key in entries for key in ("run", "sh"))
+        defaults = self._reading.defaults.items()
+        found.update((key, value) for key, value in defaults if works or key not in _FOR_WORK)
+        for key, (at, value) in entries.items():
+            self._reading.place(name, key, at)
+            if key == "subtasks" or key not in TASK_KEYS:
+                continue
+            found.pop(key, None)
+            if value.empty and key not in ACTIONS:
+                continue
+            read_value = fields.read(key, value)
+            if read_value is not None:
+                found[key] = read_value
+            if key == "needs":
+                for need, place in zip(found.get("needs", ()), _items(value), strict=False):
+                    self._reading.place(name, f"needs.{need}", place)
+        self._family(name, found, entries, story, parent)
+        if "subtasks" in entries and not entries["subtasks"][1].empty:
+            at, value = entries["subtasks"]
+            found["subtasks"] = self.tasks(
+                value, at, found.get("story"), f"`subtasks` of `{name}`", name
+            )
+        found["with_"] = found.pop("with", {})
+        return Task(id=name, **found)
+
+    def _family(
+        self, name: str, found: dict[str, Any], entries: dict[str, tuple[Node, Node]],
+        story: str | None, parent: str | None,
+    ) -> None:  # fmt: skip
+        """A task's own word on story and parent, against the place where it stands."""
+        for key, given in (("story", story), ("parent", parent)):
+            if given is None:
+                continue
+            own = found.get(key, given)
+            if own != given:
+                self._findings.add(
+                    f"`{name}` stands in `{given}` and says `{key}: {own}`.", entries[key][1],
+                    hint="Leave it out or move it.", task=name,
+                )  # fmt: skip
+            if key == "story":
+                found[key] = given
+            else:
+                found.pop(key, None)
+
+    def _criteria(self, node: Node) -> None:
+        fields = Fields(self._findings, "")
+        if node.kind == "map":
+            for text, at, value in node.pairs():
+                self._criterion(fields, text, at, value)
+        elif node.kind == "list":
+            for item in node.value:
+                self._listed_criterion(fields, item)
+        elif not node.empty:
+            fields.wrong("criteria", node, f"maps texts to tasks, and is {node.described()}")
+
+    def _criterion(self, fields: Fields, text: str, at: Node, tasks: Node | None) -> None:
+        if not text.strip():
+            self._findings.add("A criterion is empty.", at)
+            return
+        names: list[tuple[str, Node]] = []
+        if tasks is not None and not tasks.empty:
+            names = fields.names("criteria", tasks)
+        self._reading.place("", f"criteria.{text}", at)
+        self._reading.criteria.append(Criterion(text, tuple(name for name, _ in names)))
+
+    def _listed_criterion(self, fields: Fields, item: Node) -> None:
+        if item.kind == "scalar" and not item.empty:
+            self._criterion(fields, item.text, item, None)
+            return
+        pairs = item.pairs() if item.kind == "map" else ()
+        entries = {key: (at, value) for key, at, value in pairs}
+        self._unknown(entries, ("text", "criterion", "tasks"), "A criterion")
+        place = entries.get("text") or entries.get("criterion")
+        if place is None:
+            self._findings.add("A criterion is a text, or {text: ..., tasks: [...]}.", item)
+            return
+        text = fields.text("text", place[1])
+        if text is not None:
+            tasks = entries["tasks"][1] if "tasks" in entries else None
+            self._criterion(fields, text, place[1], tasks)
+
+    def _known_stories(self) -> None:
+        """A document that lists its stories means them: another name is a slip."""
+        if not self._reading.stories:
+            return
+        known = [story.id for story in self._reading.stories]
+        for task in self._reading.tasks:
+            if task.story is not None and task.story not in known:
+                line = self._reading.lines.get((task.id, "story"))
+                at = Node("scalar", task.story, task.story, line)
+                self._findings.add(
+                    f"`{task.id}` is in story `{task.story}`, which is not listed.", at,
+                    hint=did_you_mean(task.story, known), task=task.id,
+                )  # fmt: skip
+
+
+def _items(node: Node) -> list[Node]:
+    return [item for item in node.value if name_of(item)] if node.kind == "list" else [node]
