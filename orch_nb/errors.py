@@ -3,6 +3,7 @@
     OrchestrationError
     ├── PlanError             the plan's author: what is wrong, where, and the way out
     ├── UsageError            the caller: an option or an argument that cannot be
+    │   ├── Interrupted       Stop was pressed: the run was cancelled cleanly
     │   ├── NestedLoopError   a synchronous call made from inside a running async task
     │   ├── RunExists         `execute` with a `run_id` that the journal already has
     │   ├── RunNotFound       no such run in this journal
@@ -26,6 +27,7 @@ import msgspec
 __all__ = [
     "BackendUnavailable",
     "EnvironmentFault",
+    "Interrupted",
     "JournalError",
     "MissingExtra",
     "NestedLoopError",
@@ -92,6 +94,10 @@ class PlanError(OrchestrationError):
 
 class UsageError(OrchestrationError):
     """An option, an argument or a name that cannot be, with what can."""
+
+
+class Interrupted(UsageError):
+    """A person pressed Stop (or Ctrl-C) while a cell ran; its run was cancelled and is journaled."""
 
 
 class NestedLoopError(UsageError):

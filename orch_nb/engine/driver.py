@@ -125,7 +125,6 @@ class Driver:
             self.state.apply(event)
             self._scheduler.observe(event)
         self.state.plan = self.plan
-        self._notify(self._history)
         cancelling = self.state.cancelling and self.state.status == RunStatus.RUNNING
         again: list[Any] = []
         for task, attempt in self._scheduler.in_flight():
@@ -139,6 +138,10 @@ class Driver:
             again.append(self._retry_event(self._retry, now))
         if cancelling:
             again.append(ev.CancelRequested(at=now))
+        for request in self.journal.take_requests(self.run_id):
+            self._take(request)  # what was decided while nobody worked on the run
+        again += [found for ask in self._inbox if (found := ask()) is not None]
+        self._inbox.clear()
         self._turn(again)
         for state in self.state.tasks.values():
             if state.status is Status.BACKING_OFF and state.until is not None:

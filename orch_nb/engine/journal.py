@@ -234,7 +234,9 @@ class SqliteJournal:
             )
 
     def read_log(self, run_id: str, task: str) -> str:
-        rows = self._read("SELECT text FROM log WHERE run_id=? AND task=? ORDER BY id", run_id, task)
+        rows = self._read(
+            "SELECT text FROM log WHERE run_id=? AND task=? ORDER BY id", run_id, task
+        )
         return "".join(text for (text,) in rows)
 
     def ask(self, run_id: str, request: Request) -> None:
@@ -255,6 +257,11 @@ class SqliteJournal:
             with self._transaction() as db:
                 db.executemany("DELETE FROM request WHERE id=?", [(row[0],) for row in rows])
         return [Request(verb, task, by, note) for _, verb, task, by, note in rows]
+
+    def requests_left(self, run_id: str) -> int:
+        """How many requests wait to be taken."""
+        (row,) = self._read("SELECT COUNT(*) FROM request WHERE run_id=?", run_id)
+        return int(row[0])
 
     # -- listing -------------------------------------------------------------------------------
 

@@ -106,9 +106,7 @@ class _Command:
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         """Both pipes until they end, or until shortly after the command itself has."""
         assert process.stdout is not None and process.stderr is not None
-        decoders = {
-            name: codecs.getincrementaldecoder("utf-8")("replace") for name in self._kept
-        }
+        decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in self._kept}
         deadline = None
         with selectors.DefaultSelector() as selector, process.stdout, process.stderr:
             selector.register(process.stdout, selectors.EVENT_READ, "stdout")

@@ -1,0 +1,302 @@
+"""The same story without a notebook: `orch-nb run PLAN.yaml`, and what a person may ask afterwards.
+
+Exit codes, for a CI: 0 succeeded · 1 failed or cancelled · 2 a usage or plan error, nothing was run ·
+3 waiting for a person (`orch-nb approve RUN TASK`, then `orch-nb recover RUN`) · 130 interrupted.
+
+`approve`, `reject`, `cancel` and `retry` work from anywhere: a live run takes them out of its
+journal within a second, whichever process performs it, a notebook's kernel too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from orch_nb import phases
+from orch_nb.engine.journal import DEFAULT_PATH, SqliteJournal
+from orch_nb.engine.ports import Request
+from orch_nb.errors import OrchestrationError, PlanError, UsageError
+from orch_nb.graph.nearest import did_you_mean
+from orch_nb.model import event as ev
+from orch_nb.model.plan import Plan
+from orch_nb.model.quantity import duration
+from orch_nb.model.run import Run, RunState
+from orch_nb.model.status import RunStatus, Status
+
+__all__ = ["main"]
+
+_CODES = {RunStatus.SUCCEEDED: 0, RunStatus.WAITING: 3}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.do(arguments))
+    except OrchestrationError as error:
+        print(f"orch-nb: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("orch-nb: stopped; what had succeeded is kept in the journal", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe has gone: nobody is left to be told
+        sys.stderr.close()
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="orch-nb",
+        description="Plan, run and report a complex operation.",
+        epilog="Exit codes: 0 succeeded, 1 failed, 2 usage or plan error, 3 waiting for a person.",
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def verb(name: str, do: Any, text: str, *arguments: str) -> argparse.ArgumentParser:
+        one = verbs.add_parser(name, help=text, description=text)
+        for argument in arguments:
+            one.add_argument(
+                argument.rstrip("?"),
+                metavar=argument.rstrip("?").upper(),
+                nargs="?" if argument.endswith("?") else None,
+            )
+        one.add_argument("--journal", default=str(DEFAULT_PATH), help="the journal's file")
+        one.set_defaults(do=do)
+        return one
+
+    run = verb("run", _run, "run a plan document", "plan")
+    _running(run)
+    run.add_argument("--run-id", help="a name of one's own for the run")
+    run.add_argument("--name", default="", help="name the plan: its runs are numbered")
+    run.add_argument("--dry-run", action="store_true", help="check and show the plan, run nothing")
+    recover = verb("recover", _recover, "go on with a run that was cut off or waits", "run")
+    _running(recover)
+    recover.add_argument("--plan", help="the plan document the run was made from")
+    retry = verb("retry", _retry, "try a failed task anew, and what it kept from running",
+                 "run", "task")  # fmt: skip
+    _running(retry)
+    verb("runs", _runs, "list the runs of the journal")
+    verb("status", _status, "show how a run stands", "run")
+    for name in ("approve", "reject"):
+        ask = verb(name, _ask, f"{name} a gate of a run", "run", "task")
+        ask.add_argument("--note", default="", help="why, for the report")
+        ask.set_defaults(verb=name)
+    cancel = verb("cancel", _ask, "cancel a run, or one task of it", "run", "task?")
+    cancel.set_defaults(verb="cancel", note="")
+    report = verb("report", _report, "write a run's report", "run")
+    report.add_argument("-o", "--output", default="report.html", help="a .html or .md file")
+    return parser
+
+
+def _running(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=int, help="how many tasks run at once")
+    parser.add_argument("--executor", choices=("threads", "inline"), help="where functions run")
+    parser.add_argument("--approve", action="append", default=[], metavar="TASK",
+                        help="a gate approved beforehand")  # fmt: skip
+    parser.add_argument("--quiet", "-q", action="store_true", help="print the outcome only")
+
+
+def _version() -> str:
+    from orch_nb import __version__
+
+    return f"orch-nb {__version__}"
+
+
+# -- running -------------------------------------------------------------------------------------
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    plan = _plan(arguments.plan)
+    if arguments.dry_run:
+        from orch_nb.render.bundle import plan_bundle
+
+        print(plan_bundle(plan)["text/plain"])
+        return 0
+    run = phases.execute(
+        plan, workers=arguments.workers, executor=arguments.executor or "threads",
+        journal=arguments.journal, run_id=arguments.run_id, name=arguments.name,
+        approve=arguments.approve, observers=_observers(arguments), namespace={},
+    )  # fmt: skip
+    return _told(run, arguments)
+
+
+def _recover(arguments: argparse.Namespace) -> int:
+    return _go_on(arguments, plan=_plan(arguments.plan) if arguments.plan else None)
+
+
+def _retry(arguments: argparse.Namespace) -> int:
+    journal = _journal(arguments)
+    if _row(journal, arguments.run).held:
+        arguments.verb, arguments.note = "retry", ""
+        return _ask(arguments)
+    return _go_on(arguments, retry=arguments.task)
+
+
+def _go_on(
+    arguments: argparse.Namespace, *, plan: Plan | None = None, retry: str | None = None
+) -> int:
+    run = phases.recover(
+        arguments.run, plan, journal=_journal(arguments), retry=retry, namespace={},
+        workers=arguments.workers, executor=arguments.executor, approve=arguments.approve,
+        observers=_observers(arguments),
+    )  # fmt: skip
+    return _told(run, arguments)
+
+
+def _plan(path: str) -> Plan:
+    from orch_nb.planners.yaml import plan_from_yaml
+
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the plan {path} cannot be read: {error}") from None
+    try:
+        return plan_from_yaml(text, {}, first_line=1)
+    except PlanError as error:
+        raise PlanError(error.problems, what=f"plan {path}") from None
+
+
+def _observers(arguments: argparse.Namespace) -> list[Any]:
+    return [] if arguments.quiet else [_Teller()]
+
+
+class _Teller:
+    """Tells on stderr what happens, a line an event that a person would want to know."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+
+    def __call__(self, events: Sequence[ev.Event], state: RunState) -> None:
+        for event in events:
+            said = self._said(event)
+            if said:
+                at = duration(time.monotonic() - self._begun)
+                print(f"{at:>9}  {said}", file=sys.stderr)
+
+    def _said(self, event: ev.Event) -> str:
+        if isinstance(event, ev.AttemptStarted):
+            again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
+            return f"▶ {event.task}{again}"
+        if isinstance(event, ev.AttemptSucceeded):
+            return f"✓ {event.task}"
+        if isinstance(event, ev.AttemptFailed):
+            return f"✗ {event.task}: {event.error}"
+        if isinstance(event, ev.Waiting):
+            return f"⏸ {event.task}: {event.prompt}"
+        if isinstance(event, ev.TaskEnded) and event.status is not Status.FAILED:
+            return f"{_GLYPHS.get(event.status, '·')} {event.task}: {event.reason or event.status}"
+        return ""
+
+
+_GLYPHS = {
+    Status.SUCCEEDED: "✓",
+    Status.SKIPPED: "–",
+    Status.UPSTREAM_FAILED: "⊘",
+    Status.CANCELLED: "⊗",
+}
+
+
+def _told(run: Run, arguments: argparse.Namespace) -> int:
+    from orch_nb.render.bundle import header_bundle
+
+    report = phases.integrate(run)
+    print(header_bundle(run.plan, run, report)["text/plain"])
+    if run.status is RunStatus.WAITING:
+        for task in run.with_status(Status.WAITING):
+            print(f"orch-nb approve {run.run_id} {task.task} && orch-nb recover {run.run_id}")
+    return _CODES.get(run.status, 1)
+
+
+# -- asking --------------------------------------------------------------------------------------
+
+
+def _journal(arguments: argparse.Namespace) -> SqliteJournal:
+    if not Path(arguments.journal).exists():
+        raise UsageError(f"there is no journal {arguments.journal} here; see --journal")
+    return SqliteJournal(arguments.journal)
+
+
+def _row(journal: SqliteJournal, run_id: str) -> Any:
+    found = next((row for row in journal.runs() if row.run_id == run_id), None)
+    if found is None:
+        journal.history(run_id)  # raises RunNotFound, with the latest runs
+    return found
+
+
+def _past(arguments: argparse.Namespace) -> Run:
+    journal = _journal(arguments)
+    return phases.past_run(journal.history(arguments.run), journal)
+
+
+def _runs(arguments: argparse.Namespace) -> int:
+    from orch_nb.render.listing import runs_bundle
+
+    print(runs_bundle(_journal(arguments).runs())["text/plain"])
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from orch_nb.render.bundle import run_bundle
+
+    run = _past(arguments)
+    print(run_bundle(run)["text/plain"])
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    report = phases.integrate(_past(arguments))
+    write = report.to_markdown if arguments.output.endswith(".md") else report.to_html
+    print(write(arguments.output))
+    return 0
+
+
+def _ask(arguments: argparse.Namespace) -> int:
+    journal = _journal(arguments)
+    row = _row(journal, arguments.run)
+    run = phases.past_run(journal.history(arguments.run), journal)
+    task = arguments.task
+    if task is not None and task not in run.plan:
+        raise UsageError(
+            f"run {run.run_id} has no task `{task}`. {did_you_mean(task, run.plan.by_id)}"
+        )
+    _can_be_asked(arguments.verb, run, task, held=row.held)
+    journal.ask(run.run_id, Request(arguments.verb, task, getpass.getuser(), arguments.note))
+    if row.held:
+        _wait_until_taken(journal, run.run_id)
+        print(f"{arguments.verb}: {task or run.run_id}")
+    else:
+        print(f"{arguments.verb}: {task or run.run_id}; go on with: orch-nb recover {run.run_id}")
+    return 0
+
+
+def _can_be_asked(verb: str, run: Run, task: str | None, *, held: bool) -> None:
+    if verb in ("approve", "reject") and run[task or ""].status is not Status.WAITING:
+        raise UsageError(
+            f"`{task}` of run {run.run_id} does not wait for anybody: it is "
+            f"{run[task or ''].status}"
+        )
+    if verb == "cancel" and not held and run.status is not RunStatus.WAITING:
+        raise UsageError(f"run {run.run_id} is not going on: it is {run.status}")
+
+
+def _wait_until_taken(journal: SqliteJournal, run_id: str) -> None:
+    """Give the live run the second it may need to take the request out of the journal."""
+    pause = threading.Event()
+    for _ in range(20):
+        if not journal.requests_left(run_id):
+            return
+        pause.wait(0.1)
+    raise UsageError(
+        f"run {run_id} has not taken the request yet; it stays in the journal for it to take"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,248 @@
+"""The story of one cell: the body becomes a plan, five phases are shown, a run is followed.
+
+%%orchestrate Publish the report --workers 4
+@task ...
+
+parse the line ─► which body is it? ─► ANALYZE ─► RESEARCH ─► DECOMPOSE
+                                           a goal: a draft, nothing runs
+                                           a plan: ─► EXECUTE (or go on with a run that was cut
+                                                      off) ─► INTEGRATE
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from orch_nb import phases
+from orch_nb.engine.journal import open_journal
+from orch_nb.engine.ports import Journal
+from orch_nb.errors import PlanError, TaskFailed
+from orch_nb.model.plan import Plan
+from orch_nb.model.report import Operation
+from orch_nb.model.run import Run
+from orch_nb.notebook.display import watched
+from orch_nb.notebook.following import Progress, Stage, Stopped, account, follow
+from orch_nb.notebook.options import parse_cell_line
+from orch_nb.notebook.session import SESSION
+from orch_nb.notebook.waiting import Waiting
+from orch_nb.planners.body import body_kind
+from orch_nb.planners.yaml import dump_plan, plan_from_yaml
+from orch_nb.render.bundle import blocks_bundle
+from orch_nb.render.recovery import recovery_blocks
+from orch_nb.render.sections import decompose_section
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orch_nb.engine.driver import Driver
+
+__all__ = ["Cell"]
+
+
+class Cell:
+    """One performance of an `%%orchestrate` cell in the user's namespace `names`."""
+
+    def __init__(self, line: str, body: str, names: dict[str, Any], waiting: Waiting) -> None:
+        self.options = parse_cell_line(line)
+        self.body, self.names, self.waiting = body, names, waiting
+        self.stage = Stage()
+        self.interactive = waiting.live and watched() and not self.options.headless
+
+    async def perform(self) -> None:
+        """The whole cell. Raises PlanError, UsageError, Interrupted; a failed run raises only with
+        `--raise`."""
+        options = self.options
+        kind = body_kind(self.body, options.kind)
+        if kind == "goal":
+            operation = await self._draft(self.body)
+            self._keep(operation)
+            return
+        plan = await self._plan(kind)
+        operation = Operation(
+            plan=plan, kind=kind, body=self.body, name=self._name(), document=_document(plan)
+        )
+        self.stage.show_header(plan)
+        operation = await self._look_around(operation, past=True)
+        self.stage.show_section(decompose_section(plan, document=operation.document))
+        if options.dry_run:
+            self.stage.show_header(plan, name=operation.name or "_orch")
+            self._keep(operation)
+            return
+        await self.run(operation)
+
+    async def run(self, operation: Operation, make: Any = None) -> None:
+        """EXECUTE and INTEGRATE of a planned operation; `make` goes on with a run of the past."""
+        journal = open_journal(self.options.journal)
+        room = self._room(operation.plan)
+        progress = None if room is not None else Progress(operation.plan, self.stage)
+        watcher = room if room is not None else progress
+        if make is None:
+            make = self._starting(operation.plan, journal, watcher)
+        elif callable(make):
+            make = make(journal, watcher)
+        if isinstance(make, Run):
+            self._finish(operation, make)
+            return
+        live = phases.begin(make)
+        SESSION.live[live.driver.run_id] = live
+        self.stage.show_header(operation.plan, live.snapshot())
+        if room is not None:
+            self.stage.show_widget("EXECUTE", room.widget)
+            room.attach(live)
+        self._keep(replace(operation, run=live.snapshot()))
+        if self.options.detach:
+            self._detach(operation, live, room)
+            return
+        try:
+            run = await follow(live, self.stage, self.waiting, progress)
+        except Stopped as stopped:
+            self._finish(operation, stopped.run)
+            raise
+        finally:
+            if room is not None:
+                room.close()
+        self._finish(operation, run)
+        if self.options.raises:
+            run.raise_for_status()
+
+    # -- the phases ----------------------------------------------------------------------------
+
+    async def _plan(self, kind: str) -> Plan:
+        goal = self.options.goal
+        if kind == "yaml":
+            return plan_from_yaml(self.body, self.names, first_line=2, goal=goal)
+        plan = await self.waiting.python_body(self.body, self.names, goal)
+        if not plan.tasks:
+            raise PlanError("this cell defines no task: mark a function with @task")
+        return phases.checked(plan, self.names)
+
+    async def _draft(self, text: str) -> Operation:
+        """A goal in words: analysis, research and a draft; nothing runs."""
+        goal = "\n".join(part for part in (self.options.goal, text.strip()) if part)
+        analysis = await self.waiting.off_loop(lambda: phases.analyze(goal, self.options.workspace))
+        self.stage.show_findings(analysis, None, past=False)
+        found = await self.waiting.off_loop(lambda: phases.research(analysis))
+        self.stage.show_findings(None, found, past=False)
+        plan = await self.waiting.off_loop(lambda: phases.decompose(analysis, found))
+        name = self._name() or "_orch"
+        document = dump_plan(plan)
+        self.stage.show_section(decompose_section(plan, document=document))
+        self.stage.show("next", [_draft_lines(plan, name)])
+        return Operation(
+            plan=plan, kind="goal", body=text, name=name, analysis=analysis, research=found,
+            document=document,
+        )  # fmt: skip
+
+    async def _look_around(self, operation: Operation, *, past: bool) -> Operation:
+        """ANALYZE and RESEARCH of a plan: from the draft it was made from, or anew, briefly."""
+        if self.options.origin:
+            origin = SESSION.operation(self.options.origin)
+            operation = replace(operation, analysis=origin.analysis, research=origin.research)
+        elif not self.options.no_analyze:
+            goal, where = operation.plan.goal, self.options.workspace
+            analysis = await self.waiting.off_loop(lambda: phases.analyze(goal, where))
+            found = await self.waiting.off_loop(lambda: phases.research(analysis, timeout_s=2.0))
+            operation = replace(operation, analysis=analysis, research=found)
+        self.stage.show_findings(operation.analysis, operation.research, past=past)
+        return operation
+
+    def _starting(self, plan: Plan, journal: Journal, watcher: Any) -> Callable[[], Driver]:
+        """A new run, unless the last one of this name and an equal plan was cut off."""
+        name = self.options.name or ""
+        cut = None if self.options.fresh else cut_off(journal, name, plan)
+        observers = [watcher] if watcher is not None else []
+        if cut is not None:
+            past = phases.past_run(journal.history(cut), journal, plan=plan)
+            self.stage.show("recovery", [blocks_bundle(recovery_blocks(past))])
+            made = phases.resuming(
+                cut, plan, journal=journal, observers=observers, namespace=self.names,
+                workers=self.options.workers, executor=self.options.executor,
+                approve=self.options.approve, interactive=self.interactive,
+            )  # fmt: skip
+            assert not isinstance(made, Run)
+            return made
+        executor = self.options.executor or "threads"
+        chosen = phases.run_options(
+            self.options.workers, executor, self.options.approve,
+            self._workspace(), interactive=self.interactive,
+        )  # fmt: skip
+        return phases.starting(
+            plan, journal=journal, options=chosen, executor=executor, name=name,
+            observers=observers,
+        )  # fmt: skip
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def _finish(self, operation: Operation, run: Run) -> None:
+        report = account(run, operation.analysis, operation.research, self._workspace() or ".")
+        self.stage.freeze(run, report)
+        self._keep(replace(operation, plan=run.plan, run=run, report=report))
+
+    def _detach(self, operation: Operation, live: Any, room: Any) -> None:
+        """Freeze the stage when the run ends, from a thread: the cell itself returns now."""
+        import contextvars
+
+        def freeze() -> None:
+            live.done.wait()
+            if room is not None:
+                room.close()
+            self._finish(operation, live.finished())
+
+        context = contextvars.copy_context()
+        threading.Thread(
+            target=context.run, args=(freeze,), name="orch_nb-detached", daemon=True
+        ).start()
+
+    def _keep(self, operation: Operation) -> None:
+        self.names["_orch"] = operation
+        if self.options.out:
+            self.names[self.options.out] = operation
+        SESSION.remember(operation)
+
+    def _name(self) -> str:
+        return str(self.options.name or self.options.out or "")
+
+    def _workspace(self) -> str:
+        return "" if self.options.workspace == "." else str(self.options.workspace)
+
+    def _room(self, plan: Plan) -> Any:
+        if not (self.interactive or (self.options.detach and watched())):
+            return None
+        from orch_nb.notebook.widgets import Room
+
+        return Room(plan)
+
+
+def cut_off(journal: Journal, name: str, plan: Plan) -> str | None:
+    """The last run of this name and an equal plan, if it was cut off and nobody works on it."""
+    for row in journal.runs():
+        if row.name == name and row.plan_hash == plan.hash:
+            return row.run_id if row.status == "running" and not row.held else None
+    return None
+
+
+def _document(plan: Plan) -> str:
+    """The plan as YAML, for the report; functions stand in it by name."""
+    try:
+        return dump_plan(plan)
+    except TypeError:  # an argument that no document can hold: the plan is shown without it
+        return ""
+
+
+def _draft_lines(plan: Plan, name: str) -> dict[str, Any]:
+    from orch_nb.render.document import Code, Listing, Paragraph, Text, line
+
+    return blocks_bundle(
+        (
+            Paragraph(line(Text("This is a draft: nothing has run.", strong=True))),
+            Listing(
+                (
+                    line(Code(f"%orchestrate edit {name}"), " opens it as a cell to change"),
+                    line(Code(f"%orchestrate run {name}"), " runs it as it stands"),
+                )
+            ),
+        )
+    )

@@ -1,0 +1,143 @@
+"""Tab in `%%orchestrate` cells and `%orchestrate` lines.
+
+%%orchestrate --w<Tab>                 --workers, --workspace
+%%orchestrate --as <Tab>               python, yaml, goal
+%orchestrate ret<Tab>                  retry;  then the tasks that can be retried
+    needs: [or<Tab>                    the tasks of this cell, and trigger rules after trigger:
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
+
+from orch_nb.model.run import Run
+from orch_nb.model.status import Status
+from orch_nb.model.task import TriggerRule
+from orch_nb.notebook.lines import VERBS
+from orch_nb.notebook.options import CELL_PARSER, option_names
+from orch_nb.notebook.session import SESSION
+
+__all__ = ["KEYS", "complete"]
+
+#: The keys of a task in a plan document, for the start of a line in a YAML body.
+KEYS = (
+    "approval", "description", "estimate", "needs", "outputs", "owner", "required", "retry", "run",
+    "sh", "subtasks", "timeout", "title", "todo", "trigger", "with",
+)  # fmt: skip
+_TOP = ("criteria", "defaults", "goal", "params", "stories", "tasks")
+
+
+@context_matcher()  # type: ignore[untyped-decorator]  # IPython's decorator has no types
+def complete(context: CompletionContext) -> dict[str, Any]:
+    """IPython's matcher: completions for the word under the cursor, none outside our cells."""
+    text = context.full_text
+    lines = text.split("\n")
+    before = lines[context.cursor_line][: _column(context)]
+    if text.startswith("%%orchestrate"):
+        if context.cursor_line == 0:
+            found = _options(before)
+        else:
+            found = _body(before, text)
+    elif before.lstrip().startswith("%orchestrate"):
+        found = _line(before.lstrip())
+    else:
+        return {"completions": []}
+    word = re.search(r"[^\s,\[\]{}\"']*$", before)
+    token = word[0] if word else ""
+    matches = [SimpleCompletion(text=one, type="keyword") for one in found if one.startswith(token)]
+    return {
+        "completions": matches,
+        "matched_fragment": token,
+        "suppress": bool(matches),
+        "ordered": True,
+    }
+
+
+def _column(context: CompletionContext) -> int:
+    return int(context.cursor_position)
+
+
+def _options(before: str) -> Iterable[str]:
+    words = before.split()
+    last = words[-1] if words and before.endswith((" ", "\t")) else words[-2:-1] and words[-2]
+    for action in CELL_PARSER._actions:
+        if last in action.option_strings and action.choices:
+            return [str(choice) for choice in action.choices]
+    if last == "--from":
+        return SESSION.operations
+    return option_names()
+
+
+def _line(before: str) -> Iterable[str]:
+    words = before.split()
+    count = len(words) + (1 if before.endswith((" ", "\t")) else 0)
+    if count <= 2:
+        return VERBS
+    return _after(words[1]) if count == 3 else ()
+
+
+def _after(verb: str) -> Iterable[str]:
+    run = _run()
+    tasks = list(run) if run is not None else []
+    if verb == "retry":
+        return [task.task for task in tasks if task.status in (Status.FAILED, Status.CANCELLED)]
+    if verb in ("approve", "reject"):
+        return [task.task for task in tasks if task.status is Status.WAITING]
+    if verb == "cancel":
+        return [task.task for task in tasks if not task.status.ended]
+    if verb in ("edit", "run"):
+        return SESSION.operations
+    if verb in ("status", "recover", "open"):
+        return _run_ids()
+    return ()
+
+
+def _run() -> Run | None:
+    for live in SESSION.running().values():
+        return live.snapshot()
+    return SESSION.last.run if SESSION.last is not None else None
+
+
+def _run_ids() -> list[str]:
+    from orch_nb.engine.journal import DEFAULT_PATH, open_journal
+
+    if not DEFAULT_PATH.exists():
+        return []
+    return [row.run_id for row in open_journal(None).runs()[:50]]
+
+
+def _body(before: str, text: str) -> Iterable[str]:
+    """In a body: task names after `needs` and under a list of it, rules after `trigger`."""
+    if re.search(r"needs\s*[:=]\s*[\[\w\s,\"'-]*$", before) or _in_needs_list(before, text):
+        return _names(text)
+    if re.search(r"trigger\s*[:=]\s*[\"']?\w*$", before):
+        return [rule.value for rule in TriggerRule]
+    if re.fullmatch(r"\s+\w*", before):
+        return KEYS
+    if re.fullmatch(r"\w+", before):
+        return _TOP
+    inline = re.search(r"\{[^}]*?(?:^|[{,]\s*)(\w*)$", before)
+    return KEYS if inline else ()
+
+
+def _in_needs_list(before: str, text: str) -> bool:
+    if not re.fullmatch(r"\s*-\s*[\"']?\w*", before):
+        return False
+    above = text.split("\n")
+    for line in reversed(above):
+        if line.startswith(before.rstrip()) or re.fullmatch(r"\s*-\s*\S*", line):
+            continue
+        return bool(re.search(r"needs\s*:\s*$", line))
+    return False
+
+
+def _names(text: str) -> list[str]:
+    """The tasks of the cell as it stands, broken or not: keys that hold a mapping, and functions."""
+    functions = re.findall(r"^\s*(?:async\s+)?def\s+(\w+)", text, re.MULTILINE)
+    keys = re.findall(r"^\s+([\w-]+)\s*:\s*(?:\{.*)?$", text, re.MULTILINE)
+    known = {*KEYS, *_TOP}
+    return list(dict.fromkeys([*functions, *(key for key in keys if key not in known)]))

@@ -1,0 +1,158 @@
+"""Following a run from a cell: the room while it goes on, its frozen twin when it is over.
+
+    Stage        the outputs of one cell, in order, each shown when its time comes:
+                   header · ANALYZE · RESEARCH · DECOMPOSE · EXECUTE · INTEGRATE
+    follow       waits for a live run in steps, so that a Stop is heard, and freezes the stage
+
+The header says "running" at first and the outcome at the end; DECOMPOSE is painted anew by the run;
+EXECUTE holds the room (or a line of progress where nobody watches) and then the timeline and todo.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orch_nb import phases
+from orch_nb.engine.session import LiveRun
+from orch_nb.errors import Interrupted
+from orch_nb.model.analysis import Analysis
+from orch_nb.model.event import Event
+from orch_nb.model.plan import Plan
+from orch_nb.model.quantity import duration
+from orch_nb.model.report import Report
+from orch_nb.model.research import Research
+from orch_nb.model.run import Run, RunState
+from orch_nb.model.status import Status
+from orch_nb.notebook.display import Slot, in_kernel
+from orch_nb.notebook.waiting import Waiting
+from orch_nb.render.bundle import header_bundle, section_bundles
+from orch_nb.render.document import Section
+from orch_nb.render.sections import (
+    analyze_section,
+    decompose_section,
+    execute_section,
+    integrate_section,
+    research_section,
+)
+
+__all__ = ["Stage", "follow"]
+
+_STEP_S = 0.2
+_STOP_S = 10.0
+_QUIET_S = 1.0  # between two lines of progress
+
+
+class Stage:
+    """The outputs of one cell."""
+
+    def __init__(self) -> None:
+        self._slots: dict[str, list[Slot]] = {}
+
+    def show(self, part: str, bundles: Sequence[Mapping[str, Any]]) -> None:
+        """Show or replace a part. A part keeps its place; it may grow only while it is the last."""
+        slots = self._slots.setdefault(part, [])
+        for n, bundle in enumerate(bundles):
+            if n == len(slots):
+                slots.append(Slot())
+            slots[n].show(bundle)
+
+    def show_section(self, section: Section) -> None:
+        self.show(section.title, section_bundles(section))
+
+    def show_header(
+        self, plan: Plan, run: Run | None = None, report: Report | None = None, name: str = ""
+    ) -> None:
+        self.show("header", [header_bundle(plan, run, report, name=name)])
+
+    def show_widget(self, part: str, widget: Any) -> None:
+        slot = Slot()
+        self._slots[part] = [slot]
+        slot.show_widget(widget)
+
+    def show_findings(self, analysis: Analysis | None, found: Research | None, past: bool) -> None:
+        """ANALYZE and RESEARCH; closed if they are `past`, since a run follows."""
+        if analysis is not None:
+            self.show_section(analyze_section(analysis, is_open=not past))
+        if found is not None:
+            self.show_section(research_section(found, is_open=not past))
+
+    def freeze(self, run: Run, report: Report, name: str = "") -> None:
+        """The static form of a run that has ended, in the place of the live one."""
+        self.show_header(run.plan, run, report, name)
+        self.show_section(decompose_section(run.plan, run))
+        self.show_section(execute_section(run))
+        self.show_section(integrate_section(report))
+
+
+class Progress:
+    """A line of progress where no widget is: at most one a second, in place where that can be."""
+
+    def __init__(self, plan: Plan, stage: Stage) -> None:
+        self._plan, self._stage = plan, stage
+        self._last = time.monotonic()
+        self._ended: set[str] = set()
+        self._told: set[str] = set()
+        self._begun = time.monotonic()
+
+    def __call__(self, events: Sequence[Event], state: RunState) -> None:
+        """The observer, on the engine's thread: note only."""
+        self._state = state
+
+    def tell(self, live: LiveRun) -> None:
+        if time.monotonic() - self._last < _QUIET_S:
+            return
+        self._last = time.monotonic()
+        tasks = list(live.driver.state.tasks.values())
+        ended = [task.task for task in tasks if task.status.ended]
+        if in_kernel():
+            self._stage.show("EXECUTE", [{"text/plain": self._line(tasks, len(ended))}])
+        else:
+            for task in tasks:
+                if task.status.ended and task.task not in self._told and len(self._told) < 200:
+                    self._told.add(task.task)
+                    print(f"  {task.task}: {task.status}")
+
+    def _line(self, tasks: Sequence[Any], ended: int) -> str:
+        running = [task.task for task in tasks if task.status is Status.RUNNING]
+        waiting = [task.task for task in tasks if task.status is Status.BACKING_OFF]
+        now = f", running: {', '.join(running[:5])}" if running else ""
+        later = f", backing off: {', '.join(waiting[:5])}" if waiting else ""
+        took = duration(time.monotonic() - self._begun)
+        return f"▶ {ended} of {len(tasks)} tasks ended after {took}{now}{later}"
+
+
+async def follow(
+    live: LiveRun, stage: Stage, waiting: Waiting, progress: Progress | None = None
+) -> Run:
+    """Wait for the end of a run. Stop or Ctrl-C cancels it and waits for that; raises Interrupted
+    with the run in `args[1]` once it is over."""
+    try:
+        while not live.done.is_set():
+            await waiting.pause(_STEP_S)
+            if progress is not None:
+                progress.tell(live)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        live.cancel(by="Stop")
+        # The cell is being interrupted: another await would raise again, so this wait blocks.
+        if not live.done.wait(_STOP_S):
+            live.driver.executor.stop()
+        run = live.snapshot()
+        message = f"stopped: run {run.run_id} was cancelled. Its journal keeps what had succeeded."
+        raise Stopped(message, run) from None
+    return live.finished()
+
+
+class Stopped(Interrupted):
+    """`Interrupted`, with the run as it then stood."""
+
+    def __init__(self, message: str, run: Run) -> None:
+        super().__init__(message)
+        self.run = run
+
+
+def account(run: Run, analysis: Analysis | None, found: Research | None, workspace: str) -> Report:
+    """INTEGRATE for a run that a cell followed."""
+    return phases.integrate(run, analysis=analysis, research=found, workspace=workspace)

@@ -1,0 +1,256 @@
+"""`%orchestrate VERB ...`: what can be asked of finished, waiting and detached runs.
+
+A run in the foreground holds the kernel's queue, so while it goes on a person steers it by its
+buttons, or by `orch-nb` from a terminal; the line form acts on runs that have ended or are
+detached. Verbs that start work again (run, recover, retry, approve, reject) are shown like a cell.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from orch_nb import phases
+from orch_nb.engine.journal import open_journal
+from orch_nb.engine.ports import Journal, Request
+from orch_nb.errors import RunNotFound, UsageError
+from orch_nb.graph.nearest import did_you_mean
+from orch_nb.model.report import Operation
+from orch_nb.model.run import Run
+from orch_nb.model.status import RunStatus, Status
+from orch_nb.notebook.cell import Cell
+from orch_nb.notebook.display import show
+from orch_nb.notebook.options import split
+from orch_nb.notebook.session import SESSION
+from orch_nb.notebook.waiting import Waiting
+from orch_nb.render.bundle import document_bundle, run_bundle
+from orch_nb.render.listing import patterns_bundle, runs_bundle
+from orch_nb.render.sections import operation_document
+
+__all__ = ["VERBS", "LATER", "Line"]
+
+LATER = ("pause", "resume", "import", "export", "systems", "compare")
+
+
+class Line:
+    """One performance of an `%orchestrate` line in the user's namespace."""
+
+    def __init__(self, line: str, names: dict[str, Any], waiting: Waiting, shell: Any) -> None:
+        self.words = split(line)
+        self.names, self.waiting, self.shell = names, waiting, shell
+
+    async def perform(self) -> Any:
+        """Do what the line says; returns what the cell should show, if anything."""
+        if not self.words:
+            raise UsageError(f"%orchestrate takes one of: {', '.join(VERBS)}. See: %orchestrate?")
+        verb, *rest = self.words
+        if verb in LATER:
+            raise UsageError(f"%orchestrate {verb} is not yet supported.")
+        if verb not in VERBS:
+            hint = did_you_mean(verb, VERBS)
+            raise UsageError(
+                f"`{verb}` is nothing that %orchestrate does. {hint} "
+                f"It does: {', '.join(VERBS)}. To plan in words, use %%orchestrate."
+            )
+        found = VERBS[verb](self, *self._arguments(verb, rest))
+        return await found if inspect.isawaitable(found) else found
+
+    def _arguments(self, verb: str, words: Sequence[str]) -> Sequence[str]:
+        usage = inspect.signature(VERBS[verb])
+        parameters = list(usage.parameters.values())[1:]
+        if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+            return words
+        needed = [p.name.upper() for p in parameters if p.default is p.empty]
+        if not len(needed) <= len(words) <= len(parameters):
+            optional = [f"[{p.name.upper()}]" for p in parameters if p.default is not p.empty]
+            raise UsageError(f"usage: %orchestrate {' '.join([verb, *needed, *optional])}")
+        return words
+
+    # -- asking --------------------------------------------------------------------------------
+
+    def status(self, run: str = "") -> None:
+        """the state of a run: the one given, a live one, or the last"""
+        live = SESSION.running()
+        chosen = run or next(iter(live), "")
+        if chosen in live:
+            show([run_bundle(live[chosen].snapshot())])
+        else:
+            show([run_bundle(self._past(run))])
+
+    def runs(self) -> None:
+        """the runs in the journal, the newest first"""
+        show([runs_bundle(self._journal().runs())])
+
+    def open(self, run: str = "") -> None:
+        """all five phases of the last operation, or of the run that is named"""
+        last = SESSION.last
+        if last is not None and (not run or (last.run and last.run.run_id == run)):
+            show([document_bundle(operation_document(last))])
+        else:
+            show([run_bundle(self._past(run))])
+
+    def patterns(self, *words: str) -> None:
+        """search the catalogue of orchestration patterns"""
+        show([patterns_bundle(" ".join(words))])
+
+    def report(self, path: str = "report.html") -> None:
+        """write the last run's report to PATH (.html or .md)"""
+        last = SESSION.last
+        report = last.report if last is not None else None
+        if report is None:
+            report = phases.integrate(self._past(""))
+        written = report.to_markdown(path) if path.endswith(".md") else report.to_html(path)
+        print(f"The report of run {report.run.run_id} is in {written}")
+
+    # -- steering ------------------------------------------------------------------------------
+
+    def cancel(self, task: str = "") -> None:
+        """cancel the detached run, or one task of it"""
+        live = SESSION.running()
+        if not live:
+            raise UsageError("No run is going on. (While a cell runs, use its Cancel button.)")
+        for one in live.values():
+            self._task_of(one.snapshot(), task)
+            one.cancel(task or None, by="%orchestrate")
+        print(f"cancelling {task or ', '.join(live)}")
+
+    async def approve(self, task: str, *note: str) -> None:
+        """approve a gate, or tick a todo item, and go on"""
+        await self._decide("approve", task, " ".join(note))
+
+    async def reject(self, task: str, *note: str) -> None:
+        """reject a gate"""
+        await self._decide("reject", task, " ".join(note))
+
+    async def retry(self, task: str) -> None:
+        """try a failed task anew, and what it kept from running"""
+        for live in SESSION.running().values():
+            self._task_of(live.snapshot(), task)
+            live.retry(task, by="%orchestrate")
+            print(f"retrying {task}")
+            return
+        await self._go_on(self._past("").run_id, retry=task)
+
+    async def recover(self, run: str = "") -> None:
+        """go on with a run that was cut off: the last such run, or the one that is named"""
+        journal = self._journal()
+        if not run:
+            rows = [row for row in journal.runs() if not row.held]
+            ends = ("running", "waiting")
+            found = next((row.run_id for row in rows if row.status in ends), None)
+            if found is None:
+                raise UsageError(
+                    "No run of this journal was cut off or waits. See: %orchestrate runs"
+                )
+            run = found
+        await self._go_on(run)
+
+    async def run(self, name: str = "") -> None:
+        """run a draft as it stands"""
+        operation = self._named(name)
+        cell = Cell("", "", self.names, self.waiting)
+        cell.options.name = operation.name if operation.name != "_orch" else ""
+        plan = phases.checked(operation.plan, self.names)
+        cell.stage.show_header(plan)
+        cell.stage.show_findings(operation.analysis, operation.research, past=True)
+        from orch_nb.render.sections import decompose_section
+
+        cell.stage.show_section(decompose_section(plan, document=operation.document))
+        await cell.run(operation)
+
+    def edit(self, name: str = "") -> None:
+        """turn this cell into the draft, as an %%orchestrate cell to change"""
+        operation = self._named(name)
+        named = operation.name or "_orch"
+        option = f" --name {named}" if named != "_orch" else ""
+        text = f"%%orchestrate --from {named}{option}\n{operation.document}"
+        self.shell.set_next_input(text, replace=True)
+
+    # -- in between ----------------------------------------------------------------------------
+
+    def _journal(self) -> Journal:
+        return open_journal(None)
+
+    def _named(self, name: str) -> Operation:
+        if name:
+            return SESSION.operation(name)
+        if SESSION.last is None:
+            raise UsageError("Nothing has been planned in this kernel yet.")
+        return SESSION.last
+
+    def _past(self, run: str) -> Run:
+        """A run by name, or the last one: of this kernel, else of the journal."""
+        last = SESSION.last.run if SESSION.last is not None else None
+        if last is not None and run in ("", last.run_id):
+            return last
+        journal = self._journal()
+        if not run:
+            rows = journal.runs()
+            if not rows:
+                raise RunNotFound(f"The journal {journal.path} has no runs yet.")
+            run = rows[0].run_id
+        return phases.past_run(journal.history(run), journal)
+
+    def _task_of(self, run: Run, task: str) -> None:
+        if task and task not in run.plan:
+            hint = did_you_mean(task, run.plan.by_id)
+            raise UsageError(f"Run {run.run_id} has no task `{task}`. {hint}")
+
+    async def _decide(self, verb: str, task: str, note: str) -> None:
+        for live in SESSION.running().values():
+            self._task_of(live.snapshot(), task)
+            getattr(live, verb)(task, by="%orchestrate", note=note)
+            print(f"{verb}: {task}")
+            return
+        run = self._past("")
+        self._task_of(run, task)
+        if run.status is not RunStatus.WAITING or run[task].status is not Status.WAITING:
+            raise UsageError(f"`{task}` of run {run.run_id} does not wait for anybody: "
+                             f"it is {run[task].status}.")  # fmt: skip
+        await self._go_on(run.run_id, decision=Request(verb, task, "%orchestrate", note))
+
+    async def _go_on(
+        self, run_id: str, *, retry: str | None = None, decision: Request | None = None
+    ) -> None:
+        """Perform the rest of a run of the past, shown like a cell."""
+        last = SESSION.last
+        mine = last if last is not None and last.run and last.run.run_id == run_id else None
+        where = mine.run.journal if mine is not None and mine.run is not None else None
+        journal = open_journal(where)
+        past = phases.past_run(journal.history(run_id), journal)
+        plan = phases.checked(mine.plan if mine is not None else past.plan, self.names)
+        cell = Cell("", "", self.names, self.waiting)
+        cell.options.journal = where
+        cell.stage.show_header(plan, past)
+        operation = mine or Operation(plan=plan, kind="yaml", name=past.name)
+        from orch_nb.render.sections import decompose_section
+
+        cell.stage.show_section(decompose_section(plan, past))
+
+        def make(journal: Journal, watcher: Any) -> Any:
+            if decision is not None:
+                journal.ask(run_id, decision)  # type: ignore[attr-defined]
+            return phases.resuming(
+                run_id, plan, journal=journal, retry=retry, namespace=self.names,
+                observers=[watcher] if watcher is not None else [],
+                interactive=cell.interactive,
+            )  # fmt: skip
+
+        await cell.run(operation, make)
+
+
+VERBS: dict[str, Callable[..., Any]] = {
+    "status": Line.status,
+    "runs": Line.runs,
+    "open": Line.open,
+    "cancel": Line.cancel,
+    "retry": Line.retry,
+    "approve": Line.approve,
+    "reject": Line.reject,
+    "recover": Line.recover,
+    "run": Line.run,
+    "edit": Line.edit,
+    "report": Line.report,
+    "patterns": Line.patterns,
+}

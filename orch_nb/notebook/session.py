@@ -1,0 +1,45 @@
+"""What the kernel remembers between cells: drafts by name, the last operation, live runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orch_nb.engine.session import LiveRun
+from orch_nb.errors import UsageError
+from orch_nb.graph.nearest import did_you_mean
+from orch_nb.model.report import Operation
+
+__all__ = ["SESSION", "Session"]
+
+
+class Session:
+    """One a kernel. `last` is the newest operation; `live` the runs in progress, by run id."""
+
+    def __init__(self) -> None:
+        self.operations: dict[str, Operation] = {}
+        self.last: Operation | None = None
+        self.live: dict[str, LiveRun] = {}
+        self.journals: dict[str, Any] = {}
+
+    def remember(self, operation: Operation) -> None:
+        self.last = operation
+        if operation.name:
+            self.operations[operation.name] = operation
+
+    def operation(self, name: str) -> Operation:
+        """The operation of that name. Raises UsageError with the names there are."""
+        if name in self.operations:
+            return self.operations[name]
+        hint = did_you_mean(name, self.operations)
+        known = ", ".join(self.operations) or "none yet"
+        raise UsageError(
+            f"There is no plan named `{name}` here. {hint} Names: {known}.".replace("  ", " ")
+        )
+
+    def running(self) -> dict[str, LiveRun]:
+        """The runs that have not ended."""
+        self.live = {name: live for name, live in self.live.items() if not live.done.is_set()}
+        return self.live
+
+
+SESSION = Session()

@@ -1,0 +1,533 @@
+"""The story: five phases, five verbs, each taking what the one before it gave.
+
+    goal ─ analyze ─► Analysis ─ research ─► Research ─ decompose ─► Plan
+                                                 Plan ─ execute ─► Run ─ integrate ─► Report
+
+This is the one file where the rooms meet. It holds no logic of theirs: it opens journals, picks
+executors, bridges from synchronous code to the engine's loop, and hands values on.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orch_nb.engine.driver import Driver
+from orch_nb.engine.journal import open_journal
+from orch_nb.engine.ports import Executor, Journal, Observer
+from orch_nb.engine.session import LiveRun, refuse_nested, run_sync
+from orch_nb.errors import PlanError, RunExists, UsageError
+from orch_nb.graph.validate import check
+from orch_nb.model.event import Event, RunOptions
+from orch_nb.model.plan import Plan
+from orch_nb.model.run import Run, replay
+from orch_nb.model.status import RunStatus
+
+if TYPE_CHECKING:
+    import os
+
+    from orch_nb.model.analysis import Analysis
+    from orch_nb.model.goal import Goal
+    from orch_nb.model.report import Operation, Report
+    from orch_nb.model.research import Research
+
+__all__ = [
+    "analyze", "begin", "checked", "decompose", "execute", "execute_async", "integrate",
+    "orchestrate", "recover", "recover_async", "research",
+]  # fmt: skip
+
+
+# -- ANALYZE, RESEARCH ---------------------------------------------------------------------------
+
+
+def analyze(
+    goal: str | Goal,
+    workspace: str | os.PathLike[str] | None = ".",
+    *,
+    budget_s: float = 2.0,
+    progress: Callable[[int], None] | None = None,
+) -> Analysis:
+    """What a goal asks for and what its workspace holds, each statement with its evidence.
+
+    `workspace` is a folder (None: look at the goal only), scanned for at most `budget_s` seconds;
+    `progress(files)` is called now and then. Raises UsageError for a folder that cannot be read.
+    """
+    from orch_nb.analysis.analyze import analyze_goal
+
+    where = None if workspace is None else Path(workspace)
+    return analyze_goal(goal, where, budget_s=budget_s, progress=progress)
+
+
+def research(analysis: Analysis, *, timeout_s: float = 10.0) -> Research:
+    """Patterns and practice for what was analyzed, each finding with the source to check it at.
+
+    Asks the built-in catalogue and the codebase in parallel, offline; a source that fails or takes
+    longer than `timeout_s` is reported in `.sources` and never raises.
+    """
+    return run_sync(research_async(analysis, timeout_s=timeout_s), "research", "research_async")
+
+
+async def research_async(analysis: Analysis, *, timeout_s: float = 10.0) -> Research:
+    """`research` where there is a loop already."""
+    from orch_nb.sources.catalog_source import CatalogSource
+    from orch_nb.sources.codebase import CodebaseSource
+    from orch_nb.sources.gather import gather
+
+    return await gather(analysis, [CatalogSource(), CodebaseSource()], timeout_s=timeout_s)
+
+
+# -- DECOMPOSE -----------------------------------------------------------------------------------
+
+
+def decompose(
+    body: Any,
+    research: Research | None = None,
+    *,
+    namespace: Mapping[str, Any] | None = None,
+    goal: str = "",
+    kind: str | None = None,
+) -> Plan:
+    """A checked plan from a goal, a document, a mapping, functions or tasks.
+
+    `body`: an `Analysis` or a goal in words (the pattern planner drafts), YAML text or a mapping
+    (the plan document), Python text with `@task` functions, a sequence of functions or `Task`s, or
+    a `Plan`. Text is read as `%%orchestrate` reads a cell; `kind` python, yaml or goal decides.
+    Names that a document runs are looked up in `namespace`, by default the caller's globals.
+
+    Raises PlanError with everything that is wrong, each with its line.
+    """
+    if namespace is None:
+        namespace = _callers_globals()
+    from orch_nb.model.analysis import Analysis
+
+    if isinstance(body, Analysis):
+        return run_sync(_draft(body, research), "decompose", "draft_async")
+    if isinstance(body, Plan):
+        return checked(body, namespace)
+    if isinstance(body, str):
+        return _from_text(body, namespace, goal, kind, research)
+    if isinstance(body, Mapping):
+        from orch_nb.planners.yaml import plan_from_mapping
+
+        return plan_from_mapping(body, namespace)
+    if callable(body):
+        body = [body]
+    if isinstance(body, Sequence):
+        from orch_nb.planners.python import plan_from_functions
+
+        return checked(plan_from_functions(body, goal=goal), namespace)
+    raise UsageError(
+        f"decompose takes a goal, a plan document, functions, tasks or an Analysis, "
+        f"not {type(body).__name__}"
+    )
+
+
+def _from_text(
+    text: str,
+    namespace: Mapping[str, Any],
+    goal: str,
+    kind: str | None,
+    research: Research | None,
+) -> Plan:
+    from orch_nb.planners.body import body_kind
+
+    took = body_kind(text, kind)
+    if took == "yaml":
+        from orch_nb.planners.yaml import plan_from_yaml
+
+        return plan_from_yaml(text, namespace, first_line=1, goal=goal)
+    if took == "python":
+        from orch_nb.planners.python import plan_from_source
+
+        return checked(plan_from_source(text, dict(namespace), goal=goal, first_line=1), namespace)
+    return run_sync(_draft(analyze(text), research), "decompose", "draft_async")
+
+
+async def _draft(analysis: Analysis, found: Research | None) -> Plan:
+    from orch_nb.planners.patterns import PatternPlanner
+
+    if found is None:
+        found = await research_async(analysis)
+    return checked(await PatternPlanner().plan(analysis.goal, analysis, found), {})
+
+
+def checked(plan: Plan, namespace: Mapping[str, Any] | None = None) -> Plan:
+    """`plan` with its names resolved to callables. Raises PlanError with all that is wrong."""
+    from orch_nb.planners.binding import bind
+
+    problems = check(plan)
+    if problems:
+        raise PlanError(problems)
+    return bind(plan, namespace or {})
+
+
+# -- EXECUTE -------------------------------------------------------------------------------------
+
+
+def execute(
+    plan: Any,
+    *,
+    workers: int | None = None,
+    executor: str | Executor = "threads",
+    journal: str | os.PathLike[str] | Journal | None = None,
+    run_id: str | None = None,
+    name: str = "",
+    approve: Sequence[str] = (),
+    observers: Sequence[Observer] = (),
+    namespace: Mapping[str, Any] | None = None,
+    workspace: str | os.PathLike[str] | None = None,
+) -> Run:
+    """Perform a plan and return its run, which did not have to succeed: see `run.status`.
+
+    - `workers`: how many attempts at once (default: processors + 4, at most 32).
+    - `executor`: "threads", "inline", or an `Executor`.
+    - `journal`: None for the default file `.orch_nb/journal.db`, a path, or "memory".
+    - `run_id`: a name of one's own; raises RunExists if the journal has it. `name` names the plan
+      instead, and numbers the runs of it.
+    - `approve`: gates that are approved beforehand. Nobody is waited for: when only people are
+      awaited, the run ends as waiting, and `recover` goes on.
+
+    Raises PlanError for a plan that cannot run, JournalError, UsageError; never for a failed task.
+    """
+    plan = _planned(plan, namespace if namespace is not None else _callers_globals())
+    options = run_options(workers, executor, approve, workspace)
+    make = _starting(plan, options, executor, open_journal(journal), run_id, name, observers)
+    return _performed(make, "execute")
+
+
+async def execute_async(
+    plan: Any,
+    *,
+    workers: int | None = None,
+    executor: str | Executor = "threads",
+    journal: str | os.PathLike[str] | Journal | None = None,
+    run_id: str | None = None,
+    name: str = "",
+    approve: Sequence[str] = (),
+    observers: Sequence[Observer] = (),
+    namespace: Mapping[str, Any] | None = None,
+    workspace: str | os.PathLike[str] | None = None,
+) -> Run:
+    """`execute` on the loop that is running already: async tasks share it."""
+    plan = _planned(plan, namespace if namespace is not None else _callers_globals())
+    options = run_options(workers, executor, approve, workspace)
+    make = _starting(plan, options, executor, open_journal(journal), run_id, name, observers)
+    return await make().drive()
+
+
+def recover(
+    run_id: str,
+    plan: Any = None,
+    *,
+    journal: str | os.PathLike[str] | Journal | None = None,
+    retry: str | None = None,
+    namespace: Mapping[str, Any] | None = None,
+    workers: int | None = None,
+    executor: str | Executor | None = None,
+    approve: Sequence[str] = (),
+    observers: Sequence[Observer] = (),
+    workspace: str | os.PathLike[str] | None = None,
+) -> Run:
+    """Go on with a run that was cut off or waits for a person; a run that has ended is returned.
+
+    Only what had not succeeded runs. `plan` supplies the functions of a run whose tasks are
+    functions of a notebook or script (else they are looked up in `namespace`, by default the
+    caller's globals, or imported). `retry` names a failed task to be tried anew, with what it kept
+    from running. Other options as for `execute`; those not given stay as the run had them.
+
+    Raises RunNotFound, RunHeld if a live process works on it, PlanError if `plan` is another plan.
+    """
+    make = resuming(
+        run_id, plan, journal=open_journal(journal), retry=retry,
+        namespace=namespace if namespace is not None else _callers_globals(), workers=workers,
+        executor=executor, approve=approve, observers=observers, workspace=workspace,
+    )  # fmt: skip
+    return make if isinstance(make, Run) else _performed(make, "recover")
+
+
+async def recover_async(run_id: str, plan: Any = None, **options: Any) -> Run:
+    """`recover` on the loop that is running already."""
+    options.setdefault("namespace", _callers_globals())
+    options["journal"] = open_journal(options.get("journal"))
+    make = resuming(run_id, plan, **options)
+    return make if isinstance(make, Run) else await make().drive()
+
+
+def begin(make: Callable[[], Driver]) -> LiveRun:
+    """Start a run (what `starting` or `resuming` gave) on a loop of its own and return at once."""
+    return LiveRun.start(make)
+
+
+def starting(
+    plan: Plan,
+    *,
+    journal: Journal,
+    options: RunOptions,
+    executor: str | Executor = "threads",
+    run_id: str | None = None,
+    name: str = "",
+    observers: Sequence[Observer] = (),
+) -> Callable[[], Driver]:
+    """What `begin` takes, for a new run of a checked plan."""
+    return _starting(plan, options, executor, journal, run_id, name, observers)
+
+
+def resuming(
+    run_id: str,
+    plan: Any = None,
+    *,
+    journal: Journal,
+    retry: str | None = None,
+    namespace: Mapping[str, Any] | None = None,
+    workers: int | None = None,
+    executor: str | Executor | None = None,
+    approve: Sequence[str] = (),
+    observers: Sequence[Observer] = (),
+    workspace: str | os.PathLike[str] | None = None,
+    interactive: bool = False,
+) -> Callable[[], Driver] | Run:
+    """What `begin` takes to go on with a run, or the run itself if there is nothing to go on with."""
+    history = journal.history(run_id)
+    state = replay(history)
+    known = _same_plan(state.plan, plan, namespace or {}, run_id)
+    if retry is None and state.status not in (RunStatus.RUNNING, RunStatus.WAITING):
+        state.plan = known if known is not None else state.plan
+        return past_run(history, journal, plan=state.plan)
+    if known is None:
+        known = checked(state.plan, namespace or {})
+    if retry is not None:
+        _check_retry(state_task=retry, run=state.snapshot())
+    before = state.options
+    chosen = executor if executor is not None else before.executor
+    options = RunOptions(
+        workers=workers or before.workers,
+        executor=_executor_name(chosen),
+        interactive=interactive,
+        approve=tuple(dict.fromkeys((*before.approve, *_known_gates(known, approve)))),
+        workspace=str(workspace) if workspace is not None else before.workspace,
+    )
+    journal.claim(run_id)
+    history = journal.history(run_id)  # another process may have gone on until the claim
+
+    def make() -> Driver:
+        return Driver(
+            known, run_id=run_id, journal=journal, executor=_executor(chosen), options=options,
+            name=state.name, observers=observers, history=history, retry=retry,
+        )  # fmt: skip
+
+    return make
+
+
+def past_run(history: Sequence[Event], journal: Journal, *, plan: Plan | None = None) -> Run:
+    """The run that a journal's events tell, its results readable, without going on with it."""
+    from orch_nb.engine.results_view import Results
+
+    state = replay(history)
+    if plan is not None:
+        state.plan = plan
+    return state.snapshot(Results(state, journal), journal=journal.path)
+
+
+# -- INTEGRATE, and all five ---------------------------------------------------------------------
+
+
+def integrate(
+    run: Run,
+    *,
+    analysis: Analysis | None = None,
+    research: Research | None = None,
+    workspace: str | os.PathLike[str] | None = None,
+) -> Report:
+    """The account of a run: outcome, completeness with evidence, failures and what they kept from
+    running, plan against run, and the lines that go on."""
+    from orch_nb.integration.integrate import report
+
+    where = Path(workspace or run.options.workspace or ".")
+    return report(run, analysis=analysis, research=research, workspace=where)
+
+
+def orchestrate(
+    body: Any,
+    *,
+    workspace: str | os.PathLike[str] | None = ".",
+    namespace: Mapping[str, Any] | None = None,
+    goal: str = "",
+    kind: str | None = None,
+    run: bool | None = None,
+    **options: Any,
+) -> Operation:
+    """The five phases in a row. A goal in words stays a draft unless `run` is True.
+
+    `body`, `namespace`, `goal` and `kind` as for `decompose`; `options` as for `execute`.
+    """
+    from orch_nb.model.report import Operation
+    from orch_nb.planners.body import body_kind
+    from orch_nb.planners.yaml import dump_plan
+
+    namespace = namespace if namespace is not None else _callers_globals()
+    took = body_kind(body, kind) if isinstance(body, str) else "python"
+    if took == "goal":
+        analysis = analyze(body, workspace)
+        found = research(analysis)
+        plan = decompose(analysis, found)
+    else:
+        plan = decompose(body, namespace=namespace, goal=goal, kind=kind)
+        analysis = analyze(plan.goal or goal, workspace)
+        found = research(analysis)
+    draft = Operation(
+        plan=plan, kind=took, body=body if isinstance(body, str) else "", analysis=analysis,
+        research=found, document=dump_plan(plan),
+    )  # fmt: skip
+    if took == "goal" and not run:
+        return draft
+    done = execute(plan, namespace=namespace, **options)
+    from msgspec.structs import replace
+
+    return replace(draft, run=done, report=integrate(done, analysis=analysis, research=found))
+
+
+# -- in between ----------------------------------------------------------------------------------
+
+
+def _callers_globals() -> Mapping[str, Any]:
+    """The globals of the first frame outside of this file."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_globals is globals():
+        frame = frame.f_back
+    return {} if frame is None else frame.f_globals
+
+
+def _planned(plan: Any, namespace: Mapping[str, Any]) -> Plan:
+    if isinstance(plan, Plan):
+        return checked(plan, namespace)
+    return decompose(plan, namespace=namespace)
+
+
+def run_options(
+    workers: int | None,
+    executor: str | Executor,
+    approve: Sequence[str],
+    workspace: str | os.PathLike[str] | None,
+    *,
+    interactive: bool = False,
+) -> RunOptions:
+    import os
+
+    if workers is None:
+        workers = min(32, (os.cpu_count() or 1) + 4)
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise UsageError(f"workers is a whole number of at least 1, not {workers!r}")
+    return RunOptions(
+        workers=workers,
+        executor=_executor_name(executor),
+        interactive=interactive,
+        approve=(approve,) if isinstance(approve, str) else tuple(approve),
+        workspace=str(workspace or ""),
+    )
+
+
+def _executor_name(executor: str | Executor) -> str:
+    return executor if isinstance(executor, str) else executor.name
+
+
+def _executor(executor: str | Executor) -> Executor:
+    from orch_nb.executors.local import LocalExecutor, local_executor
+
+    if isinstance(executor, str):
+        return local_executor(executor)
+    return executor if isinstance(executor, LocalExecutor) else LocalExecutor(executor)
+
+
+def _known_gates(plan: Plan, approve: Sequence[str]) -> tuple[str, ...]:
+    from orch_nb.graph.nearest import nearest
+
+    names = (approve,) if isinstance(approve, str) else tuple(approve)
+    gates = [task.id for task in plan.tasks if task.waits_for_person]
+    for name in names:
+        if name not in gates:
+            there = f"Its gates are: {', '.join(gates)}." if gates else "It has no gates."
+            near = nearest(name, gates)
+            hint = f" Did you mean `{near}`?" if near else ""
+            raise UsageError(f"`{name}` is no gate of this plan.{hint} {there}")
+    return names
+
+
+def _starting(
+    plan: Plan,
+    options: RunOptions,
+    executor: str | Executor,
+    journal: Journal,
+    run_id: str | None,
+    name: str,
+    observers: Sequence[Observer],
+) -> Callable[[], Driver]:
+    _known_gates(plan, options.approve)
+    where = _executor(executor)
+    chosen = run_id if run_id is not None else free_run_id(journal, name or plan.goal)
+    if run_id is not None and any(row.run_id == run_id for row in journal.runs()):
+        raise RunExists(
+            f"The journal {journal.path} has a run `{run_id}` already. "
+            f"Continue it with recover({run_id!r}), or choose another run_id."
+        )
+
+    def make() -> Driver:
+        return Driver(
+            plan, run_id=chosen, journal=journal, executor=where, options=options, name=name,
+            observers=observers,
+        )  # fmt: skip
+
+    return make
+
+
+def free_run_id(journal: Journal, name: str) -> str:
+    """`release-3` for the third run named release."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:28].strip("-") or "run"
+    taken = {row.run_id for row in journal.runs()}
+    number = 1
+    while f"{slug}-{number}" in taken:
+        number += 1
+    return f"{slug}-{number}"
+
+
+def _performed(make: Callable[[], Driver], function: str) -> Run:
+    if refuse_nested(function, f"{function}_async"):
+        import asyncio
+
+        return asyncio.get_running_loop().run_until_complete(make().drive())
+    return LiveRun.start(make).result()
+
+
+def _same_plan(told: Plan, given: Any, namespace: Mapping[str, Any], run_id: str) -> Plan | None:
+    """`given`, checked and compared with the plan of the journal; None if none was given."""
+    if given is None:
+        return None
+    plan = _planned(given, namespace)
+    if plan.hash == told.hash:
+        return plan
+    ours, theirs = {t.id for t in plan.tasks}, {t.id for t in told.tasks}
+    differs = ", ".join(f"`{task}`" for task in sorted(ours ^ theirs)[:5])
+    detail = f"these tasks are in only one of them: {differs}" if differs else "tasks have changed"
+    raise PlanError(
+        f"run `{run_id}` was made from another plan ({detail}). "
+        "Recover it with the plan it was made from, or execute this one as a new run."
+    )
+
+
+def _check_retry(state_task: str, run: Run) -> None:
+    from orch_nb.graph.nearest import nearest
+
+    if state_task not in run.plan:
+        near = nearest(state_task, [task.id for task in run.plan.tasks])
+        hint = f" Did you mean `{near}`?" if near else ""
+        raise UsageError(f"run `{run.run_id}` has no task `{state_task}`.{hint}")
+    task = run[state_task]
+    if task.cause is not None and task.status == "upstream_failed":
+        raise UsageError(
+            f"`{state_task}` did not run because of `{task.cause}`: retry `{task.cause}`, "
+            f"and `{state_task}` runs after it."
+        )
+    if not task.status.ended or task.status == "succeeded":
+        raise UsageError(f"`{state_task}` is {task.status}: only a task that failed is retried.")

@@ -1,0 +1,68 @@
+"""Lists that `%orchestrate` shows: the runs of a journal, patterns of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from orch_nb.catalog.library import patterns, search
+from orch_nb.engine.ports import RunRow
+from orch_nb.model.quantity import duration, when
+from orch_nb.render.bundle import Bundle, blocks_bundle
+from orch_nb.render.document import Badge, Code, Column, Paragraph, Row, Table, Text, line
+
+__all__ = ["patterns_bundle", "runs_bundle"]
+
+_MOST = 30
+
+
+def runs_bundle(rows: Sequence[RunRow]) -> Bundle:
+    """The runs of a journal, the newest first."""
+    if not rows:
+        return blocks_bundle((Paragraph(line("This journal has no runs yet.")),))
+    lines = tuple(
+        Row(
+            (
+                line(Code(row.run_id)),
+                line(Badge(row.status if row.held or row.status != "running" else "lost"),
+                     "" if row.held or row.status != "running" else " cut off"),
+                line(row.goal),
+                line(when(datetime.fromtimestamp(row.started, UTC))),
+                line("" if row.finished is None else duration(row.finished - row.started)),
+            )
+        )  # fmt: skip
+        for row in rows[:_MOST]
+    )
+    columns = (
+        Column("run"), Column("status"), Column("goal", wrap=True), Column("started"),
+        Column("took", numeric=True),
+    )  # fmt: skip
+    note = f"and {len(rows) - _MOST} older ones" if len(rows) > _MOST else ""
+    return blocks_bundle((Table("Runs", columns, lines, note),))
+
+
+def patterns_bundle(words: str) -> Bundle:
+    """The patterns that `words` find, or all of them."""
+    found = [pattern for pattern, _ in search(words)] if words else list(patterns())
+    if not found:
+        text = f"No pattern of the catalogue speaks of {words!r}. See: %orchestrate patterns"
+        return blocks_bundle((Paragraph(line(text)),))
+    rows = tuple(
+        Row(
+            (
+                line(Text(one.title, strong=True)),
+                line(one.summary),
+                line("; ".join(one.use_when[:2])),
+                line(", ".join(sorted(one.systems))),
+                line(Text(one.citations[0].title, url=one.citations[0].url))
+                if one.citations
+                else line(""),
+            )
+        )
+        for one in found
+    )
+    columns = (
+        Column("pattern"), Column("what", wrap=True), Column("when", wrap=True),
+        Column("spelled by", wrap=True), Column("source", wrap=True),
+    )  # fmt: skip
+    return blocks_bundle((Table("Patterns", columns, rows),))

@@ -1,0 +1,45 @@
+"""What going on with a run that was cut off means: what is kept, what runs again, and why."""
+
+from __future__ import annotations
+
+from orch_nb.model.run import Run, TaskRun
+from orch_nb.model.status import Status
+from orch_nb.render.document import Badge, Block, Code, Column, Paragraph, Row, Table, Text, line
+
+__all__ = ["recovery_blocks"]
+
+_MOST = 40
+
+
+def recovery_blocks(run: Run) -> tuple[Block, ...]:
+    """A sentence and a table for a run that is about to go on."""
+    kept = [task for task in run if task.status.ended]
+    again = [(task, why) for task in run if (why := _why(run, task))]
+    head = Paragraph(
+        line(
+            Text(f"Going on with run {run.run_id}", strong=True),
+            f", which was cut off: {len(kept)} of {len(run)} tasks have ended and are kept, "
+            f"{len(again)} run now.",
+        )
+    )
+    rows = tuple(
+        Row((line(Code(task.task)), line(Badge(task.status)), line(why)))
+        for task, why in again[:_MOST]
+    )
+    note = f"and {len(again) - _MOST} more" if len(again) > _MOST else ""
+    columns = (Column("task"), Column("stood at"), Column("why it runs", wrap=True))
+    return (head, Table("Runs now", columns, rows, note)) if rows else (head,)
+
+
+def _why(run: Run, task: TaskRun) -> str:
+    if task.status is Status.RUNNING:
+        return "was running when the process ended: it runs again (at least once)"
+    if task.status is Status.BACKING_OFF:
+        return f"failed {len(task.attempts)} times and was waiting for its next attempt"
+    if task.status is Status.WAITING:
+        return "waits for a person"
+    if task.status.ended:
+        if task.result is not None and task.result.format == "unstored":
+            return f"its result could not be kept ({task.result.reason}): it runs again if needed"
+        return ""
+    return "had not started"
