@@ -49,6 +49,13 @@ def test_a_bare_import_loads_nothing_heavy(statement):
     }  # fmt: skip
 
 
+def test_a_bare_import_costs_at_most_four_times_that_of_asyncio():
+    script = ROOT / "benchmarks" / "import_cost.py"
+    command = [sys.executable, script, "--rounds", "5"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_importing_every_module_leaves_the_public_names_what_they_were():
     # A submodule is bound on its package: a room called like a function would take its place.
     python(
