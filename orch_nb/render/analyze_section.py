@@ -19,6 +19,7 @@ from orch_nb.render.document import (
     Table,
     Text,
     line,
+    said,
 )
 from orch_nb.render.plaintext import bounded_lines
 from orch_nb.render.rows import table
@@ -89,7 +90,7 @@ def _tables(analysis: Analysis) -> list[Block | None]:
             f"Complexity: {analysis.complexity.score} of 100",
             ("factor", "points", "of", "because"),
             [
-                (line(f.name), line(number(f.points)), line(number(f.most)), line(f.evidence))
+                (line(f.name), line(number(f.points)), line(number(f.most)), said(f.evidence))
                 for f in analysis.complexity.factors
             ],
             numeric=("points", "of"),
@@ -181,7 +182,7 @@ def _patterns(research: Research) -> list[Block | None]:
         "When not to use them, and what fails",
         ("pattern", "not when", "can fail", "handled by"),
         [
-            (line(p.title), line("; ".join(p.avoid_when)), line(mode.failure), line(mode.handling))
+            (line(p.title), line("; ".join(p.avoid_when)), said(mode.failure), said(mode.handling))
             for p in research.patterns
             for mode in p.failure_modes[:3]
         ],

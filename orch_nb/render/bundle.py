@@ -37,9 +37,9 @@ from orch_nb.render.sections import (
 )
 
 __all__ = [
-    "Bundle", "analysis_bundle", "document_bundle", "header_bundle", "operation_bundle",
-    "plan_bundle", "report_bundle", "research_bundle", "run_bundle", "section_bundle",
-    "section_bundles",
+    "Bundle", "analysis_bundle", "blocks_bundle", "document_bundle", "header_bundle",
+    "operation_bundle", "plan_bundle", "report_bundle", "research_bundle", "run_bundle",
+    "section_bundle", "section_bundles",
 ]  # fmt: skip
 
 Bundle: TypeAlias = dict[str, str | bytes]
@@ -126,4 +126,13 @@ def _detail(section: Section, rest: tuple[Block, ...]) -> Bundle:
         "text/html": html.wrap(f'<div style="padding:0 0 4px 16px">{inner}</div>'),
         "text/markdown": "\n\n".join(markdown.block_markdown(block) for block in body),
         "text/plain": "\n\n".join(text.block_text(block) for block in body),
+    }
+
+
+def blocks_bundle(blocks: tuple[Block, ...]) -> Bundle:
+    """A few blocks as an output of their own."""
+    return {
+        "text/html": html.wrap("".join(html.block_html(block) for block in blocks)),
+        "text/markdown": "\n\n".join(markdown.block_markdown(block) for block in blocks),
+        "text/plain": "\n\n".join(text.block_text(block) for block in blocks),
     }

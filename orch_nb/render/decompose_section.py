@@ -20,9 +20,10 @@ from orch_nb.render.document import (
     Table,
     Text,
     line,
+    said,
 )
 from orch_nb.render.drawing import plan_drawings
-from orch_nb.render.facts import Entry, critical, situation
+from orch_nb.render.facts import Entry, critical, entries, situation
 from orch_nb.render.header import tasks_in_stories
 from orch_nb.render.plaintext import one_line
 from orch_nb.render.rows import hierarchy, table
@@ -42,8 +43,13 @@ def decompose_section(
     blocks: list[Block] = [*plan_drawings(plan, run)]
     if plan.tasks and not _cycles(plan):
         strategy = coordination(plan)
-        reason = f": {strategy.reason}" if strategy.reason else ""
-        blocks.append(Paragraph(line("Coordination: ", Text(strategy.name, strong=True), reason)))
+        blocks.append(
+            Paragraph(
+                line(
+                    "Coordination: ", Text(strategy.name, strong=True), ". ", *said(strategy.reason)
+                )
+            )
+        )
     folded = run is not None
     for block, summary in (
         (_tasks(plan), f"Plan: {tasks_in_stories(plan)}, needs, estimates, slack"),
@@ -125,7 +131,7 @@ def _tasks(plan: Plan) -> Table | None:
         return tuple(told)
 
     return hierarchy(
-        plan, "Tasks", titles, cells, group_cells=group,
+        entries(plan), "Tasks", titles, cells, group_cells=group,
         numeric=("timeout", "estimate", "slack"), wrap=("needs", "does"),
     )  # fmt: skip
 
@@ -142,17 +148,19 @@ def _action(task: Task) -> Line:
 def _failure_modes(plan: Plan) -> Table | None:
     if _cycles(plan):
         return None
+    rows, before = [], None
+    for mode in failure_modes(plan):
+        label = plan[mode.task].label if mode.task in plan else mode.task
+        name = line(one_line(label, 80)) if mode.task != before else ()
+        rows.append((name, said(mode.failure), said(mode.handling)))
+        before = mode.task
     return table(
         "What can fail, and how it is handled",
         ("task", "can fail", "handled by"),
-        [
-            (line(plan[mode.task].label if mode.task in plan else mode.task),
-             line(mode.failure), line(mode.handling))
-            for mode in failure_modes(plan)
-        ],
+        rows,
         wrap=("can fail", "handled by"),
         most=60,
-    )  # fmt: skip
+    )
 
 
 def _criteria(plan: Plan) -> Table | None:

@@ -20,6 +20,7 @@ from orch_nb.render.palette import look
 __all__ = [
     "Badge", "Block", "Code", "CodeBlock", "Column", "Document", "Drawing", "Fold", "Header",
     "Inline", "Line", "Listing", "Paragraph", "Row", "Section", "Table", "Text", "line", "plain",
+    "said",
 ]  # fmt: skip
 
 
@@ -145,6 +146,18 @@ def line(*parts: Inline | str) -> Line:
         for part in parts
         if not isinstance(part, str) or part
     )
+
+
+def said(text: str) -> Line:
+    """A sentence in which `names` stand between backticks, as messages have them, as a line.
+
+    >>> said("`sdist` failed")
+    (Code(text='sdist'), Text(text=' failed', strong=False, muted=False, url=''))
+    """
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # a backtick of its own: nobody can say what it quotes
+        return line(text)
+    return tuple(Code(part) if at % 2 else Text(part) for at, part in enumerate(parts) if part)
 
 
 def plain(pieces: Line) -> str:

@@ -29,7 +29,6 @@ from orch_nb.render.sketch import (
 __all__ = ["plan_dot", "run_dot", "source"]
 
 _FONT = "Helvetica"
-_SHAPES = {"task": "box", "gate": "octagon", "milestone": "box"}
 
 
 def plan_dot(plan: Plan) -> str:
@@ -99,8 +98,8 @@ def _cluster(
     lines = [
         f"{space}subgraph {quoted('cluster_' + group.id)} {{",
         (
-            f'{space}  graph [id="{group.id}" label={quoted(group.label)} labeljust=l style="{style}" '
-            f'color="{GREY}" penwidth={width} margin=9]'
+            f'{space}  graph [id="{group.id}" label={quoted(group.label)} labeljust=l '
+            f'style="{style}" color="{GREY}" penwidth={width} margin=9]'
         ),
     ]
     for inner in group.groups:
@@ -119,10 +118,13 @@ def _node(box: Box, name: str, *, words: bool) -> str:
     if words:
         head = f"{box.label}{box.suffix}"
         detail = " ".join(part for part in (shown.word, box.detail) if part)
-        width = max(text_width(head, FONT_SIZE), text_width(detail, FONT_SIZE)) + 24
+        room = 60 if box.shape == "gate" else 24
+        width = max(text_width(head, FONT_SIZE), text_width(detail, FONT_SIZE)) + room
+    # Only where Graphviz itself draws: `svg` has a gate of its own, in the place of a box.
+    shape = "shape=octagon style=filled " if words and box.shape == "gate" else ""
     label = f"{head}\n{detail}" if detail else head
     return (
-        f'{name} [id="{box.id}" label={quoted(label)} shape={_SHAPES[box.shape]} '
+        f'{name} [id="{box.id}" label={quoted(label)} {shape}'
         f"width={width / 72:.3f} height={height / 72:.3f} "
         f'fillcolor="{shown.fill}" color="{shown.text}" fontcolor="{shown.text}"]'
     )

@@ -100,4 +100,5 @@ def _drawing(sketch: Sketch, layout: Layout, alt: str) -> Drawing:
 
 def _overview(plan: Plan, states: dict[str, Mark] | None, run: Run | None) -> Drawing:
     svg, width, height = overview_svg(task_sketch(plan, states))
-    return Drawing(svg=svg, alt=plan_alt(plan, run), width=width, height=height)
+    # It scales: nobody reads names in it, and its picture says how large it is.
+    return Drawing(svg=svg, alt=plan_alt(plan, run), width=min(width, 1060.0), height=height)

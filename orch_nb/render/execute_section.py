@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from orch_nb.model.quantity import count, duration, number
 from orch_nb.model.run import Attempt, Run, TaskRun
 from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task import Task
-from orch_nb.render.document import Badge, Block, Code, CodeBlock, Fold, Line, Section, Text, line
-from orch_nb.render.facts import Entry, planned_s, retries, situation, tally, tally_text
+from orch_nb.render.document import (
+    Badge,
+    Block,
+    Code,
+    CodeBlock,
+    Fold,
+    Line,
+    Section,
+    Table,
+    Text,
+    line,
+    said,
+)
+from orch_nb.render.facts import Entry, entries, planned_s, retries, situation, tally_text, waited
 from orch_nb.render.header import failure_line
-from orch_nb.render.palette import look
 from orch_nb.render.plaintext import one_line
 from orch_nb.render.rows import hierarchy, table, task_name
 from orch_nb.render.timeline import timeline
@@ -19,12 +31,13 @@ from orch_nb.render.timeline import timeline
 __all__ = ["execute_section"]
 
 _TRACEBACKS = 5
+_LONG = 60
 
 
 def execute_section(run: Run, *, now: datetime | None = None, is_open: bool = True) -> Section:
     """The run as it stands; `now` ends the bars of one that still runs."""
     drawn = timeline(run, now)
-    blocks: list[Block | None] = [drawn, *_failures(run), _todo(run), _retries(run)]
+    blocks: list[Block | None] = [drawn, *_failures(run), *_todo(run), _retries(run)]
     kept = tuple(block for block in blocks if block is not None)
     return Section(4, "EXECUTE", _finding(run), kept, is_open)
 
@@ -40,37 +53,48 @@ def _finding(run: Run) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _todo(run: Run) -> Block | None:
+def _todo(run: Run) -> list[Block | None]:
+    """The todo list; of a long one what needs attention, and all of it behind a fold."""
+    if len(run) <= _LONG:
+        return [_todo_table(run, "Todo", entries(run.plan))]
+    quiet = (Status.SUCCEEDED, Status.PENDING, Status.UPSTREAM_FAILED, Status.SKIPPED)
+    short = [e for e in entries(run.plan) if e.task is None or run[e.task.id].status not in quiet]
+    whole = _todo_table(run, "", entries(run.plan))
+    first = _todo_table(run, "Todo: what needs attention", short[:_LONG]) if short else None
+    fold = Fold(line(Text(f"All {count(len(run), 'task')}", muted=True)), (whole,) if whole else ())
+    return [first, fold]
+
+
+def _todo_table(run: Run, caption: str, shown: Sequence[Entry]) -> Table | None:
     found = situation(run.plan)
     timed = planned_s(run.plan) is not None
-    by_id = {done.task: done for done in run.tasks}
 
     def cells(task: Task) -> tuple[Line, ...]:
-        done = by_id[task.id]
+        done = run[task.id]
         slack = found.path.slack_s.get(task.id) if found and timed else None
         tries = len(done.attempts)
         return (
             line(Badge(str(done.status))),
             line(number(tries) if tries else ""),
             line(duration(done.duration_s) if tries else ""),
-            line(duration(done.wait_s) if done.wait_s and done.wait_s >= 0.0005 else ""),
+            line(waited(done.wait_s)),
             line(duration(task.estimate_s)),
             line(duration(slack)),
             _reason(done),
         )
 
     def group(entry: Entry) -> tuple[Line, ...]:
-        counted = tally(str(by_id[t].status) for t in entry.members if t in by_id)
-        text = ", ".join(f"{number(n)} {look(state).word}" for state, n in counted)
+        good = sum(run[task].status == Status.SUCCEEDED for task in entry.members)
+        text = f"{number(good)} of {number(len(entry.members))} succeeded"
         return (line(Text(text, muted=True)), (), (), (), (), (), ())
 
     return hierarchy(
-        run.plan,
-        "Todo",
+        shown,
+        caption,
         ("task", "status", "attempts", "ran", "waited", "plan", "slack", "why"),
         cells,
         group_cells=group,
-        urgent=lambda task: by_id[task.id].status not in (Status.SUCCEEDED, Status.PENDING),
+        urgent=lambda task: run[task.id].status not in (Status.SUCCEEDED, Status.PENDING),
         numeric=("attempts", "ran", "waited", "plan", "slack"),
         wrap=("why",),
     )
@@ -80,11 +104,9 @@ def _reason(done: TaskRun) -> Line:
     if done.error is not None:
         return line(Code(one_line(str(done.error), 200)))
     parts = [one_line(done.reason, 200)]
-    if done.decided_by:
-        parts.append(f"decided by {one_line(done.decided_by, 80)}")
-    if done.note:
-        parts.append(f"“{one_line(done.note, 160)}”")
-    return line("; ".join(part for part in parts if part))
+    parts += [f"decided by {one_line(done.decided_by, 80)}"] if done.decided_by else []
+    parts += [f"“{one_line(done.note, 160)}”"] if done.note else []
+    return said("; ".join(part for part in parts if part))
 
 
 def _failures(run: Run) -> list[Block]:

@@ -21,7 +21,7 @@ from orch_nb.render.palette import look
 
 __all__ = [
     "Entry", "Mark", "Situation", "critical", "entries", "marks", "planned_s", "retries",
-    "situation", "tally",
+    "situation", "tally", "tally_text", "waited",
 ]  # fmt: skip
 
 
@@ -153,5 +153,6 @@ def tally_text(states: Iterable[str]) -> str:
     return " · ".join(f"{found.glyph} {number(n)} {found.word}" for found, n in shown)
 
 
-def estimate_text(task: Task) -> str:
-    return duration(task.estimate_s)
+def waited(seconds: float | None) -> str:
+    """A wait that somebody could have noticed; the hand-over of a task takes a moment too."""
+    return duration(seconds) if seconds is not None and seconds >= 0.05 else ""

@@ -128,9 +128,7 @@ def kept_by(run: Run, task: str) -> tuple[str, ...]:
 
 def _waiting(run: Run, done: TaskRun) -> Line:
     prompt = one_line(done.reason, 200)
-    asked = [f": {prompt}"] if prompt else []
-    following = f"%orchestrate approve {done.task}"
-    space = " " if prompt else ". "
-    return line(
-        _name(run, done.task), " waits for a person", *asked, space, "Next: ", Code(following)
-    )
+    asked = f": {prompt}" if prompt else ""
+    stop = " " if prompt.endswith(("?", "!", ".")) else ". "
+    following = Code(f"%orchestrate approve {done.task}")
+    return line(_name(run, done.task), f" waits for a person{asked}{stop}Next: ", following)

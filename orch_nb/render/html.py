@@ -32,7 +32,7 @@ from orch_nb.render.document import (
     Table,
     Text,
 )
-from orch_nb.render.palette import GREY, look
+from orch_nb.render.palette import GREY, RULE, look
 from orch_nb.render.plaintext import bounded_lines, clean, one_line
 
 __all__ = ["block_html", "document_html", "header_html", "image_html", "section_html", "wrap"]
@@ -133,7 +133,8 @@ def image_html(drawing: Drawing) -> str:
 
 def _table(table: Table) -> str:
     head = "".join(
-        f'<th scope="col" style="{_cell_style(column)};font-weight:600">{escape(column.title)}</th>'
+        f'<th scope="col" style="{_cell_style(column, GREY)};font-weight:600">'
+        f"{escape(column.title)}</th>"
         for column in table.columns
     )
     rows = "".join(_row(row, table.columns) for row in table.rows)
@@ -163,12 +164,12 @@ def _row(row: Row, columns: tuple[Column, ...]) -> str:
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _cell_style(column: Column) -> str:
+def _cell_style(column: Column, rule: str = RULE) -> str:
     align = "right" if column.numeric else "left"
     flow = "max-width:420px;overflow-wrap:anywhere" if column.wrap else "white-space:nowrap"
     return (
         f"text-align:{align};vertical-align:top;padding:3px 16px 3px 0;"
-        f"border-bottom:1px solid {GREY};{flow}"
+        f"border-bottom:1px solid {rule};{flow}"
     )
 
 

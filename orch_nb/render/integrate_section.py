@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from orch_nb.model.event import ResultRef
 from orch_nb.model.quantity import count, duration, listed, number, size
 from orch_nb.model.report import Check, Report
-from orch_nb.model.status import Status
 from orch_nb.render.document import (
     Badge,
     Block,
     Code,
+    Fold,
     Line,
     Listing,
     Paragraph,
     Section,
     Text,
     line,
+    said,
 )
+from orch_nb.render.facts import waited
 from orch_nb.render.plaintext import one_line
 from orch_nb.render.rows import table, task_name
 
 __all__ = ["integrate_section"]
 
+_OPEN_ROWS = 15
+
 
 def integrate_section(report: Report, *, is_open: bool = True) -> Section:
     """The report's own part: outcome, completeness, results, failures, plan against run, next."""
     blocks: list[Block | None] = [
-        Paragraph(line(report.outcome)) if report.outcome else None,
+        Paragraph(said(one_line(report.outcome, 600))) if report.outcome else None,
         _completeness(report),
         _failures(report),
         _results(report),
@@ -79,7 +82,7 @@ def _check(check: Check) -> tuple[Line, ...]:
         line(check.kind),
         line(what),
         line("" if check.kind == "task" else tasks),
-        line(one_line(check.evidence, 300)),
+        said(one_line(check.evidence, 300)),
         line(Badge("met" if check.met else "missing")),
     )
 
@@ -111,24 +114,20 @@ def _label(report: Report, task: str) -> str:
 
 
 def _results(report: Report) -> Block | None:
-    rows = []
-    for done in report.run.tasks:
-        if done.status == Status.SUCCEEDED and done.result is not None:
-            shown = _preview(done.result)
-            if shown:
-                kept = size(done.result.size) if done.result.size else ""
-                rows.append((task_name(report.run.plan[done.task]), shown, line(kept)))
+    """By task, from the bounded previews that the journal keeps; nothing is unpickled."""
+    plan = report.run.plan
+    rows = [
+        (
+            task_name(plan[result.task]) if result.task in plan else line(result.task),
+            line(Code(one_line(result.text, 300)) if result.kind != "unstored" else result.text),
+            line(size(result.size_bytes) if result.size_bytes else ""),
+        )
+        for result in report.results
+    ]
     return table(
         "Results", ("task", "result", "stored"), rows, numeric=("stored",), wrap=("result",),
         most=100,
     )  # fmt: skip
-
-
-def _preview(result: ResultRef) -> Line:
-    """A bounded text of the value that the journal kept; nothing is unpickled to show it."""
-    if result.preview:
-        return line(Code(one_line(result.preview, 300)))
-    return line(Text(result.reason or result.format, muted=True)) if result.format != "none" else ()
 
 
 def _comparison(report: Report) -> Block | None:
@@ -143,7 +142,7 @@ def _comparison(report: Report) -> Block | None:
                 line(duration(row.estimate_s)),
                 line(duration(row.duration_s)),
                 line("" if apart is None else _signed(apart)),
-                line(duration(row.wait_s) if row.wait_s and row.wait_s >= 0.0005 else ""),
+                line(waited(row.wait_s)),
                 line("◆" if row.critical_plan else ""),
                 line("◆" if row.critical_run else ""),
             )
@@ -152,12 +151,15 @@ def _comparison(report: Report) -> Block | None:
     caption = (
         f"Plan against run: {planned} planned, {took} taken" if planned else "Plan against run"
     )
-    return table(
-        caption,
+    found = table(
+        "",
         ("task", "plan", "ran", "apart", "waited", "critical in plan", "critical in run"),
         rows,
         numeric=("plan", "ran", "apart", "waited"),
     )
+    if found is None:
+        return None
+    return Fold(line(Text(caption, muted=True)), (found,), open=len(rows) <= _OPEN_ROWS)
 
 
 def _signed(seconds: float) -> str:

@@ -19,6 +19,7 @@ __all__ = ["overview_svg"]
 
 _CELL, _STEP, _GAP = 9, 11, 16
 _TALL = 40
+_PAGE = 1060
 _MOST_CELLS, _MOST_EDGES = 12_000, 3_000
 _QUIET = ("succeeded", "pending", "plan")
 
@@ -48,14 +49,16 @@ def _places(sketch: Sketch) -> tuple[dict[str, tuple[int, int]], float, int, int
     """The top left of each task's square; a column taller than 40 goes on beside itself."""
     at: dict[str, tuple[int, int]] = {}
     x, tall, left_out = 4, 1, 0
-    for column in ranked(sketch):
+    columns = ranked(sketch)
+    gap = max(4, min(_GAP, _PAGE // max(1, len(columns)) - _STEP))
+    for column in columns:
         if len(at) + len(column) > _MOST_CELLS:
             left_out += len(column)
             continue
         for n, box in enumerate(column):
             at[sketch.boxes[box].key] = (x + n // _TALL * _STEP, 4 + n % _TALL * _STEP)
         tall = max(tall, min(len(column), _TALL))
-        x += math.ceil(len(column) / _TALL) * _STEP + _GAP
+        x += math.ceil(len(column) / _TALL) * _STEP + gap
     return at, float(x), tall, left_out
 
 

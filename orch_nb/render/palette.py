@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["CRITICAL", "GREY", "INK", "LOOKS", "PLAN_BAR", "Look", "contrast", "look"]
+__all__ = ["CRITICAL", "GREY", "INK", "LOOKS", "RULE", "Look", "contrast", "look"]
 
 #: Secondary text, rules and edges, on any page.
 GREY = "#797979"
@@ -24,8 +24,8 @@ GREY = "#797979"
 CRITICAL = "#bf5af2"
 #: Text on a background of our own.
 INK = "#24292f"
-#: The plan's bar, under the run's.
-PLAN_BAR = "#c9ced4"
+#: The same, for lines between rows: they part, and need not be read.
+RULE = "#79797955"
 
 
 class Look(msgspec.Struct, frozen=True):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from orch_nb.model.plan import Plan
 from orch_nb.model.quantity import count
 from orch_nb.model.task import Task
 from orch_nb.render.document import Column, Line, Row, Table, Text, line, plain
-from orch_nb.render.facts import Entry, entries
+from orch_nb.render.facts import Entry
 from orch_nb.render.plaintext import one_line
 
 __all__ = ["MOST_ROWS", "hierarchy", "table", "task_name"]
@@ -61,7 +60,7 @@ def task_name(task: Task) -> Line:
 
 
 def hierarchy(
-    plan: Plan,
+    found: Sequence[Entry],
     caption: str,
     titles: Sequence[str],
     cells: Callable[[Task], Sequence[Line]],
@@ -75,7 +74,6 @@ def hierarchy(
 
     Where there are more than `MOST_ROWS`, what is `urgent` stays and the rest fills up, in order.
     """
-    found = entries(plan)
     kept = found
     if len(found) > MOST_ROWS:
         first = [at for at, e in enumerate(found) if e.task is None or urgent(e.task)][:MOST_ROWS]

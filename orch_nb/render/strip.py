@@ -15,6 +15,7 @@ import msgspec
 from orch_nb.render.dot import quoted
 from orch_nb.render.graphviz_program import LayoutFailed, run_program
 from orch_nb.render.palette import GREY
+from orch_nb.render.sketch import text_width
 from orch_nb.render.svg import number, svg_text, wrapped
 
 __all__ = ["Bar", "Label", "Rule", "Shape", "strip_png", "strip_svg"]
@@ -90,8 +91,9 @@ def _shape_svg(shape: Shape, hatches: dict[str, str]) -> str:
                 f'height="{number(shape.height)}" rx="{2 if shape.height < 8 else 3}"'
             )
             title = f"<title>{svg_text(shape.title)}</title>" if shape.title else ""
+            stroke = f'stroke="{shape.stroke}"' if shape.stroke != "none" else 'fill-opacity="0.6"'
             dash = ' stroke-dasharray="3,2"' if shape.fill == "none" else ""
-            drawn = f'<rect {box} fill="{shape.fill}" stroke="{shape.stroke}"{dash}>{title}</rect>'
+            drawn = f'<rect {box} fill="{shape.fill}" {stroke}{dash}>{title}</rect>'
             if shape.hatched:
                 drawn += f'<rect {box} fill="url(#{hatches[shape.stroke]})"/>'
             return drawn
@@ -125,7 +127,7 @@ def _shape_dot(shape: Shape, height: float) -> str:
             box = _at(x, (top + bottom) / 2, 0.4, bottom - top, height=height)
             return f'{box} penwidth=0 fillcolor="{GREY}"'
         case Label():
-            wide, side = 300.0, {"start": "l", "middle": "n", "end": "r"}[shape.anchor]
+            wide, side = text_width(shape.words or shape.text, shape.size) * 1.1 + 4, {"start": "l", "middle": "n", "end": "r"}[shape.anchor]
             shift = {"start": wide / 2, "middle": 0.0, "end": -wide / 2}[shape.anchor]
             box = _at(shape.x + shift, shape.y - shape.size * 0.3, wide, 12, height=height)
             text = quoted(shape.words or shape.text)[:-1] + f'\\{side}"'
@@ -138,4 +140,6 @@ def _shape_dot(shape: Shape, height: float) -> str:
             box = _at(*middle, shape.width, shape.height, height=height)
             style = 'style="dashed"' if shape.fill == "none" else "style=filled"
             style = 'style="filled,dashed"' if shape.hatched else style
-            return f'{box} {style} fillcolor="{shape.fill}" color="{shape.stroke}"'
+            line = f'color="{shape.stroke}"' if shape.stroke != "none" else "penwidth=0"
+            fill = f"{shape.fill}99" if shape.stroke == "none" else shape.fill
+            return f'{box} {style} fillcolor="{fill}" {line}'

@@ -17,7 +17,7 @@ from orch_nb.model.status import Status
 from orch_nb.render.alternative import timeline_alt
 from orch_nb.render.document import Drawing
 from orch_nb.render.facts import Mark, planned_s, situation
-from orch_nb.render.palette import GREY, PLAN_BAR, look
+from orch_nb.render.palette import GREY, look
 from orch_nb.render.plaintext import bounded, one_line
 from orch_nb.render.sketch import text_width
 from orch_nb.render.strip import Bar, Label, Rule, Shape, strip_png, strip_svg
@@ -25,6 +25,7 @@ from orch_nb.render.strip import Bar, Label, Rule, Shape, strip_png, strip_svg
 __all__ = ["MOST_ROWS", "axis", "timeline"]
 
 MOST_ROWS = 60
+_LONGEST = 40
 _ROW, _BAR, _TOP, _CHART = 21.0, 13.0, 20.0, 620.0
 _STEPS = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600,
@@ -54,7 +55,7 @@ def timeline(run: Run, now: datetime | None = None) -> Drawing | None:
     begun.sort(key=lambda done: done.started or run.started)
     end = run.finished or now or _last(run)
     total = max((end - run.started).total_seconds(), planned_s(run.plan) or 0.0, 0.001)
-    shown = begun[:MOST_ROWS]
+    shown = _chosen(begun)
     shapes, width, height = _shapes(run, shown, end, total, left=len(begun) - len(shown))
     return Drawing(
         svg=strip_svg(shapes, width, height),
@@ -63,6 +64,18 @@ def timeline(run: Run, now: datetime | None = None) -> Drawing | None:
         height=height,
         png=functools.partial(strip_png, tuple(shapes), width, height),
     )
+
+
+def _chosen(begun: list[TaskRun]) -> list[TaskRun]:
+    """All of a short run; of a long one what did not succeed and what took longest, in order."""
+    if len(begun) <= MOST_ROWS:
+        return begun
+    weight = {
+        done.task: (done.status not in (Status.SUCCEEDED, Status.SKIPPED), done.duration_s or 0.0)
+        for done in begun
+    }
+    kept = set(sorted(weight, key=lambda task: weight[task], reverse=True)[:_LONGEST])
+    return [done for done in begun if done.task in kept]
 
 
 def _last(run: Run) -> datetime:
@@ -94,13 +107,28 @@ def _shapes(
             wide = (found.path.finish_s[done.task] - begin) * scale
             if wide > 0:
                 x = start + begin * scale
-                shapes.append(Bar(x, y + _BAR - 1, wide, 4, PLAN_BAR, GREY, title="plan"))
+                shapes.append(Bar(x, y + _BAR + 1, wide, 3, GREY, "none", title="plan"))
         shapes += _task_bars(run, done, end, lambda t: start + _since(run, t) * scale, y)
+    return [*shapes, *_legend(shapes, start, bottom, left)], start + _CHART + 150, bottom + 16
+
+
+def _legend(shapes: list[Shape], start: float, bottom: float, left: int) -> list[Shape]:
+    """What the thin bars and the hatched ones are, and how many tasks are not drawn."""
+    bars = [shape for shape in shapes if isinstance(shape, Bar)]
+    found: list[Shape] = []
+    x, y = start, bottom + 8
+    if any(bar.title == "plan" for bar in bars):
+        found += [Bar(x, y, 18, 3, GREY, "none"), Label(x + 24, y + 5, "planned", "start", 10)]
+        x += 80
+    hatched = next((bar for bar in bars if bar.hatched), None)
+    if hatched is not None:
+        found.append(Bar(x, y - 2, 18, 7, hatched.fill, hatched.stroke, hatched=True))
+        found.append(Label(x + 24, y + 5, "waiting", "start", 10))
+        x += 80
     if left:
-        note = f"and {count(left, 'task')} more, in the table below"
-        shapes.append(Label(start, bottom + 13, note, "start"))
-        bottom += 18
-    return shapes, start + _CHART + 150, bottom + 4
+        note = f"the longest are shown, and what did not succeed; {count(left, 'task')} more ran"
+        found.append(Label(x, y + 5, note, "start", 10))
+    return found
 
 
 def _tries(done: TaskRun) -> str:
