@@ -1,0 +1,142 @@
+"""The built-in catalogue: what patterns there are, and which of them answer some words.
+
+Patterns are data (`patterns.yaml`), read once, checked, and searched with SQLite's full-text index
+FTS5 in memory: Porter's stemmer, so that "approvals" finds "approval", and bm25 with the title and
+the keywords weighted above the prose. Nothing here needs a network or a file of its own.
+
+    >>> [pattern.id for pattern, score in search("undo what was done if a later step fails")][0]
+    'saga'
+
+Ranking: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), as
+implemented by https://www.sqlite.org/fts5.html#the_bm25_function.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import sqlite3
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import msgspec
+import yaml
+
+from orch_nb.errors import EnvironmentFault, UsageError
+from orch_nb.model.research import Pattern
+
+__all__ = ["document", "pattern", "patterns", "search"]
+
+SYSTEMS = frozenset({"airflow", "xstate", "bullmq", "restate", "temporal", "celery"})
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_WORD = re.compile(r"[^\W_]+")
+#: Weights of the columns of the index below, in their order.
+_WEIGHTS = (8.0, 6.0, 3.0, 2.0, 1.0)
+_NOISE = 0.02
+#: Words that say nothing about a pattern; a query of nothing else finds nothing.
+_EMPTY = frozenset(
+    "a an and are as at be by do for from have how i if in is it its me my no not of on one or our "
+    "should so some that the them then there this to up was we what when which who will with you "
+    "without want need can must may only all any each every".split()
+)
+
+
+def document(name: str) -> Any:
+    """The parsed data file `name` of the catalogue.
+
+    >>> len(document("patterns.yaml")) >= 12
+    True
+    """
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return yaml.load(text, Loader=_LOADER)  # noqa: S506  # a safe loader, the C one where there is one
+
+
+@functools.cache
+def patterns() -> tuple[Pattern, ...]:
+    """Every pattern of the catalogue, in its order."""
+    return tuple(_checked(document("patterns.yaml")))
+
+
+def pattern(name: str) -> Pattern:
+    """The pattern with that id. Raises UsageError, naming those there are."""
+    for entry in patterns():
+        if entry.id == name:
+            return entry
+    known = ", ".join(f"`{entry.id}`" for entry in patterns())
+    raise UsageError(f"The catalogue has no pattern `{name}`. It has {known}.")
+
+
+def _checked(entries: Any) -> list[Pattern]:
+    """Patterns of parsed data; ValueError names the entry and what is wrong with it."""
+    found: list[Pattern] = []
+    for entry in entries:
+        name = entry.get("id", "?") if isinstance(entry, Mapping) else "?"
+        try:
+            value = msgspec.convert(entry, Pattern)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"pattern `{name}` of the catalogue: {error}") from None
+        if unknown := set(value.systems) - SYSTEMS:
+            raise ValueError(f"pattern `{name}` names unknown systems: {sorted(unknown)}")
+        if not value.citations:
+            raise ValueError(f"pattern `{name}` cites nothing")
+        if any(value.id == other.id for other in found):
+            raise ValueError(f"pattern `{name}` is twice in the catalogue")
+        found.append(value)
+    return found
+
+
+def search(words: str, limit: int = 5) -> list[tuple[Pattern, float]]:
+    """Patterns that answer `words`, best first, each with its score (higher is better, above 0).
+
+    Any of the words may match; words of two letters and common ones do not count. Without a word
+    that counts, nothing is found. Raises EnvironmentFault where this SQLite has no FTS5.
+    """
+    terms = dict.fromkeys(w for w in _WORD.findall(words.lower()) if len(w) > 1 and w not in _EMPTY)
+    if not terms or limit < 1:
+        return []
+    query = " OR ".join(f'"{term}"' for term in terms)
+    weights = ", ".join(map(str, _WEIGHTS))
+    rows = _index().execute(
+        f"SELECT rowid, -bm25(pattern, {weights}) AS score FROM pattern "  # noqa: S608  # our numbers
+        "WHERE pattern MATCH ? ORDER BY score DESC, rowid LIMIT ?",
+        (query, limit),
+    )
+    found = [(patterns()[rowid], float(score)) for rowid, score in rows]
+    # A word that most entries have scores next to nothing: that is no answer.
+    return [(entry, score) for entry, score in found if score > _NOISE * found[0][1]]
+
+
+@functools.cache
+def _index() -> sqlite3.Connection:
+    # Searched from several threads, never written after this; SQLite itself serialises.
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    try:
+        connection.execute(
+            "CREATE VIRTUAL TABLE pattern USING fts5("
+            "title, keywords, summary, purpose, failures, tokenize='porter unicode61')"
+        )
+    except sqlite3.OperationalError as error:
+        connection.close()
+        raise EnvironmentFault(
+            "Searching the catalogue of patterns needs SQLite with FTS5, which the SQLite of this "
+            f"Python ({sqlite3.sqlite_version}) lacks ({error}). `patterns()` lists them all; "
+            "python.org's and conda-forge's Python bring FTS5."
+        ) from None
+    connection.executemany(
+        "INSERT INTO pattern(rowid, title, keywords, summary, purpose, failures) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (
+                row,
+                entry.title,
+                " ".join(entry.keywords),
+                entry.summary,
+                " ".join(entry.use_when),
+                " ".join(f"{mode.failure} {mode.handling}" for mode in entry.failure_modes),
+            )
+            for row, entry in enumerate(patterns())
+        ],
+    )
+    return connection

@@ -1,0 +1,157 @@
+"""What a goal says of a migration: what goes from where to where, and what kind of thing that is.
+
+The kind picks the method: `stores` (data from one store to another), `fleet` (every machine of a
+system), `rename` (a name that others use), `upgrade` (a newer version underneath), `endpoint` (an
+address that others fetch from); with none of these it is people's work that moves.
+"""
+
+from __future__ import annotations
+
+import re
+
+from orch_nb.catalog.vocabulary import found
+from orch_nb.planners.clauses import split_list
+from orch_nb.planners.notes import Item, Notes
+from orch_nb.planners.release_facts import VERSION
+
+__all__ = ["read_migration"]
+
+_STOP = (
+    r"(?=\s+(?:without|with|while|before|after|by|so|because|over|until|at|keeping|and keep|"
+    r"on (?:the )?\d|in (?:one|several|\d))\b|[,;:!?]|\.(?:\s|$)|$)"
+)
+_PAIRS = tuple(
+    re.compile(pattern + _STOP, re.IGNORECASE)
+    for pattern in (
+        r"\brename\s+(?P<a>[^,;:]+?)\s+to\s+(?P<b>[^,;:]+?)",
+        r"\bfrom\s+(?P<a>[^,;:]+?)\s+(?:in)?to\s+(?P<b>[^,;:]+?)",
+        r"\b(?:replace|swap)\s+(?P<a>[^,;:]+?)\s+(?:with|by|for)\s+(?P<b>[^,;:]+?)",
+    )
+)
+_TO = re.compile(
+    r"\b(?:migrate|move|switch|convert|port|upgrade|transition|transfer)\s+(?P<w>[^,;:]+?)\s+"
+    rf"(?:in)?to\s+(?P<b>[^,;:]+?){_STOP}",
+    re.IGNORECASE,
+)
+_WHAT = re.compile(
+    r"^\W*(?:please\s+)?\w+\s+(?P<w>.+?)\s+(?:from|to|into|with|by)\b", re.IGNORECASE
+)
+_OLD = re.compile(
+    r"\bold\s+(?P<a>[^,;:]+?)(?=\s+(?:on|by|in|at|and|to)\b|[,;.]\s|$)", re.IGNORECASE
+)
+_ADDRESS = re.compile(r"\b(?:to|from|at|in)\s+(?P<b>[\w.-]+\.[a-z]{2,}[\w./-]*)", re.IGNORECASE)
+_QUOTED = re.compile(r"[\"“'](?P<q>[^\"”']+)[\"”']")
+_ASPECTS = re.compile(
+    r"[\"“'][^\"”']+[\"”']\s+((?:[\w-]+)(?:(?:,\s*|\s+and\s+)[\w-]+)*)\s+to\b", re.IGNORECASE
+)
+_UNIT = re.compile(
+    r"\b(?:every|each|all(?: of)?(?: the| our)?|the|our)\s+(?:\w+\s+)?(node|host|server|machine|vm|"
+    r"broker|worker|router|laptop|runner|instance|replica)s?\b",
+    re.IGNORECASE,
+)
+_MANY = re.compile(
+    r"\b(every|each|all|fleet|cluster|nodes|hosts|servers|machines)\b", re.IGNORECASE
+)
+_DATA = re.compile(
+    r"\b(data|databases?|tables?|rows|records|carts?|sessions?|orders|users|accounts|profiles|events|"
+    r"schema|documents|keys|stores?|storage|cache|files|messages|queue|topics?|history|metrics)\b",
+    re.IGNORECASE,
+)
+_ENDPOINT = re.compile(
+    r"\b(registry|mirror|domain|host ?name|urls?|endpoints?|address|cdn|download (site|server)|"
+    r"bucket)\b",
+    re.IGNORECASE,
+)
+_LEFT_BEHIND = re.compile(r"\b(old|freeze|redirect|retire|sunset|only to)\b", re.IGNORECASE)
+_ORDER = re.compile(
+    r"\s*(?P<w>[^,.;:]+?)\s+(?:comes? |goes? )?(?P<o>first|next|second|third|then|last)\b",
+    re.IGNORECASE,
+)
+_RANK = {"first": 0, "second": 1, "next": 1, "then": 1, "third": 2, "last": 9}
+_BRACKET = re.compile(r"\(([^()]*,[^()]*)\)")
+
+
+def read_migration(text: str, notes: Notes) -> None:
+    """Writes down what a migration needs."""
+    source, target, what = _from_to(text)
+    source, target, flag = _of_kind(text, source, target, what)
+    if flag:
+        notes.flags.add(flag)
+    notes.text["source"] = source or "the old one"
+    notes.text["target"] = target or "the new one"
+    short = notes.text["target"].split(" on ")[-1].split()[0]
+    notes.text["target_short"] = short if target else "the new one's"
+    notes.text["what"] = what or "what is there"
+    notes.text["what_title"] = notes.text["what"][:1].upper() + notes.text["what"][1:]
+    unit = _UNIT.search(text)
+    notes.text["unit"] = unit.group(1).lower() if unit else "machine"
+    notes.text["units"] = f"{notes.text['unit']}s"
+    _read_waves(text, notes)
+    aspects = _ASPECTS.search(text)
+    named = split_list(aspects.group(1)) if aspects else ["name"]
+    notes.items["aspects"] = tuple(Item(aspect) for aspect in named)
+    notes.items["consumers"] = (Item("everything that reads or selects it"),)
+    if re.search(r"\brepositor(y|ies)\b|\brepos?\b", text, re.IGNORECASE):
+        notes.flags.add("repositories")
+    if re.search(r"\bonly [^.;]*\b(when|if)\b|\bon (request|demand)\b", text, re.IGNORECASE):
+        notes.flags.add("on_request")
+
+
+def _of_kind(text: str, source: str, target: str, what: str) -> tuple[str, str, str]:
+    """Source and target as that kind of thing names them, and the kind."""
+    lead = text.split(" ", 1)[0].lower()
+    stores = found("stores", f"{source} ; {target}")
+    if _ENDPOINT.search(text) and _LEFT_BEHIND.search(text):
+        old, new = _OLD.search(text), _ADDRESS.search(text)
+        source = source or (old.group("a") if old else "")
+        return source, target or (new.group("b") if new else ""), "endpoint"
+    if lead == "rename" or re.search(r"\bdeprecat\w+|\brename\b", text, re.IGNORECASE):
+        quoted = [match.group("q") for match in _QUOTED.finditer(text)]
+        return (*(quoted[:2] if len(quoted) > 1 else (source, target)), "rename")  # type: ignore[return-value]
+    if _MANY.search(text) and _UNIT.search(text):
+        return source, target, "fleet"
+    versions = VERSION.search(source) and VERSION.search(target)
+    if lead == "upgrade" or versions or re.search(r"\bupgrade\b", text, re.IGNORECASE):
+        if what and VERSION.match(source) and VERSION.match(target):
+            source, target = f"{what} {source}", f"{what} {target}"
+        return source, target, "upgrade"
+    if len(stores) > 1 or (stores and _DATA.search(text)):
+        return source, target, "stores"
+    return source, target, ""
+
+
+def _from_to(text: str) -> tuple[str, str, str]:
+    """Source, target and what goes from one to the other, as far as the goal says them."""
+    what = _WHAT.match(text)
+    moved = _tidy(what.group("w")) if what else ""
+    for pattern in _PAIRS:
+        if match := pattern.search(text):
+            return _tidy(match.group("a")), _tidy(match.group("b")), moved
+    if match := _TO.search(text):
+        return "", _tidy(match.group("b")), _tidy(match.group("w"))
+    return "", "", ""
+
+
+def _tidy(text: str) -> str:
+    text = _BRACKET.sub("", text.strip())
+    return re.sub(r"^(?:the|our|a|an|all)\s+", "", text, flags=re.IGNORECASE).strip(" \"“”'")
+
+
+def _read_waves(text: str, notes: Notes) -> None:
+    """What goes one after the other: clauses that end in first, next, last; or a list in
+    brackets."""
+    bracket = _BRACKET.search(text)
+    named = split_list(bracket.group(1)) if bracket else []
+    notes.text["items"] = ", ".join(named)
+    rest = text[bracket.end() if bracket else 0 :]
+    ordered = [
+        (_RANK[match.group("o").lower()], place, _tidy(match.group("w")))
+        for place, match in enumerate(_ORDER.finditer(rest))
+    ]
+    several = len(ordered) > 1
+    waves = [wave for _, _, wave in sorted(ordered)] if several else named
+    notes.items["waves"] = tuple(Item(wave) for wave in waves)
+    if named and several:
+        notes.flags.add("items")
+    if not waves:
+        notes.flags.add("no_waves")
