@@ -127,7 +127,8 @@ def _shape_dot(shape: Shape, height: float) -> str:
             box = _at(x, (top + bottom) / 2, 0.4, bottom - top, height=height)
             return f'{box} penwidth=0 fillcolor="{GREY}"'
         case Label():
-            wide, side = text_width(shape.words or shape.text, shape.size) * 1.1 + 4, {"start": "l", "middle": "n", "end": "r"}[shape.anchor]
+            wide = text_width(shape.words or shape.text, shape.size) * 1.1 + 4
+            side = {"start": "l", "middle": "n", "end": "r"}[shape.anchor]
             shift = {"start": wide / 2, "middle": 0.0, "end": -wide / 2}[shape.anchor]
             box = _at(shape.x + shift, shape.y - shape.size * 0.3, wide, 12, height=height)
             text = quoted(shape.words or shape.text)[:-1] + f'\\{side}"'
