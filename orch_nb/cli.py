@@ -1,7 +1,8 @@
 """The same story without a notebook: `orch-nb run PLAN.yaml`, and what a person may ask afterwards.
 
-Exit codes, for a CI: 0 succeeded · 1 failed or cancelled · 2 a usage or plan error, nothing was run ·
-3 waiting for a person (`orch-nb approve RUN TASK`, then `orch-nb recover RUN`) · 130 interrupted.
+Exit codes, for a CI: 0 succeeded · 1 failed or cancelled · 2 a usage or plan error, nothing was
+run · 3 waiting for a person (`orch-nb approve RUN TASK`, then `orch-nb recover RUN`) · 130
+interrupted.
 
 `approve`, `reject`, `cancel` and `retry` work from anywhere: a live run takes them out of its
 journal within a second, whichever process performs it, a notebook's kernel too.

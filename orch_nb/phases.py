@@ -289,7 +289,7 @@ def resuming(
     workspace: str | os.PathLike[str] | None = None,
     interactive: bool = False,
 ) -> Callable[[], Driver] | Run:
-    """What `begin` takes to go on with a run, or the run itself if there is nothing to go on with."""
+    """What `begin` takes to go on with a run; the run itself if there is nothing to go on with."""
     history = journal.history(run_id)
     state = replay(history)
     known = _same_plan(state.plan, plan, namespace or {}, run_id)

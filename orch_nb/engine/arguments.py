@@ -1,7 +1,7 @@
 """What a task's callable is called with.
 
-By name, in this order: `with`, then the results of what the task needs, then the plan's parameters;
-`*upstream` takes the results of all it needs in the order of `needs`, `**upstream` takes them by id.
+By name, in this order: `with`, then the results of what the task needs, then the plan's parameters.
+`*upstream` takes the results of all it needs in the order of `needs`, `**upstream` by id.
 """
 
 from __future__ import annotations

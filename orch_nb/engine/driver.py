@@ -343,7 +343,7 @@ class Driver:
                     happened.append(item)
             if happened:
                 self._turn(happened)
-        except Exception as error:  # told to whom awaits the run, by `drive`
+        except Exception as error:  # noqa: BLE001  # told to whom awaits the run, by `drive`
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
@@ -359,7 +359,7 @@ class Driver:
             self._flush_logs()
             for request in self.journal.take_requests(self.run_id):
                 self._take(request)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             self._fail(error)
             return
         self._timers["(poll)"] = self._clock.call_at(self._clock.now() + _POLL_S, self._poll)
@@ -384,7 +384,7 @@ class Driver:
         for observer in list(self.observers):
             try:
                 observer(events, self.state)
-            except Exception as error:  # an observer must not be able to harm the run
+            except Exception as error:  # noqa: BLE001  # an observer must not be able to harm the run
                 self.observers.remove(observer)
                 warnings.warn(
                     f"an observer of run {self.run_id} raised and was dropped: {error!r}",

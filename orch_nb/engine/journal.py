@@ -225,9 +225,10 @@ class SqliteJournal:
             if written > _LOG_LIMIT:
                 continue
             self._logged[run_id, task] = written + len(text)
+            kept = text
             if written + len(text) > _LOG_LIMIT:
-                text = text[: _LOG_LIMIT - written] + "\n… (more output was not kept)\n"
-            rows.append((run_id, task, attempt, stream, text))
+                kept = text[: _LOG_LIMIT - written] + "\n… (more output was not kept)\n"
+            rows.append((run_id, task, attempt, stream, kept))
         with self._transaction() as db:
             db.executemany(
                 "INSERT INTO log(run_id, task, attempt, stream, text) VALUES(?,?,?,?,?)", rows
@@ -271,7 +272,11 @@ class SqliteJournal:
             "SELECT run_id, name, goal, status, started, finished, plan_hash, holder FROM run "
             "ORDER BY started DESC, rowid DESC"
         )
-        return [RunRow(*row[:7], held=holder.alive(row[7])) for row in rows]
+        found = []
+        for run_id, name, goal, status, started, finished, plan_hash, by in rows:
+            held = holder.alive(by)
+            found.append(RunRow(run_id, name, goal, status, started, finished, plan_hash, held))
+        return found
 
     def close(self) -> None:
         self._db.close()

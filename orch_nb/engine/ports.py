@@ -36,7 +36,7 @@ class Current(msgspec.Struct, frozen=True, kw_only=True):
 
     `idempotency_key` is the same across all attempts of the task in this run: give it to a service
     so that doing something twice does it once. Shell tasks find these as `ORCH_TASK`,
-    `ORCH_ATTEMPT`, `ORCH_RUN_ID`, `ORCH_IDEMPOTENCY_KEY`, and each parameter as `ORCH_PARAM_<NAME>`.
+    `ORCH_ATTEMPT`, `ORCH_RUN_ID`, `ORCH_IDEMPOTENCY_KEY`, each parameter as `ORCH_PARAM_<NAME>`.
     """
 
     task: str
@@ -120,7 +120,7 @@ class Executor(Protocol):
 
 
 class Observer(Protocol):
-    """Is told of each committed batch. One that raises is dropped, with a warning (as trio does)."""
+    """Is told of each committed batch. One that raises is dropped with a warning, as in trio."""
 
     def __call__(self, events: Sequence[Event], state: RunState) -> None: ...
 

@@ -40,7 +40,7 @@ def preview(value: Any) -> str:
         return _bounded(f"{type(value).__name__} {shape[0]} × {shape[1]}: {columns}")
     try:
         return _bounded(value if isinstance(value, str) else _SHORT.repr(value))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
 
 
@@ -58,7 +58,7 @@ def store(value: Any) -> tuple[ResultRef, Blob | None]:
         return _kept("json", json.dumps(value).encode(), shown)
     try:
         return _kept("pickle", _pickled(value), shown)
-    except Exception as error:  # anything may be raised by a foreign __reduce__
+    except Exception as error:  # noqa: BLE001  # anything may be raised by a foreign __reduce__
         reason = _bounded(f"{type(error).__name__}: {error}")
         return ResultRef(format="unstored", preview=shown, reason=reason), None
 

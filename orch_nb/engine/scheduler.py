@@ -14,7 +14,7 @@ neighbours, never to the plan (the whole-run events, start, resume and cancel, a
                      ├─► waiting         └ backing_off ◄┘
                      └─► (skipped, upstream_failed, cancelled)
 
-Ready tasks start in order of the longest remaining path (Graham's list scheduling), then of the plan.
+Ready tasks start in order of the longest remaining path (list scheduling, Graham), then the plan's.
 The shape is XState's `transition(logic, snapshot, event) -> [next, actions]`.
 """
 

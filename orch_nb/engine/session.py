@@ -40,7 +40,7 @@ def allow_nested() -> None:
     It patches asyncio for the whole process (`asyncio.run`, `asyncio.Task`) and cannot be undone,
     so nothing calls it but you. `await execute_async(...)` needs none of it.
     """
-    global _nested  # the patch is as global as this flag
+    global _nested  # noqa: PLW0603  # the patch is as global as this flag
     import nest_asyncio2
 
     nest_asyncio2.apply()
@@ -94,7 +94,7 @@ def run_sync(coroutine: Coroutine[Any, Any, T], function: str, instead: str) -> 
     def work() -> None:
         try:
             found.append(asyncio.run(coroutine))
-        except BaseException as error:  # raised again by whom waits
+        except BaseException as error:  # noqa: BLE001  # raised again by whom waits
             errors.append(error)
 
     thread = _in_thread(work, f"orch_nb-{function}")
@@ -130,7 +130,7 @@ class LiveRun:
         def work() -> None:
             try:
                 asyncio.run(main())
-            except BaseException as error:  # told to whom asks for the result
+            except BaseException as error:  # noqa: BLE001  # told to whom asks for the result
                 live._error = error
             finally:
                 live._ready.set()

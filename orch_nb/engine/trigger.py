@@ -27,7 +27,7 @@ class Verdict(Enum):
     UPSTREAM_FAILED = "upstream_failed"
 
 
-def judge(rule: TriggerRule, total: int, succeeded: int, skipped: int, failed: int) -> Verdict:
+def judge(rule: TriggerRule, total: int, succeeded: int, skipped: int, failed: int) -> Verdict:  # noqa: PLR0911
     """The verdict on a task with `total` upstream tasks, of which so many ended in each way.
 
     `failed` counts failed, upstream_failed and cancelled ones.

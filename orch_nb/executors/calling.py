@@ -18,7 +18,7 @@ def call(request: AttemptRequest, clock: Clock) -> Outcome:
     started = clock.now()
     try:
         value = request.task.run(*request.args, **request.kwargs)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001
         return Outcome(request.key, started, clock.now(), failure=failure_of(error))
     finally:
         entered.reset(token)

@@ -35,7 +35,7 @@ class CoroutineExecutor:
             value = await request.task.run(*request.args, **request.kwargs)
         except asyncio.CancelledError:
             return Outcome(request.key, started, self._clock.now(), cancelled=True)
-        except BaseException as error:  # a task that calls sys.exit has failed, and no more
+        except BaseException as error:  # noqa: BLE001  # a task that calls sys.exit has failed, and no more
             return Outcome(request.key, started, self._clock.now(), failure=failure_of(error))
         return Outcome(request.key, started, self._clock.now(), value)
 

@@ -9,13 +9,16 @@ hold up the engine's loop.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 import selectors
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO, Any
 
 from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Outcome, Report
@@ -48,7 +51,7 @@ class ShellExecutor:
     def _wait(self, command: _Command, report: Report) -> None:
         try:
             outcome = command.run()
-        except Exception as error:  # no fork, no memory: the attempt failed, the run goes on
+        except Exception as error:  # noqa: BLE001  # no fork, no memory: the attempt failed, the run goes on
             now = self._clock.now()
             outcome = Outcome(command.request.key, now, now, failure=failure_of(error))
         self._commands.pop(command.request.key, None)
@@ -105,7 +108,8 @@ class _Command:
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         """Both pipes until they end, or until shortly after the command itself has."""
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in self._kept}
         deadline = None
         with selectors.DefaultSelector() as selector, process.stdout, process.stderr:
@@ -154,10 +158,8 @@ class _Command:
         if process is None:
             return
         self._signal(signal.SIGTERM)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):  # asked politely for long enough
             process.wait(_TERM_S)
-        except subprocess.TimeoutExpired:
-            pass  # asked politely for long enough
         self._signal(signal.SIGKILL)
 
     def kill(self) -> None:
@@ -182,4 +184,9 @@ def _environment(request: AttemptRequest) -> dict[str, str]:
     }
     for values in (now.params, request.task.with_):
         own |= {f"ORCH_PARAM_{name.upper()}": value for name, value in values.items()}
+    # The interpreter's own folder first: `pytest` is the one of this kernel's environment, as a
+    # person expects who has not activated it.
+    here = str(Path(sys.executable).parent)
+    path = os.environ.get("PATH", os.defpath)
+    own["PATH"] = path if here in path.split(os.pathsep) else f"{here}{os.pathsep}{path}"
     return {**os.environ, **{name: str(value) for name, value in own.items()}}

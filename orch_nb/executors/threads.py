@@ -1,10 +1,11 @@
 """Attempts in daemon threads of our own, fed by one queue.
 
-No futures and no pool: a thread takes the next attempt, runs it, reports it, takes the next. As many
-threads are made as there are attempts at once, up to what the scheduler allows. A thread that runs a
-function past its timeout cannot be stopped; it is left behind, and since threads are made whenever
-attempts outnumber idle ones, none of the others waits for it. Threads run in a copy of the context
-that `start` was called in, so that what a task prints lands in the cell that started the run.
+No futures and no pool: a thread takes the next attempt, runs it, reports it, takes the next. As
+many threads are made as there are attempts at once, up to what the scheduler allows. A thread that
+runs a function past its timeout cannot be stopped; it is left behind, and since threads are made
+whenever attempts outnumber idle ones, none of the others waits for it. Threads run in a copy of the
+context that `start` was called in, so that what a task prints lands in the cell that started the
+run.
 """
 
 from __future__ import annotations

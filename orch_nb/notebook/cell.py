@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from orch_nb import phases
 from orch_nb.engine.journal import open_journal
 from orch_nb.engine.ports import Journal
-from orch_nb.errors import PlanError, TaskFailed
+from orch_nb.errors import PlanError
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
 from orch_nb.model.run import Run

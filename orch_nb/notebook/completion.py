@@ -18,7 +18,7 @@ from orch_nb.model.run import Run
 from orch_nb.model.status import Status
 from orch_nb.model.task import TriggerRule
 from orch_nb.notebook.lines import VERBS
-from orch_nb.notebook.options import CELL_PARSER, option_names
+from orch_nb.notebook.options import OPTIONS, option_names
 from orch_nb.notebook.session import SESSION
 
 __all__ = ["KEYS", "complete"]
@@ -38,10 +38,7 @@ def complete(context: CompletionContext) -> dict[str, Any]:
     lines = text.split("\n")
     before = lines[context.cursor_line][: _column(context)]
     if text.startswith("%%orchestrate"):
-        if context.cursor_line == 0:
-            found = _options(before)
-        else:
-            found = _body(before, text)
+        found = _options(before) if context.cursor_line == 0 else _body(before, text)
     elif before.lstrip().startswith("%orchestrate"):
         found = _line(before.lstrip())
     else:
@@ -64,7 +61,7 @@ def _column(context: CompletionContext) -> int:
 def _options(before: str) -> Iterable[str]:
     words = before.split()
     last = words[-1] if words and before.endswith((" ", "\t")) else words[-2:-1] and words[-2]
-    for action in CELL_PARSER._actions:
+    for action in OPTIONS:
         if last in action.option_strings and action.choices:
             return [str(choice) for choice in action.choices]
     if last == "--from":
@@ -136,7 +133,7 @@ def _in_needs_list(before: str, text: str) -> bool:
 
 
 def _names(text: str) -> list[str]:
-    """The tasks of the cell as it stands, broken or not: keys that hold a mapping, and functions."""
+    """The tasks of the cell as it stands, broken or not: functions, keys that hold a mapping."""
     functions = re.findall(r"^\s*(?:async\s+)?def\s+(\w+)", text, re.MULTILINE)
     keys = re.findall(r"^\s+([\w-]+)\s*:\s*(?:\{.*)?$", text, re.MULTILINE)
     known = {*KEYS, *_TOP}

@@ -11,8 +11,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from IPython import display as ipython_display
 from IPython.core.getipython import get_ipython
-from IPython.display import display, publish_display_data
 
 __all__ = ["Slot", "in_kernel", "show", "watched"]
 
@@ -32,14 +32,20 @@ def watched() -> bool:
     return bool(getattr(kernel, "_allow_stdin", False))
 
 
+# IPython's display functions have no types.
+_publish: Any = ipython_display.publish_display_data
+_display: Any = ipython_display.display
+_update: Any = ipython_display.update_display
+
+
 def show(bundles: Sequence[Mapping[str, Any]]) -> None:
     """Display mimebundles, each as an output of its own."""
     for bundle in bundles:
-        publish_display_data(dict(bundle))
+        _publish(dict(bundle))
 
 
 class Slot:
-    """One output whose content changes. `show` the first time, `update` afterwards."""
+    """One output whose content changes: the first `show` displays it, the next ones replace it."""
 
     def __init__(self) -> None:
         self._id = uuid.uuid4().hex
@@ -47,16 +53,11 @@ class Slot:
 
     def show(self, bundle: Mapping[str, Any]) -> None:
         """Display or replace the content with a mimebundle."""
-        transient = {"display_id": self._id}
-        publish_display_data(dict(bundle), transient=transient, update=self._shown)
+        _publish(dict(bundle), transient={"display_id": self._id}, update=self._shown)
         self._shown = True
 
     def show_widget(self, widget: Any) -> None:
         """Display or replace the content with a live widget."""
-        if self._shown:
-            from IPython.display import update_display
-
-            update_display(widget, display_id=self._id)
-        else:
-            display(widget, display_id=self._id)
+        show_it = _update if self._shown else _display
+        show_it(widget, display_id=self._id)
         self._shown = True

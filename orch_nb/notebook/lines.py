@@ -28,7 +28,7 @@ from orch_nb.render.bundle import document_bundle, run_bundle
 from orch_nb.render.listing import patterns_bundle, runs_bundle
 from orch_nb.render.sections import operation_document
 
-__all__ = ["VERBS", "LATER", "Line"]
+__all__ = ["LATER", "VERBS", "Line"]
 
 LATER = ("pause", "resume", "import", "export", "systems", "compare")
 

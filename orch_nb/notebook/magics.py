@@ -10,7 +10,7 @@ from orch_nb.errors import OrchestrationError
 from orch_nb.notebook.cell import Cell
 from orch_nb.notebook.completion import complete
 from orch_nb.notebook.lines import VERBS, Line
-from orch_nb.notebook.options import CELL_PARSER
+from orch_nb.notebook.options import OPTIONS
 from orch_nb.notebook.transformer import CALL, Transformer
 from orch_nb.notebook.waiting import Blocking, OnLoop, Waiting, perform
 
@@ -62,7 +62,7 @@ Verbs of a line:
 
 def load(shell: InteractiveShell) -> None:
     """Register everything with a shell; a second time changes nothing."""
-    if shell.find_cell_magic("orchestrate") is not None:
+    if "orchestrate" in shell.magics_manager.magics["cell"]:
         return
 
     def orchestrate(line: str, cell: str | None = None) -> Any:
@@ -77,7 +77,9 @@ def load(shell: InteractiveShell) -> None:
         return await Cell(line, cell, shell.user_ns, waiting).perform()
 
     orchestrate.__doc__ = on_loop.__doc__ = help_text()
-    shell.register_magic_function(orchestrate, "line_cell", "orchestrate")
+    # IPython declares this decorated method without its own arguments.
+    register: Any = shell.register_magic_function
+    register(orchestrate, "line_cell", "orchestrate")
     shell.user_ns[CALL] = on_loop
     shell.user_ns_hidden[CALL] = on_loop
     shell.input_transformers_cleanup.append(Transformer(shell))
@@ -100,19 +102,16 @@ def unload(shell: InteractiveShell) -> None:
 def help_text() -> str:
     """What `%%orchestrate?` shows."""
     options = []
-    for action in CELL_PARSER._actions:
-        if action.option_strings:
-            value = action.metavar or ("|".join(map(str, action.choices)) if action.choices else "")
-            takes = f" {value}" if value and action.nargs != 0 else ""
-            options.append(f"    {action.option_strings[0] + takes:22} {action.help}")
-    verbs = [
-        f"    {verb:22} {(function.__doc__ or '').strip()}" for verb, function in VERBS.items()
-    ]
+    for option in OPTIONS:
+        value = option.metavar or ("|".join(map(str, option.choices)) if option.choices else "")
+        takes = f" {value}" if value and option.nargs != 0 else ""
+        options.append(f"    {option.option_strings[0] + takes:22} {option.help}")
+    verbs = [f"    {verb:22} {(do.__doc__ or '').strip()}" for verb, do in VERBS.items()]
     return _HELP.format(options="\n".join(options), verbs="\n".join(verbs))
 
 
 def _perform(make: Any) -> Any:
-    """Run the plain magic; our own errors become usage errors, which IPython shows without stack."""
+    """Run the plain magic; our own errors are shown without our stack."""
     try:
         return perform(make())
     except OrchestrationError as error:

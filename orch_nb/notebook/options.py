@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from orch_nb.errors import UsageError
 from orch_nb.graph.nearest import nearest
 
-__all__ = ["CELL_PARSER", "option_names", "parse_cell_line", "split"]
+__all__ = ["CELL_PARSER", "OPTIONS", "option_names", "parse_cell_line", "split"]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -29,9 +29,18 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"%%orchestrate: {message}. See: %%orchestrate?")
 
 
+#: What `_parser` declares, for help and completion.
+OPTIONS: list[argparse.Action] = []
+
+
 def _parser() -> _Parser:
     parser = _Parser(prog="%%orchestrate", add_help=False, allow_abbrev=False)
-    add = parser.add_argument
+
+    def add(*names: str, **settings: Any) -> None:
+        option = parser.add_argument(*names, **settings)
+        if option.option_strings:
+            OPTIONS.append(option)
+
     add("goal", nargs="*", help="the goal in words; a plan document may say it instead")
     add("--name", help="name the plan: its runs are numbered, and a run that was cut off goes on")
     add("--out", metavar="NAME", help="the variable that holds the operation afterwards (_orch)")
@@ -66,7 +75,7 @@ CELL_PARSER = _parser()
 
 def option_names() -> list[str]:
     """Every option, as it is written."""
-    return [name for action in CELL_PARSER._actions for name in action.option_strings]
+    return [name for option in OPTIONS for name in option.option_strings]
 
 
 def parse_cell_line(line: str | Sequence[str]) -> Any:

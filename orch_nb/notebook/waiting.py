@@ -1,8 +1,8 @@
 """One story of a cell, two ways to wait: on the kernel's loop, or blocking where there is none.
 
-The cell is written once, as a coroutine whose every wait goes through a `Waiting`. `OnLoop` suspends
-it, so that clicks are handled meanwhile; `Blocking` never does, so that `perform` can run the very
-same coroutine to its end without a loop: under `%%time`, in a terminal, in a nested cell.
+The cell is written once, as a coroutine whose every wait goes through a `Waiting`. `OnLoop`
+suspends it, so that clicks are handled meanwhile; `Blocking` never does, so that `perform` can run
+the very same coroutine to its end without a loop: under `%%time`, in a terminal, in a nested cell.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Blocking:
     live = False
 
     async def pause(self, seconds: float) -> None:
-        time.sleep(seconds)
+        time.sleep(seconds)  # noqa: ASYNC251
 
     async def off_loop(self, work: Callable[[], T]) -> T:
         return work()

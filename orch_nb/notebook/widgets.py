@@ -49,7 +49,7 @@ class RoomView(anywidget.AnyWidget):
     _esm = _HERE / "room.js"
     _css = _HERE / "room.css"
     goal = traitlets.Unicode("").tag(sync=True)
-    rows = traitlets.List([]).tag(sync=True)
+    rows: traitlets.List[Any] = traitlets.List([]).tag(sync=True)
     svg = traitlets.Unicode("").tag(sync=True)
     looks = traitlets.Dict({}).tag(sync=True)
     started = traitlets.Float(0.0).tag(sync=True)
@@ -132,7 +132,7 @@ class Room:
             dirty, self._dirty = self._dirty, set()
             everything, self._everything = self._everything, False
         tasks = self._live.driver.state.tasks
-        if not dirty and not everything or not tasks:
+        if (not dirty and not everything) or not tasks:
             return
         changed = self._order if everything else [task for task in dirty if task in self._row]
         counts: dict[str, int] = {}
@@ -146,8 +146,8 @@ class Room:
             }
         )
         self.bar.value = sum(n for status, n in counts.items() if Status(status).ended)
-        for task in changed:
-            self._offer(tasks[task])
+        for name in changed:
+            self._offer(tasks[name])
 
     def _delta(self, task: TaskState) -> list[Any]:
         started = task.attempts[0].started if task.attempts else task.waiting_since
