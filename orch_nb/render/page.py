@@ -34,9 +34,11 @@ code, pre { font-variant-ligatures: none; }
 }
 @media print {
   body { max-width: none; padding: 0; background: #fff; color: #000; font-size: 11px; }
+  a { color: #0757b8; }
   details > *:not(summary) { display: block !important; }
   details::details-content { content-visibility: visible; display: block; }
   tr, img, summary { break-inside: avoid; }
+  img { max-width: 100% !important; }
   summary, caption { break-after: avoid; }
   pre { white-space: pre-wrap !important; }
 }

@@ -41,7 +41,7 @@ def axis(total_s: float) -> tuple[float, ...]:
     """
     step = next((s for s in _STEPS if total_s / s <= 8), total_s / 8)
     lines = int(-(-total_s // step))
-    return tuple(round(n * step, 6) for n in range(max(1, lines) + 1))
+    return tuple(round(float(n * step), 6) for n in range(max(1, lines) + 1))
 
 
 def timeline(run: Run, now: datetime | None = None) -> Drawing | None:
