@@ -7,6 +7,8 @@ Next: %orchestrate retry sdist
 
 from __future__ import annotations
 
+import shlex
+
 from orch_nb.graph.topology import descendants, downstream
 from orch_nb.model.plan import Plan
 from orch_nb.model.quantity import count, duration, number, times, when
@@ -113,7 +115,7 @@ def failure_line(run: Run, done: TaskRun, report: Report | None = None) -> Line:
     kept = told.kept if told else kept_by(run, done.task)
     if kept:
         pieces += [" and kept ", *_names(run, kept), " from running"]
-    following = told.next_line if told else f"%orchestrate retry {done.task}"
+    following = told.next_line if told else f"%orchestrate retry {shlex.quote(done.task)}"
     pieces += [". "] + (["Next: ", Code(following)] if following else [])
     return line(*pieces)
 
@@ -130,5 +132,5 @@ def _waiting(run: Run, done: TaskRun) -> Line:
     prompt = one_line(done.reason, 200)
     asked = f": {prompt}" if prompt else ""
     stop = " " if prompt.endswith(("?", "!", ".")) else ". "
-    following = Code(f"%orchestrate approve {done.task}")
+    following = Code(f"%orchestrate approve {shlex.quote(done.task)}")
     return line(_name(run, done.task), f" waits for a person{asked}{stop}Next: ", following)

@@ -203,3 +203,9 @@ def test_integrate_says_what_is_missing_first(report):
 )
 def test_names_between_backticks_are_code(text, pieces):
     assert [piece.text for piece in said(text)] == pieces
+
+
+def test_a_line_that_goes_on_can_be_typed_as_it_stands(fold):
+    plan = Plan(goal="g", tasks=(Task(id="two words"),))
+    run = fold(plan, [ev.TaskEnded(at=T0, task="two words", status=Status.FAILED, reason="no")])
+    assert plain(header(plan, run).lines[0]).endswith("Next: %orchestrate retry 'two words'")
