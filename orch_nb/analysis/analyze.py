@@ -72,7 +72,10 @@ def analyze_goal(
 def _advice(reason: str) -> str:
     if not reason:
         return ""
-    return f"This needs no orchestration: {reason}. Do it directly, in a cell or a shell, and look at the result."
+    return (
+        f"This needs no orchestration: {reason}. "
+        "Do it directly, in a cell or a shell, and look at the result."
+    )
 
 
 def _scope(

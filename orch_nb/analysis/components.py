@@ -42,6 +42,9 @@ def components(scan: Scan) -> tuple[Component, ...]:
     by_folder: dict[str, list[tuple[str, str]]] = {}
     languages = _languages(scan)
     for file in manifests:
+        if scan.out_of_time:
+            scan.complete = False
+            break
         place = _place(file)
         if place == "fixture":
             scan.skipped["manifest of a test"] += 1

@@ -31,11 +31,11 @@ _BY_NAME = {
 
 #: Files of these kinds are counted as binary by their name alone.
 BINARY_SUFFIXES = frozenset(
-    ".png .jpg .jpeg .gif .bmp .ico .webp .tif .tiff .psd .pdf .zip .gz .bz2 .xz .zst .7z .rar .tar "
-    ".tgz .whl .egg .jar .war .class .so .dll .dylib .exe .bin .o .a .lib .obj .pyc .pyo .wasm .woff "
-    ".woff2 .ttf .otf .eot .mp3 .mp4 .mov .avi .mkv .wav .flac .ogg .webm .sqlite .sqlite3 .db "
-    ".parquet .feather .arrow .h5 .hdf5 .npy .npz .pkl .pickle .pt .onnx .gguf .safetensors .iso "
-    ".dmg .deb .rpm .msi .apk .xls .xlsx .doc .docx .ppt .pptx".split()
+    ".png .jpg .jpeg .gif .bmp .ico .webp .tif .tiff .psd .pdf .zip .gz .bz2 .xz .zst .7z "
+    ".rar .tar .tgz .whl .egg .jar .war .class .so .dll .dylib .exe .bin .o .a .lib .obj .pyc "
+    ".pyo .wasm .woff .woff2 .ttf .otf .eot .mp3 .mp4 .mov .avi .mkv .wav .flac .ogg .webm "
+    ".sqlite .sqlite3 .db .parquet .feather .arrow .h5 .hdf5 .npy .npz .pkl .pickle .pt .onnx "
+    ".gguf .safetensors .iso .dmg .deb .rpm .msi .apk .xls .xlsx .doc .docx .ppt .pptx".split()
 )
 
 

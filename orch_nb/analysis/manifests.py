@@ -98,7 +98,7 @@ def _setup_py(text: str, file: File) -> Iterable[Found]:
 
 
 def _requirements(text: str, file: File) -> Iterable[Found]:
-    if file.folder:
+    if file.folder and text.strip():
         yield Found(file.folder.rpartition("/")[2], "application", "Python", file.folder, 1)
 
 
@@ -115,7 +115,7 @@ def _package_json(text: str, file: File) -> Iterable[Found]:
         kind = "library"
     packages = {**_table(data.get("dependencies")), **_table(data.get("devDependencies"))}
     language = "TypeScript" if "typescript" in packages else "JavaScript"
-    yield Found(name, kind, language, file.folder, line_of(text, r'^\s*"name"\s*:'))
+    yield Found(name, kind, language, file.folder, line_of(text, r'"name"\s*:'))
 
 
 def _go_mod(text: str, file: File) -> Iterable[Found]:

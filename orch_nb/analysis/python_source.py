@@ -78,29 +78,32 @@ def airflow_dags(text: str, path: str) -> Iterator[Workflow]:
     names = _imported(tree, "airflow") if tree else {}
     if tree is None or not names:
         return
-    dags: list[tuple[str, int, list[str]]] = []
-    tasks: list[tuple[int, str]] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            origin = _origin(node, names)
-            if origin.rpartition(".")[2] == "DAG":
-                dags.append((_text(node, "dag_id") or "?", node.lineno, []))
-            elif origin and (task_id := _text(node, "task_id", None)):
-                tasks.append((node.lineno, task_id))
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            for decorator in node.decorator_list:
-                origin = _origin(decorator, names)
-                if origin.endswith(".dag"):
-                    dags.append((_dag_id(decorator) or node.name, node.lineno, []))
-                elif origin.endswith(".task") or ".task." in f"{origin}.":
-                    tasks.append((node.lineno, node.name))
-    dags.sort(key=lambda dag: dag[1])
-    for line, task in sorted(tasks):
-        owner = [dag for dag in dags if dag[1] <= line] or dags[:1]
-        if owner and task not in owner[-1][2]:
-            owner[-1][2].append(task)
-    for name, line, own in dags:
-        yield Workflow(name, "airflow", tuple(own), Evidence("DAG", path, line))
+    marks = [mark for node in ast.walk(tree) for mark in _airflow_marks(node, names)]
+    dags = sorted((line, name) for kind, line, name in marks if kind == "dag")
+    tasks: dict[int, dict[str, None]] = {line: {} for line, _ in dags}
+    for kind, line, name in sorted(marks, key=lambda mark: mark[1]):
+        if kind == "task" and dags:
+            begun = [start for start, _ in dags if start <= line] or [dags[0][0]]
+            tasks[begun[-1]][name] = None
+    for line, name in dags:
+        yield Workflow(name, "airflow", tuple(tasks[line]), Evidence("DAG", path, line))
+
+
+def _airflow_marks(node: ast.AST, names: dict[str, str]) -> Iterator[tuple[str, int, str]]:
+    """("dag" or "task", line, name) of what a node of the tree makes."""
+    if isinstance(node, ast.Call):
+        origin = _origin(node, names)
+        if origin.rpartition(".")[2] == "DAG":
+            yield "dag", node.lineno, _text(node, "dag_id") or "?"
+        elif origin and (task_id := _text(node, "task_id", None)):
+            yield "task", node.lineno, task_id
+    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        for decorator in node.decorator_list:
+            origin = _origin(decorator, names)
+            if origin.endswith(".dag"):
+                yield "dag", node.lineno, _dag_id(decorator) or node.name
+            elif ".task." in f"{origin}.":
+                yield "task", node.lineno, node.name
 
 
 def _dag_id(decorator: ast.expr) -> str:

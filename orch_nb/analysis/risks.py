@@ -23,8 +23,8 @@ _WAY_BACK = re.compile(
     r"\b(roll ?back|way back|revers\w+|undo|revert|restore|back ?up)\b", re.IGNORECASE
 )
 _OUTSIDE = re.compile(
-    r"\b(api|third[- ]party|vendor|github|gitlab|aws|gcp|azure|pypi|npm|crates\.io|docker hub|slack|"
-    r"stripe|s3|registry|webhook|email|partner)\b",
+    r"\b(api|third[- ]party|vendor|github|gitlab|aws|gcp|azure|pypi|npm|crates\.io|docker hub|"
+    r"slack|stripe|s3|registry|webhook|email|partner)\b",
     re.IGNORECASE,
 )
 _MANY = re.compile(r"\b(every|each|all|thousands?|millions?|fleet|whole)\b", re.IGNORECASE)
@@ -62,7 +62,8 @@ def _of_goal(text: str, operation: str) -> Iterator[Risk]:
         )  # fmt: skip
     if "no_downtime" in stated:
         yield Risk(
-            "users notice the change", "medium", "high", Evidence(text=f"“{stated['no_downtime']}”"),
+            "users notice the change", "medium", "high",
+            Evidence(text=f"“{stated['no_downtime']}”"),
             "let old and new run side by side, and move a small share first", "canary",
         )  # fmt: skip
     if "deadline" in stated:
@@ -122,6 +123,7 @@ def _of_workspace(scope: Scope, tests: str) -> Iterator[Risk]:
         )  # fmt: skip
     if not systems & {"github_actions", "gitlab_ci"}:
         yield Risk(
-            "no CI was found", "medium", "medium", Evidence(text=f"{seen}; GitHub Actions and GitLab CI are known"),
+            "no CI was found", "medium", "medium",
+            Evidence(text=f"{seen}; GitHub Actions and GitLab CI are known"),
             "run the checks as tasks of the plan, so that they are on record",
         )  # fmt: skip

@@ -28,9 +28,9 @@ __all__ = ["HUGE_BYTES", "File", "Scan", "scan"]
 #: Files above this many bytes are counted and not read.
 HUGE_BYTES = 1_000_000
 _VENDORED = frozenset(
-    "node_modules bower_components vendor third_party site-packages .venv venv env __pycache__ .tox "
-    ".nox .eggs .mypy_cache .ruff_cache .pytest_cache .ipynb_checkpoints .gradle .terraform Pods "
-    "DerivedData .next .nuxt .cache .orch_nb".split()
+    "node_modules bower_components vendor third_party site-packages .venv venv env "
+    "__pycache__ .tox .nox .eggs .mypy_cache .ruff_cache .pytest_cache .ipynb_checkpoints "
+    ".gradle .terraform Pods DerivedData .next .nuxt .cache .orch_nb".split()
 )
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".jj", "CVS"})
 _SNIFF_BYTES = 4096

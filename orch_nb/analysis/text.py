@@ -17,15 +17,17 @@ __all__ = ["as_goal", "domains", "questions", "single_step"]
 _WAY_BACK = re.compile(r"\b(roll ?back|way back|revers\w+|undo|revert|restore)\b", re.IGNORECASE)
 _WHO = re.compile(r"\b(team|who|owner|by [A-Z]\w+|approv\w+|on-?call)\b")
 _SUCCESS = re.compile(
-    r"\b(must|so that|until|stays?|remain|without|verif\w+|tests? pass|accept\w+|at least|within)\b",
+    r"\b(must|so that|until|stays?|remain|without|verif\w+|tests? pass|accept\w+|at least|"
+    r"within)\b",
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(
     r"[:;]|,\s|\b(and|then|before|after|each|every|all|from)\b|\.\s+\S", re.IGNORECASE
 )
 _SMALL = re.compile(
-    r"^\W*(please |let'?s |can you )?(fix|correct|change|rename|update|add|remove|delete|run|open|read|"
-    r"show|print|format|restart|install|check|look at|find|explain|write|bump|count|list|sort)\b",
+    r"^\W*(please |let'?s |can you )?(fix|correct|change|rename|update|add|remove|"
+    r"delete|run|open|read|show|print|format|restart|install|check|look at|find|explain|write|bump|"
+    r"count|list|sort)\b",
     re.IGNORECASE,
 )
 

@@ -27,7 +27,8 @@ _ACTIONS = re.compile(r"^\.github/workflows/[^/]+\.ya?ml$")
 _MAKEFILES = frozenset({"Makefile", "GNUmakefile", "makefile"})
 _TARGET = re.compile(r"^(?P<names>[A-Za-z0-9][\w./ -]*?)\s*:(?![=:])", re.MULTILINE)
 _GITLAB_KEYS = frozenset(
-    "default include stages variables workflow image services cache before_script after_script pages:deploy".split()
+    "default include stages variables workflow image services cache before_script "
+    "after_script pages:deploy".split()
 )
 _TEST_FILE = re.compile(r"(^|/)(test_[^/]+|[^/]+_test)\.py$")
 _ANY_TEST = re.compile(

@@ -17,19 +17,21 @@ import msgspec
 __all__ = ["Part", "parts", "slug", "split_list"]
 
 _VERBS = (
-    "add adapt agree analyse analyze announce apply approve archive ask assign back backfill backport block build "
-    "bump buy calculate call change check clean close collect combine communicate compare compute configure "
-    "connect convert copy create cut deduplicate define delete deliver deploy describe design "
-    "disable document download draft drain drop edit email enable encrypt enrich export extract "
-    "fetch find finish fix format freeze generate get give hand host import improve inform ingest "
-    "install introduce invite join keep label launch link list load lock make map measure merge "
-    "migrate monitor move notify onboard open order organise organize pack paint pick plan point port post "
-    "prepare print produce promote provide prune publish pull push put rebuild record redirect "
-    "reduce refactor refresh register release remove rename reopen repair replace report request "
-    "reset restart restore rent retire retrain reverse review rewrite roll rotate run schedule scan "
-    "select sell send serve set share ship show shut sign split start stop store submit summarise "
-    "summarize support switch sync tag teach tell test tidy train transfer transform translate "
-    "try turn uninstall unlock update upgrade upload use validate verify visit warn watch write"
+    "add adapt agree analyse analyze announce apply approve archive ask assign back backfill "
+    "book backport block build bump buy calculate call change check clean close collect "
+    "combine communicate compare compute configure connect convert copy create cut "
+    "deduplicate define delete deliver deploy describe design disable document download draft "
+    "drain drop edit email enable encrypt enrich export extract fetch find finish fix format "
+    "freeze generate get give hand host import improve inform ingest install introduce invite "
+    "join keep label launch link list load lock make map measure merge migrate monitor move "
+    "notify onboard open order organise organize pack paint pick plan point port post prepare "
+    "print produce promote provide prune publish pull push put rebuild record redirect reduce "
+    "refactor refresh register release remove rename reopen repair replace report request "
+    "reset restart restore rent retire retrain reverse review rewrite roll rotate run "
+    "schedule scan select sell send serve set share ship show shut sign split start stop "
+    "store submit summarise summarize support switch sync tag teach tell test tidy train "
+    "transfer transform translate try turn uninstall unlock update upgrade upload use "
+    "validate verify visit warn watch write"
 ).split()
 _VERB = re.compile(rf"(?:{'|'.join(_VERBS)})\b(?!-)", re.IGNORECASE)
 _THEN = re.compile(
@@ -68,7 +70,8 @@ def slug(text: str, words: int = 5) -> str:
     >>> slug("Update the PyPI package!")
     'update_pypi_package'
     """
-    found = re.findall(r"[a-z0-9]+", text.lower())
+    bare = re.sub(r"\([^()]*\)", " ", text) if not text.startswith("(") else text
+    found = re.findall(r"[a-z0-9]+", bare.lower().replace("'s ", " "))
     kept = [w for w in found if w not in {"the", "a", "an", "of", "and", "to", "for", "in", "on"}]
     name = "_".join((kept or found)[:words])[:40].strip("_")
     return name if name[:1].isalpha() else f"t_{name}" if name else "task"

@@ -62,7 +62,10 @@ def read(goal: Goal, analysis: Analysis | None) -> Facts:
     told = [part for part in parts(text) if not _is_constraint(part, stated)]
     notes = Notes(flags=set(stated))
     notes.text["goal_title"] = goal.title
-    notes.text["by_deadline"] = f" {stated['deadline']}" if "deadline" in stated else ""
+    deadline = stated.get("deadline", "")
+    notes.text["by_deadline"] = (
+        f" {deadline}" if deadline[:3].lower() in ("by ", "on ", "bef") else ""
+    )
     notes.items["demands"] = tuple(
         Item(stated[name]) for name in ("must", "no_loss", "limit") if name in stated
     )

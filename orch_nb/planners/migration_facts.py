@@ -17,8 +17,9 @@ from orch_nb.planners.release_facts import VERSION
 __all__ = ["read_migration"]
 
 _STOP = (
-    r"(?=\s+(?:without|with|while|before|after|by|so|because|over|until|at|keeping|and keep|"
-    r"on (?:the )?\d|in (?:one|several|\d))\b|[,;:!?]|\.(?:\s|$)|$)"
+    r"(?=\s+(?:for (?:the|all|our)|one (?:after|by)|without|with|while|before|after|by|"
+    r"so|because|over|until|at|keeping|and keep|"
+    r"on (?:the )?\d|in (?:all|every|each|the|our|one|several|\d))\b|[,;:!?]|\.(?:\s|$)|$)"
 )
 _PAIRS = tuple(
     re.compile(pattern + _STOP, re.IGNORECASE)
@@ -43,6 +44,17 @@ _ADDRESS = re.compile(r"\b(?:to|from|at|in)\s+(?P<b>[\w.-]+\.[a-z]{2,}[\w./-]*)"
 _QUOTED = re.compile(r"[\"“'](?P<q>[^\"”']+)[\"”']")
 _ASPECTS = re.compile(
     r"[\"“'][^\"”']+[\"”']\s+((?:[\w-]+)(?:(?:,\s*|\s+and\s+)[\w-]+)*)\s+to\b", re.IGNORECASE
+)
+_NOUN = re.compile(r"\brename\s+(?:the |our |a )?(?P<n>[\w-]+(?: [\w-]+)?)\s+[\"“']", re.IGNORECASE)
+#: An operating system is not taken off a machine that goes on running.
+_SYSTEM = re.compile(
+    r"\b(linux|ubuntu|debian|centos|rhel|rocky|alma\w*|fedora|suse|windows|macos|freebsd)\b",
+    re.IGNORECASE,
+)
+_LISTED = re.compile(
+    r"\b(?:repositories|repos|services|projects|teams|sites|regions|databases)\s+"
+    r"(?P<l>[\w./-]+(?:,\s*[\w./-]+)*,?\s+and\s+[\w./-]+)",
+    re.IGNORECASE,
 )
 _UNIT = re.compile(
     r"\b(?:every|each|all(?: of)?(?: the| our)?|the|our)\s+(?:\w+\s+)?(node|host|server|machine|vm|"
@@ -86,15 +98,41 @@ def read_migration(text: str, notes: Notes) -> None:
     unit = _UNIT.search(text)
     notes.text["unit"] = unit.group(1).lower() if unit else "machine"
     notes.text["units"] = f"{notes.text['unit']}s"
+    _read_platform(text, notes)
+    _read_fleet(text, notes)
     _read_waves(text, notes)
-    aspects = _ASPECTS.search(text)
-    named = split_list(aspects.group(1)) if aspects else ["name"]
+    after, before = _ASPECTS.search(text), _NOUN.search(text)
+    named = split_list(after.group(1)) if after else [before.group("n")] if before else ["name"]
     notes.items["aspects"] = tuple(Item(aspect) for aspect in named)
-    notes.items["consumers"] = (Item("everything that reads or selects it"),)
-    if re.search(r"\brepositor(y|ies)\b|\brepos?\b", text, re.IGNORECASE):
-        notes.flags.add("repositories")
     if re.search(r"\bonly [^.;]*\b(when|if)\b|\bon (request|demand)\b", text, re.IGNORECASE):
         notes.flags.add("on_request")
+
+
+def _read_platform(text: str, notes: Notes) -> None:
+    code = False
+    if re.search(r"\brepositor(y|ies)\b|\brepos?\b", text, re.IGNORECASE):
+        notes.flags.add("repositories")
+        code = True
+    if code or re.search(
+        r"\b(bugs?|issues?|tickets?|track(er|ing)|patches)\b", text, re.IGNORECASE
+    ):
+        notes.flags.add("code")
+        notes.text["roles"] = "administrators, triage team, contributors"
+    else:
+        notes.text["roles"] = "administrators, editors, readers"
+    steps = ", with the steps to commit a pull request"
+    notes.text["workflow_steps"] = steps if code else ""
+
+
+def _read_fleet(text: str, notes: Notes) -> None:
+    cluster = re.search(r"\b(kubernetes|k8s|kubeadm|openshift)\b", text, re.IGNORECASE) is not None
+    notes.text["drain"] = "Cordon and drain" if cluster else "Take out of service"
+    notes.text["undrain"] = "Uncordon" if cluster else "Put back into service"
+    notes.text["agent"] = "kubelet and " if cluster else ""
+    hint = "control plane first, then the workers" if cluster else "the least important first"
+    notes.text["order_hint"] = hint
+    if not _SYSTEM.search(notes.text["target"]):
+        notes.flags.add("swap")
 
 
 def _of_kind(text: str, source: str, target: str, what: str) -> tuple[str, str, str]:
@@ -113,7 +151,8 @@ def _of_kind(text: str, source: str, target: str, what: str) -> tuple[str, str, 
     versions = VERSION.search(source) and VERSION.search(target)
     if lead == "upgrade" or versions or re.search(r"\bupgrade\b", text, re.IGNORECASE):
         if what and VERSION.match(source) and VERSION.match(target):
-            source, target = f"{what} {source}", f"{what} {target}"
+            name = _tidy(what)
+            source, target = f"{name} {source}", f"{name} {target}"
         return source, target, "upgrade"
     if len(stores) > 1 or (stores and _DATA.search(text)):
         return source, target, "stores"
@@ -123,7 +162,7 @@ def _of_kind(text: str, source: str, target: str, what: str) -> tuple[str, str, 
 def _from_to(text: str) -> tuple[str, str, str]:
     """Source, target and what goes from one to the other, as far as the goal says them."""
     what = _WHAT.match(text)
-    moved = _tidy(what.group("w")) if what else ""
+    moved = _BRACKET.sub("", what.group("w")).strip() if what else ""
     for pattern in _PAIRS:
         if match := pattern.search(text):
             return _tidy(match.group("a")), _tidy(match.group("b")), moved
@@ -142,6 +181,8 @@ def _read_waves(text: str, notes: Notes) -> None:
     brackets."""
     bracket = _BRACKET.search(text)
     named = split_list(bracket.group(1)) if bracket else []
+    if not named and (listed := _LISTED.search(text)):
+        named = split_list(listed.group("l"))
     notes.text["items"] = ", ".join(named)
     rest = text[bracket.end() if bracket else 0 :]
     ordered = [

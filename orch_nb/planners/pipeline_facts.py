@@ -10,7 +10,7 @@ from orch_nb.planners.notes import Item, Notes
 
 __all__ = ["read_pipeline"]
 
-_VERBS = r"(?:load|ingest|extract|sync|collect|import|pull|combine|join|merge|fetch|copy)"
+_VERBS = r"(?:load|backfill|ingest|extract|sync|collect|import|pull|combine|join|merge|fetch|copy)"
 _NEXT = rf"(?:{_VERBS}|build|make|publish|send|compute|create|clean|aggregate|deduplicate|write)"
 _DIRECT = re.compile(
     rf"\b{_VERBS}\s+([^;:.]+?)(?=,?\s+(?:from|into|to|in|every|and {_NEXT}|{_NEXT})\b|[;:.]|$)",
@@ -88,4 +88,5 @@ def _sources(text: str) -> list[str]:
 
 
 def _bare(text: str) -> str:
+    text = re.sub(rf"^{_PERIOD.pattern}\s+(?:of\s+)?", "", text, flags=re.IGNORECASE)
     return re.sub(r"^(?:the|our|all|its)\s+", "", text, flags=re.IGNORECASE)

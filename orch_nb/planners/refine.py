@@ -15,6 +15,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from orch_nb.catalog.operations import CriterionTemplate, Method, Step
 from orch_nb.model.analysis import Workflow
 from orch_nb.model.duration import parse_duration
@@ -55,7 +57,22 @@ def refine(
                 needs = bridged.needs(step, number, facts, left)
                 task = _task(step, name, item, facts, asked.get(step.id, ()), workflows)
                 tasks.append(_placed(task, story.title, needs))
-    return tuple(stories), tuple(tasks), _criteria(method.criteria, facts, kept)
+    return tuple(stories), _reduced(tasks), _criteria(method.criteria, facts, kept)
+
+
+def _reduced(tasks: list[Task]) -> tuple[Task, ...]:
+    """The same order with no need that another need already implies (transitive reduction)."""
+    above: dict[str, set[str]] = {}
+    found = []
+    for task in tasks:  # a method's steps stand in an order in which needs come first
+        needs = task.needs or ()
+        implied = set().union(*(above[need] for need in needs)) if needs else set()
+        above[task.id] = implied.union(needs)
+        # An undo watches each of its needs by itself, whatever comes before what.
+        if task.trigger is TriggerRule.ALL_SUCCESS:
+            needs = tuple(need for need in needs if need not in implied)
+        found.append(replace(task, needs=needs))
+    return tuple(found)
 
 
 def _placed(task: dict[str, object], story: str, needs: tuple[str, ...]) -> Task:
@@ -89,7 +106,7 @@ def _instances(step: Step, facts: Facts) -> list[tuple[str, Item | None]]:
     if not step.each:
         return [(step.id, None)]
     items = facts.items.get(step.each, ())
-    bare = step.each == "parts"
+    bare = step.each in {"parts", "deliveries"}
     named: dict[str, Item | None] = {}
     for item in items:
         name = slug(item.text) if bare else f"{step.id}_{slug(item.text, 4)}"

@@ -27,8 +27,13 @@ _PLACE = re.compile(r"\b(production|staging|the live system|the cluster)\b", re.
 _DEPLOY = re.compile(
     r"\b(deploy\w*|roll(?:ing)? ?out|production|canary|launch|go live)\b", re.IGNORECASE
 )
+_OF = re.compile(
+    r"\s+of\s+(?:the |our |a )?(.+?)(?=\s+(?:to|on|in|with|without|by|before|as|and)\b|[,;:!?.]|$)",
+    re.IGNORECASE,
+)
 _LONGEST_SUBJECT = 40
 _LONGEST_THING = 60
+_DOCUMENTS = frozenset({"the documentation", "docs", "the docs", "documentation"})
 _BY_MANIFEST = {
     "pyproject.toml": "pypi", "setup.py": "pypi", "setup.cfg": "pypi", "Cargo.toml": "crates",
     "package.json": "npm", "pom.xml": "maven", "go.mod": "go_module", "Dockerfile": "docker",
@@ -40,6 +45,8 @@ def read_release(text: str, told: list[Part], analysis: Analysis | None, notes: 
     version = VERSION.search(text) or _NUMBER.search(text)
     notes.text["version"] = _version_text(version)
     notes.text["subject"] = _subject(text, version, notes)
+    known = f"{notes.text['subject']} {notes.text['version']}"
+    notes.text["release"] = known if version else f"the new version of {notes.text['subject']}"
     branch = re.search(r"\b(main|master|trunk|develop)\b", text)
     notes.text["branch"] = branch.group(1) if branch else "the main branch"
     maintained = re.search(r"\bmaintenance branch\b", text, re.IGNORECASE) is not None
@@ -66,6 +73,8 @@ def _version_text(match: re.Match[str] | None) -> str:
 def _subject(text: str, version: re.Match[str] | None, notes: Notes) -> str:
     lead = _LEAD.match(text)
     said = text[lead.end() if lead else 0 : version.start()] if version else ""
+    if version and (of := _OF.match(text, version.end())):
+        said = of.group(1)
     if not said.strip() and (whole := _WHOLE.search(text)):
         said = VERSION.sub("", whole.group(1))
     said = _FILLER.sub("", _FILLER.sub("", said.strip())).strip(" ,")
@@ -89,9 +98,15 @@ def _read_artefacts(text: str, told: list[Part], analysis: Analysis | None, note
         stage = artefact.stage
         if part is not None and part.stage > first and stage == "package":
             stage = "follow"
-        thing = part.thing if part is not None and stage == "follow" else ""
+        opening = part is not None and text.lower().startswith(part.text.lower()[:25])
+        thing = part.thing if part is not None and stage == "follow" and not opening else ""
         name = thing if 0 < len(thing) < _LONGEST_THING else artefact.name
         staged[stage].append(Item(name, artefact.check, words=words))
+    if not staged["package"]:  # what would follow a package is all there is to publish
+        staged["package"] = [item for item in staged["follow"] if item.text not in _DOCUMENTS]
+        staged["follow"] = [item for item in staged["follow"] if item.text in _DOCUMENTS]
+    python = any(artefact.id == "pypi" for artefact, _ in rows)
+    notes.text["builds"] = "wheel builds and the sdist" if python else "built packages"
     notes.items["packages"], notes.items["records"], notes.items["follows"] = (
         tuple(staged[stage]) for stage in ("package", "release", "follow")
     )
