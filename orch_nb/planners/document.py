@@ -92,7 +92,9 @@ def _entries(node: Node, findings: Findings) -> Iterator[tuple[Node, Node]]:
         if name == "<<" and key.line is not None:
             merged += value.value if value.kind == "list" else [value]
         elif name is None:
-            findings.add(f"{key.described().capitalize()} is no key.", key, hint="A key is a name.")
+            given = key.described()
+            message = f"{given[0].upper()}{given[1:]} is no key."
+            findings.add(message, key, hint="A key is a name.")
         elif name in own:
             first = own[name].line
             where = f"; first on line {first}" if first is not None else ""
@@ -145,7 +147,7 @@ class _Reader:
             self._defaults(entries["defaults"][1])
         for key, (at, value) in entries.items():
             if key == "tasks":
-                self._reading.tasks += self.tasks(value, at, None, "tasks")
+                self._reading.tasks += self.tasks(value, at, None, "`tasks`")
             elif key == "stories":
                 self._stories(value)
         if "criteria" in entries:
@@ -233,7 +235,7 @@ class _Reader:
     ) -> list[Task]:
         if node.kind == "scalar":
             given = "is empty" if node.empty else f"is {node.described()}"
-            self._findings.add(f"{what.capitalize()} {given}; it is a mapping of tasks.",
+            self._findings.add(f"{what} {given}; it is a mapping of tasks.",
                                node if node.line is not None else at,
                                hint="Write name: {sh: ...} below it.")  # fmt: skip
             return []

@@ -12,7 +12,6 @@ from typing import Any
 
 import yaml
 
-from orch_nb.errors import PlanError, Problem
 from orch_nb.model.duration import duration_text, parse_duration
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import RetryPolicy, Task, TriggerRule, callable_name
@@ -64,7 +63,7 @@ _Dumper.add_representer(float, _float)
 def dump_plan(plan: Plan) -> str:
     """The document of a plan. Callables become names: of the notebook, or `module:function`.
 
-    Raises PlanError for a value (in `params` or `with`) that has no form in a document.
+    Raises TypeError for a value (in `params` or `with`) that has no form in a document.
     """
     document: dict[str, Any] = {"goal": plan.goal}
     if plan.params:
@@ -124,7 +123,7 @@ class _Hierarchy:
         found: dict[str, Any] = {}
         if self._plan.stories:
             found["stories"] = self._stories({})
-        found["tasks"] = {task.id: self._task(task, flat=True) for task in roots}
+        found["tasks"] = {task.id: self._task(task, says_story=True) for task in roots}
         return found
 
     def _by_story(self, roots: list[Task], blocks: list[str | None]) -> dict[str, Any]:
@@ -155,33 +154,33 @@ class _Hierarchy:
             found[story.id] = said or _Pairs()
         return found
 
-    def _task(self, task: Task, flat: bool = False) -> dict[str, Any]:
+    def _task(self, task: Task, says_story: bool = False) -> dict[str, Any]:
         said: dict[str, Any] = {}
         for key in ("title", "description"):
             if getattr(task, key):
                 said[key] = getattr(task, key)
-        if flat and task.story is not None:
+        if says_story and task.story is not None:
             said["story"] = task.story
-        if flat and task.parent is not None:
+        if not self._nested and task.parent is not None:
             said["parent"] = task.parent
         said.update(_action(task))
-        needs = self._needs(task, flat)
+        needs = self._needs(task)
         if needs is not None:
             said["needs"] = _Line(needs)
         said.update(_policies(task))
         family = self._children.get(task.id, [])
-        if family and not flat:
+        if family and self._nested:
             said["subtasks"] = {child.id: self._task(child) for child in family}
         if len(said) <= 3 and "subtasks" not in said and _short(said):
             return _Pairs(said)
         return said
 
-    def _needs(self, task: Task, flat: bool) -> tuple[str, ...] | None:
+    def _needs(self, task: Task) -> tuple[str, ...] | None:
         """What has to be said: of a subtask, whatever is not just its elder sibling."""
         needs = task.needs or ()
         if task.parent is None:
             return needs or None
-        if flat:
+        if not self._nested:
             return needs
         family = self._children[task.parent]
         place = next(n for n, child in enumerate(family) if child.id == task.id)
@@ -259,7 +258,10 @@ def _retry(policy: RetryPolicy) -> Any:
 def _duration(seconds: float) -> str | float:
     """As a person writes it, where that is exact."""
     text = duration_text(seconds)
-    return text if parse_duration(text) == seconds else seconds
+    try:
+        return text if parse_duration(text) == seconds else seconds
+    except ValueError:  # a long one with a fraction, which `duration_text` rounds
+        return seconds
 
 
 def _value(value: Any, where: str) -> Any:
@@ -269,12 +271,7 @@ def _value(value: Any, where: str) -> Any:
         return [_value(item, where) for item in value]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {key: _value(item, where) for key, item in value.items()}
-    raise PlanError(
-        [
-            Problem(
-                f"{where[0].upper()}{where[1:]} holds a {type(value).__name__}, which has no form "
-                "in a document.",
-                hint="Let a task read or make it.",
-            )
-        ]
+    raise TypeError(
+        f"{where} holds a {type(value).__name__}, which has no form in a document; let a task read "
+        "or make it"
     )

@@ -30,7 +30,6 @@ __all__ = [
     "TaskSpec",
     "collecting",
     "has_no_body",
-    "mark",
     "task",
 ]
 

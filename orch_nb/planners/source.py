@@ -54,8 +54,8 @@ def plan_from_source(
     if code.co_flags & inspect.CO_COROUTINE:
         if _in_loop():
             raise NestedLoopError(
-                "This cell awaits at its top level while a loop is running; use "
-                "`await plan_from_source_async(...)`."
+                "A loop is running already, so this cell cannot wait at its top level: put the "
+                "`await` into an `async def` that is a task."
             )
         return asyncio.run(_run_async(code, namespace, binds_task, goal))
     with _visible(namespace, binds_task) as marked:

@@ -1,0 +1,133 @@
+"""Names of callables become callables, or one PlanError says which did not."""
+
+from __future__ import annotations
+
+import functools
+import json
+import types
+
+import pytest
+
+from orch_nb.errors import PlanError
+from orch_nb.model.plan import Plan, decode_plan, encode
+from orch_nb.model.task import Task
+from orch_nb.planners.binding import bind
+
+
+def orders(): ...
+
+
+def joined(orders, day="today"): ...
+
+
+def everything(*upstream, **more): ...
+
+
+def plan(*tasks, **options):
+    return Plan(goal="g", tasks=tasks, **options)
+
+
+def test_a_name_is_looked_up_in_the_namespace():
+    bound = bind(plan(Task(id="a", run="orders")), {"orders": orders})
+    assert bound["a"].run is orders
+
+
+def test_a_callable_stays_what_it_is():
+    assert bind(plan(Task(id="a", run=orders)), {})["a"].run is orders
+
+
+@pytest.mark.parametrize("name", ["json:dumps", "json.encoder:JSONEncoder.encode"])
+def test_a_module_and_a_function_are_imported(name):
+    with pytest.raises(PlanError):  # they resolve, and take arguments that nobody gives
+        bind(plan(Task(id="a", run=name)), {})
+    assert bind(plan(Task(id="a", run="os:getcwd")), {})["a"].run.__name__ == "getcwd"
+
+
+@pytest.mark.parametrize("name", ["tools.clean", "client:tools.clean", "__main__:tools.clean"])
+def test_an_attribute_of_a_value_is_found(name):
+    tools = types.SimpleNamespace(clean=orders)
+    namespace = {"tools": tools, "__name__": "client"}
+    assert bind(plan(Task(id="a", run=name)), namespace)["a"].run is orders
+
+
+def test_what_a_journal_says_of_a_notebooks_function_resolves_in_the_notebook():
+    function = types.FunctionType(orders.__code__, {"__name__": "__main__"}, "orders")
+    stored = decode_plan(encode(plan(Task(id="orders", run=function))))
+    assert stored["orders"].run.startswith("__main__:")
+    assert bind(stored, {"orders": orders})["orders"].run is orders
+
+
+def test_parameters_of_what_was_found_become_needs():
+    bound = bind(
+        plan(Task(id="orders", run="orders"), Task(id="j", run="joined")),
+        {"orders": orders, "joined": joined},
+    )
+    assert bound["j"].needs == ("orders",)
+
+
+def test_every_name_that_does_not_resolve_is_told_at_once():
+    with pytest.raises(PlanError) as caught:
+        bind(
+            plan(
+                Task(id="a", run="ordrs"),
+                Task(id="b", run="json:dmups"),
+                Task(id="c", run="nothing_of_this_name:f"),
+                Task(id="d", run="number"),
+                Task(id="e", run="rm -rf x"),
+                Task(id="f", run="orders.nope"),
+                Task(id="g", run="none"),
+            ),
+            {"orders": orders, "number": 3, "none": None},
+        )
+    told = [str(problem) for problem in caught.value.problems]
+    assert [problem.task for problem in caught.value.problems] == list("abcdefg")
+    assert told[0] == "`run` of `a`: nothing here is called `ordrs`. Did you mean `orders`?"
+    assert told[1] == "`run` of `b`: `json:dmups` has no `dmups`. Did you mean `dumps`?"
+    assert "cannot be imported: ModuleNotFoundError" in told[2]
+    assert "`number` is int, which cannot be called" in told[3]
+    assert "is no name of a callable" in told[4]
+    assert "has no `nope`" in told[5]
+    assert "`none` is None" in told[6]
+
+
+def test_a_required_parameter_is_a_need_a_with_or_a_param():
+    def f(need, given, param): ...
+
+    tasks = [Task(id="need", sh="x"), Task(id="f", run=f, with_={"given": 1})]
+    assert bind(plan(*tasks, params={"param": 2}), {})["f"].needs == ("need",)
+    with pytest.raises(PlanError) as caught:
+        bind(plan(*tasks), {})
+    assert str(caught.value).startswith("`f` takes `param`, which is no task and nothing supplies.")
+
+
+def test_a_parameter_that_is_nearly_a_task_names_it():
+    with pytest.raises(PlanError, match=r"Did you mean `orders`\?"):
+        bind(plan(Task(id="orders", run=orders), Task(id="f", run=lambda ordres: 1)), {})
+
+
+def test_each_with_is_a_parameter():
+    with pytest.raises(PlanError, match=r"`f` takes no `dya`, which `with` gives it. Did you mean"):
+        bind(plan(Task(id="orders", run=orders), Task(id="f", run=joined, with_={"dya": 1})), {})
+
+
+def test_stars_take_everything():
+    bind(plan(Task(id="a", sh="x"), Task(id="f", run=everything, needs=["a"], with_={"n": 1})), {})
+
+
+def test_partials_classes_and_builtins_bind():
+    bind(
+        plan(
+            Task(id="p", run=functools.partial(joined, orders=1)),
+            Task(id="c", run=dict),
+            Task(id="b", run=json.JSONDecoder),
+        ),
+        {},
+    )
+
+
+def test_a_cycle_that_binding_closes_is_found():
+    with pytest.raises(PlanError, match="is a cycle"):
+        bind(
+            plan(Task(id="orders", run="o"), Task(id="j", run="j")),
+            {"o": lambda j: 1, "j": joined},
+        )
