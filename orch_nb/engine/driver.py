@@ -210,7 +210,7 @@ class Driver:
         if task.run is not None:
             try:
                 needs = self._edges[task.id]
-                args, kwargs = arguments(task, needs, self._results, self.plan.params)
+                args, kwargs = arguments(task, needs, self._results.given, self.plan.params)
             except LookupError as error:
                 now = self._clock.now()
                 failure = ev.Failure("LookupError", str(error.args[0] if error.args else error))

@@ -10,14 +10,15 @@ from orch_nb.model.event import ResultRef
 from orch_nb.model.run import RunState
 from orch_nb.model.status import Status
 
-__all__ = ["Results"]
+__all__ = ["Given", "Results"]
 
 
 class Results(Mapping[str, Any]):
     """What succeeded tasks returned, by task id. A value that this process made is that very
     object; one of an earlier process is read from the journal on first use.
 
-    Raises KeyError for a task that did not succeed, LookupError for a value that was not kept.
+    Raises KeyError, saying how it stands, for a task that did not succeed, LookupError for a value
+    that was not kept.
     """
 
     def __init__(self, state: RunState, journal: Journal) -> None:
@@ -42,10 +43,8 @@ class Results(Mapping[str, Any]):
             return self._values[task]
         state = self._state.tasks.get(task)
         if state is None or state.status is not Status.SUCCEEDED:
-            # Downstream of a skip or a failure (all_done, none_failed) there is nothing: None.
-            if state is not None and state.status.ended:
-                return None
-            raise KeyError(task)
+            how = "is no task of this run" if state is None else f"is {state.status}"
+            raise KeyError(f"`{task}` has no result: it {how}")
         value = None if state.result is None else self._journal.load(state.result)
         self._values[task] = value
         return value
@@ -60,5 +59,27 @@ class Results(Mapping[str, Any]):
         state = self._state.tasks.get(task) if isinstance(task, str) else None
         return state is not None and state.status is Status.SUCCEEDED
 
+    @property
+    def given(self) -> Given:
+        """The same, as downstream tasks get it."""
+        return Given(self, self._state)
+
     def __repr__(self) -> str:
         return f"<results of {', '.join(self) or 'no task'}>"
+
+
+class Given(Mapping[str, Any]):
+    """Results for a task's arguments: None stands for one that ended without (a task that runs
+    after a failure or a skip, by its trigger rule, finds nothing there)."""
+
+    def __init__(self, results: Results, state: RunState) -> None:
+        self._results, self._state = results, state
+
+    def __getitem__(self, task: str) -> Any:
+        return self._results[task] if task in self._results else None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._state.tasks)
+
+    def __len__(self) -> int:
+        return len(self._state.tasks)

@@ -29,6 +29,7 @@ __all__ = ["ShellExecutor"]
 
 _RESULT = 1_000_000  # characters of stdout that are kept as the result
 _TAIL = 2000  # characters of stderr that an error quotes
+_COLOURS = ("FORCE_COLOR", "CLICOLOR_FORCE")
 _TERM_S = 2.0
 _DRAIN_S = 0.5  # how long a pipe that outlives the command is read on
 
@@ -189,4 +190,6 @@ def _environment(request: AttemptRequest) -> dict[str, str]:
     here = str(Path(sys.executable).parent)
     path = os.environ.get("PATH", os.defpath)
     own["PATH"] = path if here in path.split(os.pathsep) else f"{here}{os.pathsep}{path}"
-    return {**os.environ, **{name: str(value) for name, value in own.items()}}
+    # A kernel asks for colours that a person at `!command` would see; a result must not hold them.
+    outer = {name: value for name, value in os.environ.items() if name not in _COLOURS}
+    return {**outer, **{name: str(value) for name, value in own.items()}}

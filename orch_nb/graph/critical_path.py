@@ -20,7 +20,7 @@ import msgspec
 from orch_nb.graph.topology import invert, order, upstream
 from orch_nb.model.plan import Plan
 
-__all__ = ["CriticalPath", "critical_path", "durations", "remaining"]
+__all__ = ["CriticalPath", "critical_path", "durations", "planned_s", "remaining"]
 
 
 class CriticalPath(msgspec.Struct, frozen=True):
@@ -64,7 +64,8 @@ def critical_path(
     latest: dict[str, float] = {}
     for task in reversed(line):
         latest[task] = min((latest[other] - lengths[other] for other in after[task]), default=end)
-    slack = {task: max(0.0, latest[task] - finish[task]) for task in line}
+    # Sums in another order differ in their last bits: what is below a nanosecond is no slack.
+    slack = {task: max(0.0, round(latest[task] - finish[task], 9)) for task in line}
     return CriticalPath(_walk(edges, finish, start, end), end, slack, start, finish)
 
 
@@ -78,7 +79,7 @@ def _walk(
     rank = {task: n for n, task in enumerate(finish)}
     last = [task for task in finish if finish[task] >= end]
     path: list[str] = []
-    # Of those that end last, one that nothing waits for: a closing gate of no length is on the path.
+    # Of those that end last, the one furthest down: a closing gate of no length is on the path.
     task = max(last, key=lambda t: rank[t], default=None)
     while task is not None:
         path.append(task)
@@ -99,3 +100,12 @@ def remaining(plan: Plan, default_s: float = 1.0) -> dict[str, float]:
     for task in reversed(order(edges)):
         tail[task] = lengths[task] + max((tail[other] for other in after[task]), default=0.0)
     return tail
+
+
+def planned_s(plan: Plan) -> float | None:
+    """How long the plan takes by its estimates, in seconds, with workers enough; None where a task
+    that takes time has none, since a sum of guesses and gaps is no plan."""
+    working = [task for task in plan.tasks if task.kind in ("python", "shell")]
+    if not working or any(task.estimate_s is None for task in working):
+        return None
+    return critical_path(plan).length_s

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orch_nb.graph.critical_path import planned_s
 from orch_nb.integration.collect import results
 from orch_nb.integration.completeness import checks
-from orch_nb.integration.outcome import comparison, failures, next_lines, planned_s, sentence
+from orch_nb.integration.outcome import comparison, failures, next_lines, sentence
 from orch_nb.model.analysis import Analysis
 from orch_nb.model.report import Report
 from orch_nb.model.research import Research
@@ -43,7 +44,7 @@ def report(
         failures=failed,
         comparison=comparison(run),
         next_lines=next_lines(run, failed),
-        planned_s=planned_s(run),
+        planned_s=planned_s(run.plan),
         analysis=analysis,
         research=research,
     )

@@ -24,7 +24,7 @@ from orch_nb.model.report import Check, Comparison, FailureReport
 from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.status import RunStatus, Status
 
-__all__ = ["comparison", "failures", "next_lines", "planned_s", "realised_path", "sentence"]
+__all__ = ["comparison", "failures", "next_lines", "realised_path", "sentence"]
 
 _MOST_LINES = 5
 _NOT_RUN = (Status.SKIPPED, Status.UPSTREAM_FAILED)
@@ -150,15 +150,6 @@ def _first_cancelled(run: Run) -> Iterator[str]:
 
 def _line(verb: str, task: str) -> str:
     return f"%orchestrate {verb} {shlex.quote(task)}"
-
-
-def planned_s(run: Run) -> float | None:
-    """The length of the plan's critical path by its estimates, in seconds; None where a task that
-    takes time has none, since a sum of guesses and gaps is no plan."""
-    working = [task for task in run.plan.tasks if task.kind in ("python", "shell")]
-    if not working or any(task.estimate_s is None for task in working):
-        return None
-    return critical_path(run.plan).length_s
 
 
 def comparison(run: Run) -> tuple[Comparison, ...]:

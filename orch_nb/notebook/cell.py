@@ -66,7 +66,11 @@ class Cell:
         )
         self.stage.show_header(plan)
         operation = await self._look_around(operation, past=True)
-        self.stage.show_section(decompose_section(plan, document=operation.document))
+        shown = decompose_section(
+            plan, document=operation.document, folded=not options.dry_run,
+            is_open=options.dry_run or not self.interactive,
+        )  # fmt: skip
+        self.stage.show_section(shown)
         if options.dry_run:
             self.stage.show_header(plan, name=operation.name or "_orch")
             self._keep(operation)

@@ -34,9 +34,15 @@ _PATH = 5
 
 
 def decompose_section(
-    plan: Plan, run: Run | None = None, *, document: str = "", is_open: bool = True
+    plan: Plan,
+    run: Run | None = None,
+    *,
+    document: str = "",
+    is_open: bool = True,
+    folded: bool = False,
 ) -> Section:
-    """The plan; with a run its graph is painted by it, and what it was made of stays behind folds.
+    """The plan; with a run its graph is painted by it, and what it was made of stays behind folds,
+    which `folded` asks for before there is one.
 
     `document` is the plan as YAML. A plan that has a cycle shows what it can.
     """
@@ -50,7 +56,7 @@ def decompose_section(
                 )
             )
         )
-    folded = run is not None
+    folded = folded or run is not None
     for block, summary in (
         (_tasks(plan), f"Plan: {tasks_in_stories(plan)}, needs, estimates, slack"),
         (_failure_modes(plan), "What can fail, and how it is handled"),

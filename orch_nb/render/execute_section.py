@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from orch_nb.graph.critical_path import planned_s
 from orch_nb.model.quantity import count, duration, number
 from orch_nb.model.run import Attempt, Run, TaskRun
 from orch_nb.model.status import RunStatus, Status
@@ -22,7 +23,7 @@ from orch_nb.render.document import (
     line,
     said,
 )
-from orch_nb.render.facts import Entry, entries, planned_s, retries, situation, tally_text, waited
+from orch_nb.render.facts import Entry, entries, retries, situation, tally_text, waited
 from orch_nb.render.header import failure_line
 from orch_nb.render.plaintext import one_line
 from orch_nb.render.rows import hierarchy, table, task_name
@@ -103,10 +104,8 @@ def _todo_table(run: Run, caption: str, shown: Sequence[Entry]) -> Table | None:
 def _reason(done: TaskRun) -> Line:
     if done.error is not None:
         return line(Code(one_line(str(done.error), 200)))
-    parts = [one_line(done.reason, 200)]
-    parts += [f"decided by {one_line(done.decided_by, 80)}"] if done.decided_by else []
-    parts += [f"“{one_line(done.note, 160)}”"] if done.note else []
-    return said("; ".join(part for part in parts if part))
+    # The reason of a gate says who decided, and their note.
+    return said(one_line(done.reason, 360))
 
 
 def _failures(run: Run) -> list[Block]:

@@ -20,7 +20,7 @@ from orch_nb.model.task import Task
 from orch_nb.render.palette import look
 
 __all__ = [
-    "Entry", "Mark", "Situation", "critical", "entries", "marks", "planned_s", "retries",
+    "Entry", "Mark", "Situation", "critical", "entries", "marks", "retries",
     "situation", "tally", "tally_text", "waited",
 ]  # fmt: skip
 
@@ -76,14 +76,6 @@ def critical(plan: Plan) -> frozenset[str]:
     """The tasks of the critical path. Empty where there is no path."""
     found = situation(plan)
     return frozenset(found.path.tasks) if found else frozenset()
-
-
-def planned_s(plan: Plan) -> float | None:
-    """What the estimates say the plan takes; None where no task has one."""
-    found = situation(plan)
-    if found is None or not any(task.estimate_s is not None for task in plan.tasks):
-        return None
-    return found.path.length_s if found.timed else None
 
 
 def entries(plan: Plan) -> tuple[Entry, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orch_nb.model.quantity import count, times
 from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.status import Status
 from orch_nb.render.document import Badge, Block, Code, Column, Paragraph, Row, Table, Text, line
@@ -14,12 +15,12 @@ _MOST = 40
 def recovery_blocks(run: Run) -> tuple[Block, ...]:
     """A sentence and a table for a run that is about to go on."""
     kept = [task for task in run if task.status.ended]
-    again = [(task, why) for task in run if (why := _why(run, task))]
+    again = [(task, why) for task in run if (why := _why(task))]
     head = Paragraph(
         line(
             Text(f"Going on with run {run.run_id}", strong=True),
-            f", which was cut off: {len(kept)} of {len(run)} tasks have ended and are kept, "
-            f"{len(again)} run now.",
+            f", which was cut off: {len(kept)} of {count(len(run), 'task')} have ended and are "
+            f"kept, {len(again)} run now.",
         )
     )
     rows = tuple(
@@ -31,11 +32,11 @@ def recovery_blocks(run: Run) -> tuple[Block, ...]:
     return (head, Table("Runs now", columns, rows, note)) if rows else (head,)
 
 
-def _why(run: Run, task: TaskRun) -> str:
+def _why(task: TaskRun) -> str:
     if task.status is Status.RUNNING:
         return "was running when the process ended: it runs again (at least once)"
     if task.status is Status.BACKING_OFF:
-        return f"failed {len(task.attempts)} times and was waiting for its next attempt"
+        return f"failed {times(len(task.attempts))} and was waiting for its next attempt"
     if task.status is Status.WAITING:
         return "waits for a person"
     if task.status.ended:

@@ -11,12 +11,13 @@ import functools
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from orch_nb.graph.critical_path import planned_s
 from orch_nb.model.quantity import count, duration
 from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.status import Status
 from orch_nb.render.alternative import timeline_alt
 from orch_nb.render.document import Drawing
-from orch_nb.render.facts import Mark, planned_s, situation
+from orch_nb.render.facts import Mark, situation
 from orch_nb.render.palette import GREY, look
 from orch_nb.render.plaintext import bounded, one_line
 from orch_nb.render.sketch import text_width

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from orch_nb.graph.critical_path import planned_s
 from orch_nb.integration.completeness import checks
 from orch_nb.integration.integrate import report
-from orch_nb.integration.outcome import comparison, failures, planned_s, realised_path
+from orch_nb.integration.outcome import comparison, failures, realised_path
 from orch_nb.model import event as ev
 from orch_nb.model.plan import Plan, Story
 from orch_nb.model.status import RunStatus, Status
@@ -211,7 +212,7 @@ def test_the_critical_path_moves_when_an_estimate_was_wrong(history):
     rows = comparison(run)
     assert [r.task for r in rows if r.critical_plan] == ["b", "c"]
     assert [r.task for r in rows if r.critical_run] == ["a", "c"]
-    assert planned_s(run) == 6.0
+    assert planned_s(run.plan) == 6.0
 
 
 def test_a_closing_milestone_and_an_awaited_gate_are_on_the_path(history):
@@ -234,7 +235,7 @@ def test_a_closing_milestone_and_an_awaited_gate_are_on_the_path(history):
 def test_without_all_estimates_there_is_no_planned_time(history):
     plan = Plan(goal="g", tasks=[Task(id="a", sh="a", estimate="1s"), Task(id="b", sh="b")])
     run = history(plan).ran("a", 0, 1).ran("b", 0, 1).run()
-    assert planned_s(run) is None
+    assert planned_s(run.plan) is None
 
 
 def test_a_report_carries_every_part(release):
