@@ -11,19 +11,19 @@ manifest that does not parse is noted and stops nothing.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 from msgspec.structs import replace
 
 from orch_nb.analysis.manifests import Found, reader_for
-from orch_nb.analysis.scan import File, Scan
+from orch_nb.analysis.scan import File, Scan, of_tests
 from orch_nb.model.analysis import Component, Evidence
 
 __all__ = ["BROKEN", "components"]
 
 #: The kind of a component whose manifest could not be read.
 BROKEN = "broken manifest"
-_FIXTURES = frozenset({"test", "tests", "testdata", "fixtures", "__tests__", "testing", "e2e"})
 _EXAMPLES = frozenset({"example", "examples", "sample", "samples", "demo", "demos", "docs", "doc"})
 _ORDER = (
     "pyproject.toml", "Cargo.toml", "go.mod", "package.json", "pom.xml", "build.gradle.kts",
@@ -52,18 +52,23 @@ def components(scan: Scan) -> tuple[Component, ...]:
         for declared in _declared(scan, file):
             component = _component(declared, file, place, languages)
             _merge(component, declared, file, found, by_folder)
+    if not found and (made := next((f for f in scan.files if f.path == "Makefile"), None)):
+        name = os.path.basename(scan.root)
+        evidence = Evidence("no other manifest was found", made.path, 1)
+        found["", name] = Component(name, "application", languages.get("", ""), ".", evidence)
     return tuple(sorted(found.values(), key=lambda c: (c.evidence.path.count("/"), c.path, c.name)))
 
 
 def _rank(file: File) -> int:
+    if file.name.endswith(".csproj"):
+        return 0
     return _ORDER.index(file.name) if file.name in _ORDER else len(_ORDER)
 
 
 def _place(file: File) -> str:
-    folders = file.folder.lower().split("/")
-    if _FIXTURES.intersection(folders):
+    if of_tests(file.path):
         return "fixture"
-    return "example" if _EXAMPLES.intersection(folders) else ""
+    return "" if _EXAMPLES.isdisjoint(file.folder.lower().split("/")) else "example"
 
 
 def _declared(scan: Scan, file: File) -> list[Found]:
@@ -80,10 +85,11 @@ def _declared(scan: Scan, file: File) -> list[Found]:
 
 
 def _component(declared: Found, file: File, place: str, languages: dict[str, str]) -> Component:
+    pulled = declared.text.startswith("image ")
     return Component(
         name=declared.name,
         kind="example" if place and declared.kind != BROKEN else declared.kind,
-        language=declared.language or languages.get(declared.folder, ""),
+        language=declared.language or ("" if pulled else languages.get(declared.folder, "")),
         path=declared.folder or ".",
         evidence=Evidence(declared.text, file.path, declared.line),
     )

@@ -25,6 +25,8 @@ from orch_nb.catalog.vocabulary import found
 __all__ = ["Found", "compose_nodes", "is_compose", "line_of", "reader_for"]
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: Folders that say where an image is built and not of what.
+_SAY_NOTHING = frozenset({"", "docker", "build", "src", "deploy", ".devcontainer", "container"})
 _QUEUES = frozenset({"Kafka", "RabbitMQ"})
 _WEB_SDK = re.compile(r'Sdk="Microsoft\.NET\.Sdk\.(Web|Worker)"')
 
@@ -81,20 +83,23 @@ def _setup_cfg(text: str, file: File) -> Iterable[Found]:
 
 
 def _setup_py(text: str, file: File) -> Iterable[Found]:
-    for node in ast.walk(ast.parse(text)):
-        if (
-            isinstance(node, ast.Call)
-            and getattr(node.func, "id", getattr(node.func, "attr", "")) == "setup"
-        ):
-            for keyword in node.keywords:
-                if keyword.arg == "name" and isinstance(keyword.value, ast.Constant):
-                    yield Found(
-                        str(keyword.value.value),
-                        "library",
-                        "Python",
-                        file.folder,
-                        keyword.value.lineno,
-                    )
+    tree = ast.parse(text)
+    named = {  # NAME = "x" at the top, and setup(name=NAME) below
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        called = getattr(node, "func", None)
+        if "setup" not in (getattr(called, "id", ""), getattr(called, "attr", "")):
+            continue
+        for keyword in getattr(node, "keywords", []):
+            value = keyword.value
+            known = getattr(value, "value", None) or named.get(getattr(value, "id", ""))
+            if keyword.arg == "name" and isinstance(known, str):
+                yield Found(known, "library", "Python", file.folder, value.lineno)
 
 
 def _requirements(text: str, file: File) -> Iterable[Found]:
@@ -178,7 +183,8 @@ def _dockerfile(text: str, file: File) -> Iterable[Found]:
     line = line_of(text, r"(?i)^\s*FROM\s+\S")
     if line is None:
         raise ValueError("no FROM line")
-    name = file.folder.rpartition("/")[2] or file.root.rpartition("/")[2]
+    named = [part for part in file.folder.split("/") if part not in _SAY_NOTHING]
+    name = named[-1] if named else file.root.rpartition("/")[2]
     yield Found(name, "service", "", file.folder, line, "an image is built here")
 
 

@@ -8,11 +8,16 @@ class that is imported and never called is no DAG, and `@app.task` is Celery's o
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from orch_nb.model.analysis import Evidence, Workflow
 
 __all__ = ["airflow_dags", "celery_tasks"]
+
+# A syntax tree costs some milliseconds: most files are told by these to be none.
+_MAKES_DAG = re.compile(r"\bDAG\(|@(?:[\w.]+\.)?dag\b")
+_MARKS_TASK = re.compile(r"^\s*@[\w.]*task\b", re.MULTILINE)
 
 
 def _tree(text: str) -> ast.Module | None:
@@ -72,7 +77,7 @@ def airflow_dags(text: str, path: str) -> Iterator[Workflow]:
     Tasks of a file with several DAGs are given to the DAG that they stand in, or to the last one
     begun before them.
     """
-    if "airflow" not in text:
+    if "airflow" not in text or not _MAKES_DAG.search(text):
         return
     tree = _tree(text)
     names = _imported(tree, "airflow") if tree else {}
@@ -112,7 +117,7 @@ def _dag_id(decorator: ast.expr) -> str:
 
 def celery_tasks(text: str, path: str) -> Iterator[Workflow]:
     """One workflow for the Celery tasks of the file."""
-    if "celery" not in text.lower() or "task" not in text:
+    if not _MARKS_TASK.search(text) or "celery" not in text.lower():
         return
     tree = _tree(text)
     if tree is None:

@@ -23,7 +23,7 @@ import pathspec
 from orch_nb.analysis.languages import BINARY_SUFFIXES, language_of
 from orch_nb.errors import UsageError
 
-__all__ = ["HUGE_BYTES", "File", "Scan", "scan"]
+__all__ = ["HUGE_BYTES", "File", "Scan", "of_tests", "scan"]
 
 #: Files above this many bytes are counted and not read.
 HUGE_BYTES = 1_000_000
@@ -35,6 +35,14 @@ _VENDORED = frozenset(
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".jj", "CVS"})
 _SNIFF_BYTES = 4096
 _REPORT_EVERY = 256
+
+
+_TESTS = frozenset("test tests testdata fixtures __tests__ testing e2e".split())
+
+
+def of_tests(path: str) -> bool:
+    """Whether a file stands among tests or their fixtures, by the names of its folders."""
+    return not _TESTS.isdisjoint(path.lower().split("/")[:-1])
 
 
 class File:

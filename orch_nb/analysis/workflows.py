@@ -18,7 +18,7 @@ import yaml
 
 from orch_nb.analysis.manifests import compose_nodes, line_of
 from orch_nb.analysis.python_source import airflow_dags, celery_tasks
-from orch_nb.analysis.scan import File, Scan
+from orch_nb.analysis.scan import File, Scan, of_tests
 from orch_nb.model.analysis import Evidence, Workflow
 
 __all__ = ["a_test", "workflows"]
@@ -38,9 +38,12 @@ _ANY_TEST = re.compile(
 
 
 def workflows(scan: Scan) -> tuple[Workflow, ...]:
-    """Every workflow that was seen, those near the root first."""
+    """Every workflow that was seen, those near the root first.
+
+    Python is read last, since there is most of it; that of tests is not work that flows.
+    """
     found: list[Workflow] = []
-    for file in scan.files:
+    for file in sorted(scan.files, key=lambda file: file.language == "Python"):
         if scan.out_of_time:
             scan.complete = False
             break
@@ -64,7 +67,7 @@ def _of_file(scan: Scan, file: File) -> list[Workflow]:
             return list(_make(scan.read(file) or "", file))
         if file.name == "package.json":
             return list(_scripts(scan.read(file) or "", file))
-        if file.name.endswith(".py"):
+        if file.name.endswith(".py") and not of_tests(file.path):
             text = scan.read(file) or ""
             return [*airflow_dags(text, file.path), *celery_tasks(text, file.path)]
     except ValueError:

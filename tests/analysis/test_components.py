@@ -163,3 +163,18 @@ def test_nothing_of_the_workspace_is_run(repository, tmp_path):
     root = repository({"setup.py": trap + "from setuptools import setup\nsetup(name='x')\n"})
     assert "x" in found(root)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_dockerfile_in_a_folder_that_says_nothing_takes_the_name_above(repository):
+    assert "cart" in found(repository({"cart/docker/Dockerfile": "FROM x\n"}))
+
+
+def test_an_image_that_is_only_pulled_has_no_language_of_this_codebase(repository):
+    root = repository({"a.py": "", "compose.yaml": "services:\n  proxy: {image: nginx}\n"})
+    assert found(root)["proxy"].language == ""
+
+
+def test_a_makefile_is_a_component_where_nothing_else_names_one(repository):
+    root = repository({"Makefile": "all:\n\tcc a.c\n", "a.c": "int main;"})
+    part = found(root)["repository"]
+    assert (part.language, part.evidence.path) == ("C", "Makefile")

@@ -141,3 +141,8 @@ def test_go_and_cargo_commands(repository):
     root = repository({"go.mod": "module x\n", "a_test.go": "package x\n", "Cargo.toml": ""})
     commands = {task for flow in workflows(scan(root)) for task in flow.tasks}
     assert {"go test ./...", "go build ./...", "cargo test"} <= commands
+
+
+def test_workflows_of_tests_and_fixtures_are_not_work_that_flows(repository):
+    root = repository({"tests/fixtures/dag.py": AIRFLOW, "test/tasks.py": CELERY})
+    assert found(root) == {}
