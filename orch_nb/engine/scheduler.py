@@ -120,6 +120,7 @@ class Scheduler:
             ev.AttemptSucceeded: self._after_end,
             ev.TaskEnded: self._after_end,
             ev.AttemptFailed: self._after_failure,
+            ev.Waiting: self._after_question,
             ev.Decided: self._after_decision,
             ev.RunStarted: self._consider_all,
             ev.RunResumed: self._consider_all,
@@ -302,11 +303,18 @@ class Scheduler:
 
     def _after_elapsed(self, event: Elapsed) -> list[Command]:
         n = self._index[event.task]
-        if self._status[n] is not Status.BACKING_OFF:
+        if self._status[n] is not Status.BACKING_OFF or n in self._settling:
             return []
         self._leave(n)
         self._make_ready(n, event.at)
         return self._fill(event.at)
+
+    def _after_question(self, event: ev.Waiting) -> list[Command]:
+        # As in `_after_start`: a cancel found nobody waiting yet.
+        n = self._index[event.task]
+        if self._cancelling or n in self._cancelled:
+            return [self._ended_as(n, event.at, Status.CANCELLED, "cancelled")]
+        return []
 
     def _after_decision(self, event: ev.Decided) -> list[Command]:
         n = self._index[event.task]
@@ -401,7 +409,7 @@ class Scheduler:
         free = self._options.workers - len(self._running) - len(self._starting)
         while free > 0 and self._ready:
             n = self._by_rank[heapq.heappop(self._ready)]
-            if self._status[n] is not Status.READY:
+            if self._status[n] is not Status.READY or n in self._settling:
                 continue
             self._starting.add(n)
             free -= 1
@@ -424,6 +432,7 @@ class Scheduler:
         self, n: int, at: float, status: Status, reason: str, cause: str | None = None
     ) -> ev.TaskEnded:
         self._settling.add(n)
+        self._answered.add(n)  # an answer that comes in the same turn comes too late
         return ev.TaskEnded(at=at, task=self._ids[n], status=status, reason=reason, cause=cause)
 
     def _verdict(self) -> RunStatus:
