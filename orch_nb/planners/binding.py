@@ -70,6 +70,9 @@ def _resolved(name: str, namespace: Mapping[str, Any], imports: bool) -> Any:
     module, colon, path = name.partition(":")
     if not colon:
         module, path = "", name
+    if "<" in path:
+        raise _Unresolved(f"`{name}` was made inside of a function and has no name of its own.",
+                          "Hand in the plan with the function itself.")  # fmt: skip
     parts = path.split(".")
     if not all(part.isidentifier() for part in (*parts, *(module.split(".") if module else ()))):
         raise _Unresolved(f"`{name}` is no name of a callable.", "Write function, value.method or "

@@ -32,8 +32,6 @@ _TAGS = {_CORE + name for name in ("str", "int", "float", "bool", "null", "map",
 _WORDS = (
     ("mapping values are not allowed", "A `:` stands where no value can begin.",
      "Is the line above indented as it should be? Quote a text that contains `: `."),
-    ("',' or ']'", "A `[` is not closed before this line.", "Close it with `]`."),
-    ("',' or '}'", "A `{` is not closed before this line.", "Close it with `}`."),
     ("unexpected end of stream", "A quote is opened here and never closed.", ""),
     ("expected '-' indicator", "A list entry begins with `- `; this line does not.", ""),
     ("did not find expected key", "This line does not continue what is above it.",
@@ -193,6 +191,11 @@ class _Composer:
                 break
         if "\t" in row[: len(row) - len(row.lstrip())] or "tab character" in problem:
             message, hint = "A tab indents this line; YAML wants spaces.", "Use two spaces a level."
+        elif "',' or" in problem and error.context_mark is not None:
+            opened = error.context_mark.line + self._first_line
+            bracket = problem[-2]
+            message = f"The `{'[' if bracket == ']' else '{'}` of line {opened} is not closed."
+            hint = f"Close it with `{bracket}`, and quote a text that has brackets or commas in it."
         elif error.context and "quoted scalar" in error.context and error.context_mark is not None:
             mark, line = error.context_mark, error.context_mark.line
         column = mark.column + 1 if mark is not None else None

@@ -22,9 +22,10 @@ from orch_nb.model.goal import Criterion
 from orch_nb.model.plan import Plan, Story
 from orch_nb.model.task import Task
 from orch_nb.planners.fields import ACTIONS, LATER, TASK_KEYS, Fields, name_of
+from orch_nb.planners.keys import normalise
 from orch_nb.planners.nodes import Findings, Node
 
-__all__ = ["Reading", "normalise", "read"]
+__all__ = ["Reading", "read"]
 
 _TOP_KEYS = ("goal", "params", "criteria", "stories", "tasks", "defaults")
 _STORY_KEYS = ("tasks", "title", "description", "owner")
@@ -63,53 +64,6 @@ class Reading:
     def place(self, task: str, key: str, node: Node) -> None:
         if node.line is not None:
             self.lines.setdefault((task, key), node.line)
-
-
-def normalise(root: Node, findings: Findings) -> None:
-    """Resolves merge keys (`<<`), and reports keys that stand twice or are no names."""
-    seen: set[int] = set()
-
-    def visit(node: Node) -> None:
-        if node.kind == "scalar" or id(node) in seen:
-            return
-        seen.add(id(node))
-        if node.kind == "list":
-            for item in node.value:
-                visit(item)
-            return
-        for _, value in node.value:
-            visit(value)
-        node.value = list(_entries(node, findings))
-
-    visit(root)
-
-
-def _entries(node: Node, findings: Findings) -> Iterator[tuple[Node, Node]]:
-    own: dict[str, Node] = {}
-    merged: list[Node] = []
-    for key, value in node.value:
-        name = name_of(key)
-        if name == "<<" and key.line is not None:
-            merged += value.value if value.kind == "list" else [value]
-        elif name is None:
-            given = key.described()
-            message = f"{given[0].upper()}{given[1:]} is no key."
-            findings.add(message, key, hint="A key is a name.")
-        elif name in own:
-            first = own[name].line
-            where = f"; first on line {first}" if first is not None else ""
-            findings.add(f"The key `{name}` stands here a second time{where}.", key)
-        else:
-            own[name] = key
-            yield key, value
-    for source in merged:
-        if source.kind != "map":
-            findings.add("`<<` merges a mapping into this one, and this is none.", source)
-            continue
-        for key, value in source.value:
-            if key.text not in own:
-                own[key.text] = key
-                yield key, value
 
 
 def read(root: Node, goal: str = "") -> Reading:
@@ -162,7 +116,8 @@ class _Reader:
     ) -> None:  # fmt: skip
         for key, (at, _) in entries.items():
             if key in later:
-                self._findings.add(f"{owner}: `{key}` is not yet supported.", at, task=task,
+                of = f"{owner}: " if task else ""
+                self._findings.add(f"{of}`{key}` is not yet supported.", at, task=task,
                                    hint="Leave it out.")  # fmt: skip
             elif key not in known:
                 self._findings.add(f"{owner} has no key `{key}`.", at, task=task,
@@ -256,8 +211,10 @@ class _Reader:
         if body.kind != "map":
             if body.empty:
                 return Task(id=name, story=story)
-            words = body.text[:60] if isinstance(body.value, str) else ""
+            words = body.text[:60] if isinstance(body.value, str) else "..."
             hint = f'Write {{sh: "{words}"}} for a command, {{run: name}} for a function.'
+            if name in TASK_KEYS:
+                hint = f"If `{name}` belongs to the task above, indent it further."
             self._findings.add(f"The task `{name}` is a mapping, not {body.described()}.", body,
                                hint=hint, task=name)  # fmt: skip
             return Task(id=name, story=story)

@@ -19,6 +19,8 @@ from orch_nb.planners.nodes import plain_value
 
 __all__ = ["dump_plan"]
 
+#: Deeper families are listed flat: nobody reads them, and a document's depth is bounded.
+_DEEPEST_FAMILY = 10
 _BASE: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -92,21 +94,31 @@ class _Hierarchy:
         self._children: dict[str | None, list[Task]] = {}
         for task in plan.tasks:
             self._children.setdefault(task.parent, []).append(task)
+        self._elders = {
+            child.id: (elder.id,) if elder is not None else ()
+            for parent, family in self._children.items()
+            if parent is not None
+            for elder, child in zip([None, *family], family, strict=False)
+        }
         self._nested = self._nests()
 
     def _nests(self) -> bool:
         """Whether walking the families down gives the tasks in their order, stories included."""
         walked: list[str] = []
 
-        def walk(tasks: Iterable[Task]) -> bool:
+        def walk(tasks: Iterable[Task], depth: int) -> bool:
             for task in tasks:
                 walked.append(task.id)
                 family = self._children.get(task.id, [])
-                if any(child.story != task.story for child in family) or not walk(family):
+                if family and depth == _DEEPEST_FAMILY:
+                    return False
+                if any(child.story != task.story for child in family):
+                    return False
+                if not walk(family, depth + 1):
                     return False
             return True
 
-        return walk(self._children.get(None, [])) and walked == [t.id for t in self._plan.tasks]
+        return walk(self._children.get(None, []), 1) and walked == [t.id for t in self._plan.tasks]
 
     def sections(self) -> dict[str, Any]:
         roots = self._children.get(None, []) if self._nested else list(self._plan.tasks)
@@ -182,10 +194,7 @@ class _Hierarchy:
             return needs or None
         if not self._nested:
             return needs
-        family = self._children[task.parent]
-        place = next(n for n, child in enumerate(family) if child.id == task.id)
-        unsaid = (family[place - 1].id,) if place else ()
-        return None if needs == unsaid else needs
+        return None if needs == self._elders[task.id] else needs
 
 
 def _short(said: dict[str, Any]) -> bool:

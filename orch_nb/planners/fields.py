@@ -177,7 +177,7 @@ class Fields:
         if name in known:
             return TriggerRule(name)
         if name in _OTHER_TRIGGERS:
-            self.wrong("trigger", node, f"`{name}` is not yet supported",
+            self.wrong("trigger", node, f"is `{name}`, which is not yet supported",
                        f"There are {', '.join(known)}.")  # fmt: skip
         else:
             self.wrong("trigger", node, f"is no trigger rule: {node.described()}",

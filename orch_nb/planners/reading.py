@@ -22,7 +22,7 @@ from orch_nb.planners.binding import unsupplied
 from orch_nb.planners.functions import INSTEAD, read_options
 from orch_nb.planners.nodes import Findings, Node, from_python
 
-__all__ = ["static_problems"]
+__all__ = ["nothing_marked", "static_problems"]
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -50,8 +50,8 @@ def static_problems(tree: ast.Module, first_line: int) -> list[Problem]:
     """Every fault that can be seen in the tree, whose lines are the cell's."""
     marked = list(_marked(tree))
     mentions = sum(_is_task(node) for node in ast.walk(tree))
-    if not mentions:
-        return [_nothing_marked(tree, first_line)]
+    if not mentions and not _may_mark(tree):
+        return [nothing_marked(tree, first_line)]
     open_ended = mentions > len(marked) or not all(m.top_level and m.complete for m in marked)
     findings = Findings()
     lines: dict[tuple[str, str], int] = {}
@@ -77,7 +77,16 @@ def static_problems(tree: ast.Module, first_line: int) -> list[Problem]:
     return sorted(problems, key=lambda p: (p.line or 0, p.column or 0))
 
 
-def _nothing_marked(tree: ast.Module, first_line: int) -> Problem:
+def _may_mark(tree: ast.Module) -> bool:
+    """Whether something marks functions under a name that is not `task`."""
+    return any(
+        (isinstance(node, _Function) and node.decorator_list)
+        or (isinstance(node, ast.Attribute) and node.attr == "task")
+        for node in ast.walk(tree)
+    )
+
+
+def nothing_marked(tree: ast.Module, first_line: int) -> Problem:
     functions = [node for node in ast.walk(tree) if isinstance(node, _Function)]
     if not functions:
         return Problem("This cell defines no task.", line=first_line,

@@ -30,7 +30,7 @@ from orch_nb.model.plan import Plan
 from orch_nb.planners.compose import sized
 from orch_nb.planners.functions import plan_from_functions
 from orch_nb.planners.marking import MARK, collecting, task
-from orch_nb.planners.reading import static_problems
+from orch_nb.planners.reading import nothing_marked, static_problems
 
 __all__ = ["plan_from_source", "plan_from_source_async"]
 
@@ -50,17 +50,17 @@ def plan_from_source(
     `filename` is what tracebacks call it. Raises PlanError before anything has run, if the plan can
     be seen to be broken; what the body itself raises passes through.
     """
-    code, binds_task = _prepared(source, first_line, filename)
+    code, tree = _prepared(source, first_line, filename)
     if code.co_flags & inspect.CO_COROUTINE:
         if _in_loop():
             raise NestedLoopError(
                 "A loop is running already, so this cell cannot wait at its top level: put the "
                 "`await` into an `async def` that is a task."
             )
-        return asyncio.run(_run_async(code, namespace, binds_task, goal))
-    with _visible(namespace, binds_task) as marked:
+        return asyncio.run(_run_async(code, tree, namespace, goal, first_line))
+    with _visible(namespace, _binds(tree, "task")) as marked:
         exec(code, namespace)  # noqa: S102  # running the person's cell is the purpose
-    return plan_from_functions(_current(marked, namespace), goal)
+    return _plan(marked, tree, namespace, goal, first_line)
 
 
 async def plan_from_source_async(
@@ -71,8 +71,8 @@ async def plan_from_source_async(
     filename: str | None = None,
 ) -> Plan:
     """The same where a loop runs: `await` at the top level of the body awaits on it."""
-    code, binds_task = _prepared(source, first_line, filename)
-    return await _run_async(code, namespace, binds_task, goal)
+    code, tree = _prepared(source, first_line, filename)
+    return await _run_async(code, tree, namespace, goal, first_line)
 
 
 def _in_loop() -> bool:
@@ -84,16 +84,25 @@ def _in_loop() -> bool:
 
 
 async def _run_async(
-    code: CodeType, namespace: dict[str, Any], binds_task: bool, goal: str
+    code: CodeType, tree: ast.Module, namespace: dict[str, Any], goal: str, first_line: int
 ) -> Plan:
-    with _visible(namespace, binds_task) as marked:
+    with _visible(namespace, _binds(tree, "task")) as marked:
         result = eval(code, namespace)  # noqa: S307  # running the person's cell is the purpose
         if code.co_flags & inspect.CO_COROUTINE:
             await result
+    return _plan(marked, tree, namespace, goal, first_line)
+
+
+def _plan(
+    marked: list[Callable[..., Any]], tree: ast.Module, namespace: dict[str, Any], goal: str,
+    first_line: int,
+) -> Plan:  # fmt: skip
+    if not marked:
+        raise PlanError([nothing_marked(tree, first_line)])
     return plan_from_functions(_current(marked, namespace), goal)
 
 
-def _prepared(source: str, first_line: int, filename: str | None) -> tuple[CodeType, bool]:
+def _prepared(source: str, first_line: int, filename: str | None) -> tuple[CodeType, ast.Module]:
     """Compiled code of a body in which nothing wrong can be seen. Raises PlanError."""
     sized(source, "cell")
     source = source.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
@@ -118,7 +127,7 @@ def _prepared(source: str, first_line: int, filename: str | None) -> tuple[CodeT
     if problems:
         raise PlanError([_sourced(problem, rows) for problem in problems])
     linecache.cache[name] = (len(padded), None, padded.splitlines(keepends=True), name)
-    return code, _binds(tree, "task")
+    return code, tree
 
 
 def _syntax(error: SyntaxError, rows: list[str]) -> Problem:

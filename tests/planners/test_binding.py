@@ -76,11 +76,12 @@ def test_every_name_that_does_not_resolve_is_told_at_once():
                 Task(id="e", run="rm -rf x"),
                 Task(id="f", run="orders.nope"),
                 Task(id="g", run="none"),
+                Task(id="h", run="__main__:f.<locals>.g"),
             ),
             {"orders": orders, "number": 3, "none": None},
         )
     told = [str(problem) for problem in caught.value.problems]
-    assert [problem.task for problem in caught.value.problems] == list("abcdefg")
+    assert [problem.task for problem in caught.value.problems] == list("abcdefgh")
     assert told[0] == "`run` of `a`: nothing here is called `ordrs`. Did you mean `orders`?"
     assert told[1] == "`run` of `b`: `json:dmups` has no `dmups`. Did you mean `dumps`?"
     assert "cannot be imported: ModuleNotFoundError" in told[2]
@@ -88,6 +89,7 @@ def test_every_name_that_does_not_resolve_is_told_at_once():
     assert "is no name of a callable" in told[4]
     assert "has no `nope`" in told[5]
     assert "`none` is None" in told[6]
+    assert "was made inside of a function" in told[7]
 
 
 def test_a_required_parameter_is_a_need_a_with_or_a_param():

@@ -255,8 +255,11 @@ GALLERY = {
     "empty name": ("goal: x\ntasks:\n  '': {sh: ls}\n", [(4, "name is empty")]),
     "name with a newline": ('goal: x\ntasks:\n  "a\\nb": {sh: ls}\n', [(4, "control character")]),
     "name of 300 letters": (f"goal: x\ntasks:\n  {'n' * 300}: {{}}\n", [(4, "has 300 characters")]),
-    "null for a key": ("goal: x\ntasks:\n  ~: {sh: ls}\n", [(4, "is no key")]),
-    "list for a key": ("goal: x\ntasks:\n  ? [a, b]\n  : {sh: ls}\n", [(4, "is no key")]),
+    "null for a key": ("goal: x\ntasks:\n  ~: {sh: ls}\n", [(4, "is no name. A key is a name")]),
+    "list for a key": (
+        "goal: x\ntasks:\n  ? [a, b]\n  : {sh: ls}\n",
+        [(4, "is no name. A key is a name")],
+    ),
     "tab": ("goal: x\ntasks:\n\ta: {sh: ls}\n", [(4, "A tab indents this line")]),
     "second document": ("goal: x\n---\ngoal: y\n", [(3, "A second document begins here")]),
     "custom tag": ("goal: !secret x\n", [(2, "The tag `!secret` means nothing in a plan")]),
@@ -270,7 +273,18 @@ GALLERY = {
         "goal: x\ntasks:\n  a: {<<: word, sh: ls}\n",
         [(4, "`<<` merges a mapping")],
     ),
-    "open bracket": ("goal: x\ntasks: {a: {needs: [b}}\n", [(3, "A `[` is not closed")]),
+    "open bracket": (
+        "goal: x\ntasks: {a: {needs: [b}}\n",
+        [(3, "The `[` of line 3 is not closed. Close it with `]`")],
+    ),
+    "braces in a text": (
+        "goal: x\ntasks:\n  a: {sh: echo ${HOME}}\n",
+        [(4, "Close it with `}`, and quote a text that has brackets or commas in it")],
+    ),
+    "a key that is not indented": (
+        "goal: x\ntasks:\n  a:\n  sh: ls\n",
+        [(5, "If `sh` belongs to the task above, indent it further")],
+    ),
     "open quote": ('goal: x\ntasks:\n  a: {sh: "ls}\n', [(4, "A quote is opened here and never")]),
     "two colons": ("goal: x: y\n", [(2, "A `:` stands where no value can begin")]),
     "bad indentation": ("goal: x\n  tasks: {}\n", [(3, "A `:` stands where no value")]),
@@ -411,7 +425,7 @@ def test_a_mapping_is_refused_with_the_same_words_and_no_lines():
     messages = [str(problem) for problem in caught.value.problems]
     assert "`sh` of `a` is a text, not `5`." in messages
     assert "`retry` of `a` is a number of attempts or a mapping, not `lots`." in messages
-    assert "`3.5` is no key. A key is a name." in messages
+    assert "`3.5` is no name. A key is a name." in messages
     assert all(problem.line is None for problem in caught.value.problems)
 
 

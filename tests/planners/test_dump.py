@@ -105,6 +105,18 @@ def test_subtasks_that_stand_apart_name_their_parent():
     assert plan_from_yaml(dump_plan(plan)) == plan
 
 
+def test_a_family_of_a_thousand_generations_is_listed_flat():
+    tasks = [Task(id=f"t{n}", parent=f"t{n - 1}" if n else None, needs=()) for n in range(1000)]
+    plan = Plan(goal="g", tasks=tasks)
+    assert plan_from_yaml(dump_plan(plan)) == plan
+
+
+def test_a_large_family_is_written_and_read():
+    tasks = [Task(id="p"), *(Task(id=f"s{n}", parent="p", sh="ls") for n in range(2000))]
+    plan = Plan(goal="g", tasks=tasks)
+    assert plan_from_yaml(dump_plan(plan)) == plan
+
+
 def test_a_value_without_a_form_in_a_document_is_named():
     plan = Plan(goal="g", tasks=[Task(id="a", run="f", with_={"x": object()})])
     with pytest.raises(TypeError, match="`with` of `a` holds a object"):

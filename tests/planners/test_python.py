@@ -255,6 +255,13 @@ def test_functions_marked_in_a_loop_or_a_branch_are_tasks():
     assert plan["last"].needs == ("part0", "part1", "part2")
 
 
+def test_task_may_have_another_name():
+    plan = source("from orch_nb.planners.marking import task as t\n@t(retry=2)\ndef a(): ...\n")
+    assert plan["a"].retry.maximum_attempts == 2
+    with pytest.raises(PlanError, match="line 4: No function is marked as a task"):
+        source("from functools import cache\n@cache\ndef a(): ...\n")
+
+
 def test_a_decorator_above_task_is_what_runs():
     plan = source(
         "import functools\n"
