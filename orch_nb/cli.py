@@ -38,6 +38,8 @@ _CODES = {RunStatus.SUCCEEDED: 0, RunStatus.WAITING: 3}
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = _parser().parse_args(argv)
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, "")  # a plan's `module:function` is found here, as by `python -m`
     try:
         return int(arguments.do(arguments))
     except OrchestrationError as error:

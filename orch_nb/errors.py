@@ -83,13 +83,20 @@ class PlanError(OrchestrationError):
 
     def _message(self) -> str:
         if len(self.problems) == 1:
-            return str(self.problems[0])
+            return "\n".join([str(self.problems[0]), *_quoted(self.problems[0])])
         lines = [f"{len(self.problems)} problems in the {self.what}; nothing was run:"]
-        lines += [f"  {n}. {problem}" for n, problem in enumerate(self.problems, 1)]
+        for n, problem in enumerate(self.problems, 1):
+            lines += [f"  {n}. {problem}", *_quoted(problem)]
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[type[PlanError], tuple[tuple[Problem, ...]]]:
         return (PlanError, (self.problems,))
+
+
+def _quoted(problem: Problem) -> list[str]:
+    """The line that a problem stands on, as an editor would show it."""
+    text = "".join(c for c in problem.source.rstrip() if c.isprintable())
+    return [f"     {problem.line} | {text[:120]}"] if text and problem.line is not None else []
 
 
 class UsageError(OrchestrationError):
@@ -97,11 +104,11 @@ class UsageError(OrchestrationError):
 
 
 class Interrupted(UsageError):
-    """A person pressed Stop (or Ctrl-C) while a cell ran; its run was cancelled and is journaled."""
+    """A person pressed Stop (or Ctrl-C) while a cell ran; its run was cancelled."""
 
 
 class NestedLoopError(UsageError):
-    """A synchronous function was called on the engine's own loop, where it would wait for itself."""
+    """A synchronous function was called on the engine's own loop, and would wait for itself."""
 
 
 class RunExists(UsageError):

@@ -43,7 +43,7 @@ class Results(Mapping[str, Any]):
             return self._values[task]
         state = self._state.tasks.get(task)
         if state is None or state.status is not Status.SUCCEEDED:
-            how = "is no task of this run" if state is None else f"is {state.status}"
+            how = "is no task of this run" if state is None else f"stands at {state.status}"
             raise KeyError(f"`{task}` has no result: it {how}")
         value = None if state.result is None else self._journal.load(state.result)
         self._values[task] = value
@@ -76,7 +76,7 @@ class Given(Mapping[str, Any]):
         self._results, self._state = results, state
 
     def __getitem__(self, task: str) -> Any:
-        return self._results[task] if task in self._results else None
+        return self._results.get(task)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._state.tasks)

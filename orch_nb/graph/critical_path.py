@@ -75,16 +75,21 @@ def _walk(
     start: Mapping[str, float],
     end: float,
 ) -> tuple[str, ...]:
-    """Back from a task that ends last through the upstream that ended when it began."""
-    rank = {task: n for n, task in enumerate(finish)}
-    last = [task for task in finish if finish[task] >= end]
+    """Back from a task that ends last through the upstream that ended when it began.
+
+    Of several, the one with the longest chain behind it, so that a gate of no length is on the path
+    and not stepped over; then the first in the order of the plan.
+    """
+    depth: dict[str, int] = {}
+    for task in finish:  # in topological order
+        depth[task] = max((depth[other] + 1 for other in edges[task]), default=0)
+    rank = {task: (-depth[task], n) for n, task in enumerate(finish)}
     path: list[str] = []
-    # Of those that end last, the one furthest down: a closing gate of no length is on the path.
-    task = max(last, key=lambda t: rank[t], default=None)
-    while task is not None:
+    last = [task for task in finish if finish[task] >= end]
+    while last:
+        task = min(last, key=lambda t: rank[t])
         path.append(task)
-        before = [other for other in edges[task] if finish[other] >= start[task]]
-        task = min(before, key=lambda t: rank[t], default=None)
+        last = [other for other in edges[task] if finish[other] >= start[task]]
     return tuple(reversed(path))
 
 

@@ -67,15 +67,16 @@ def schedule(
     """The schedule of `plan` for `workers` (None: as many as there is work for).
 
     `durations_s` overrides the estimates by task id; `default_s` stands for an estimate that is
-    missing. `pools` (slots by name) and `budget_s` (seconds for looking for a better schedule) have
-    to stay empty: tasks have no pools yet. Raises UsageError, and PlanError for a broken plan.
+    missing. `budget_s` bounds, in seconds, the search for a better schedule; a list schedule is
+    made in one pass and needs none of it. `pools` (slots by name) have to stay empty: tasks have no
+    pools yet. Raises UsageError, and PlanError for a broken plan.
     """
     if workers is not None and (isinstance(workers, bool) or workers < 1):
         raise UsageError(f"workers is at least 1, not {workers!r}")
     if pools:
         raise UsageError("pools are not yet supported: no task can name one; leave `pools` out")
-    if budget_s is not None:
-        raise UsageError("budget_s is not yet supported; leave it out")
+    if budget_s is not None and not budget_s >= 0:
+        raise UsageError(f"budget_s is a number of seconds, not {budget_s!r}")
     problems = check(plan)
     if problems:
         raise PlanError(problems)

@@ -61,24 +61,25 @@ def upstream(plan: Plan) -> dict[str, tuple[str, ...]]:
             task.id: tuple(dict.fromkeys(n for n in task.needs or () if n in known))
             for task in plan.tasks
         }
+    siblings = {parent: frozenset(ids) for parent, ids in families.items()}
     edges: dict[str, tuple[str, ...]] = {}
     for task in plan.tasks:
         waits = dict.fromkeys(n for n in task.needs or () if n in known)
         if task.parent is not None:
-            waits.update(dict.fromkeys(_inherited(plan, task.id, families)))
+            waits.update(dict.fromkeys(_inherited(plan, task.id, siblings)))
         if task.id in families:
             waits.update(dict.fromkeys(_sinks(plan, families[task.id])))
         edges[task.id] = tuple(waits)
     return edges
 
 
-def _inherited(plan: Plan, task: str, families: Edges) -> list[str]:
+def _inherited(plan: Plan, task: str, siblings: Mapping[str, frozenset[str]]) -> list[str]:
     """The needs of the ancestors in the hierarchy, up to one whose subtask waits for a sibling."""
     known, found, seen = plan.by_id, [], {task}
     current = known[task]
     while current.parent is not None and current.parent in known and current.parent not in seen:
-        siblings = set(families[current.parent])
-        if any(need in siblings for need in current.needs or ()):
+        family = siblings[current.parent]
+        if any(need in family for need in current.needs or ()):
             break
         parent = known[current.parent]
         found += [need for need in parent.needs or () if need in known]
@@ -108,7 +109,7 @@ def downstream(plan: Plan) -> dict[str, tuple[str, ...]]:
 
 
 def order(edges: Edges) -> tuple[str, ...]:
-    """A topological order (Kahn 1962), ties in the order of the plan; tasks on a cycle are absent."""
+    """A topological order (Kahn 1962), ties in the plan's order; tasks on a cycle are absent."""
     left = {task: len(waits) for task, waits in edges.items()}
     after = invert(edges)
     queue = deque(task for task, count in left.items() if count == 0)

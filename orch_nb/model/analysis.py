@@ -112,10 +112,11 @@ class Question(msgspec.Struct, frozen=True):
 class Analysis(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What is known of a goal and its workspace before anything is planned.
 
-    `operation` is the kind of operation (release, data pipeline, migration, ... or ""), `confidence`
-    0 to 1 how sure that is; `orchestrate` is False when one step in one place would do, and `advice`
-    then says what to do instead. `analysis.components`, `.workflows` and `.df` (the risks) are
-    DataFrames; the values stand in `scope.components`, `scope.workflows` and `risks`.
+    `operation` is the kind of operation (release, data pipeline, migration, ... or ""),
+    `confidence` 0 to 1 how sure that is; `orchestrate` is False when one step in one place would
+    do, and `advice` then says what to do instead. `analysis.components`, `.workflows` and `.df`
+    (the risks) are DataFrames; the values stand in `scope.components`, `scope.workflows` and
+    `risks`.
     """
 
     goal: Goal

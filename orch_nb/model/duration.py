@@ -49,7 +49,7 @@ def duration_text(seconds: float) -> str:
     if seconds < 1 and round(seconds * 1000) == seconds * 1000:
         return f"{round(seconds * 1000)}ms"
     if seconds != int(seconds):
-        return f"{seconds:g}s"
+        return f"{seconds!r}s" if seconds >= 0.001 else f"{seconds:.9f}s"
     rest, text = int(seconds), ""
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         count, rest = divmod(rest, size)

@@ -82,9 +82,7 @@ def parameters(function: Callable[..., Any]) -> Parameters:
         return _parameters.__wrapped__(function)
 
 
-class Plan(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True, weakref=True
-):
+class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True, weakref=True):
     """A goal and the tasks that reach it.
 
     `plan.df` is a pandas DataFrame with a row a task, `plan.graph` a networkx DiGraph, `plan[id]` a
@@ -103,7 +101,7 @@ class Plan(
 
     def __post_init__(self) -> None:
         tasks = tuple(_flattened(self.tasks))
-        if any(task.needs is None or task.run is not None for task in tasks):
+        if any(t.needs is None or t.run is not None or t.parent is not None for t in tasks):
             tasks = tuple(_with_needs(tasks))
         force_setattr(self, "tasks", tasks)
         force_setattr(self, "criteria", tuple(self.criteria))
@@ -152,8 +150,10 @@ def _flattened(tasks: Iterable[Task]) -> Iterator[Task]:
 
 
 def _with_needs(tasks: tuple[Task, ...]) -> Iterator[Task]:
-    """Unsaid needs become the elder sibling (of a subtask) or none; parameters become needs."""
+    """Unsaid needs become the elder sibling (of a subtask) or none; parameters become needs; a
+    subtask is of its parent's story."""
     ids = {task.id for task in tasks}
+    stories = {task.id: task.story for task in tasks}
     youngest: dict[str, str] = {}
     for task in tasks:
         needs = task.needs
@@ -167,13 +167,14 @@ def _with_needs(tasks: tuple[Task, ...]) -> Iterator[Task]:
             implied = [
                 name
                 for name in taken
-                if name in ids
-                and name not in task.with_
-                and name not in needs
-                and name != task.id
+                if name in ids and name not in task.with_ and name not in needs and name != task.id
             ]
             needs = (*needs, *implied) if implied else needs
-        yield task if needs is task.needs else replace(task, needs=needs)
+        story = task.story
+        if story is None and task.parent is not None:
+            story = stories[task.id] = stories.get(task.parent)
+        unchanged = needs is task.needs and story is task.story
+        yield task if unchanged else replace(task, needs=needs, story=story)
 
 
 def _stories(declared: Iterable[Story], tasks: tuple[Task, ...]) -> tuple[Story, ...]:

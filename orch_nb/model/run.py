@@ -30,7 +30,7 @@ def _time(at: float | None) -> datetime | None:
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One try of a task. Times are UTC datetimes; `status` is running, succeeded, failed or lost."""
+    """One try of a task; times are UTC. `status`: running, succeeded, failed, cancelled or lost."""
 
     number: int
     status: str
@@ -70,7 +70,7 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def duration_s(self) -> float | None:
-        """Seconds from the first attempt's start to the last one's end, waits in between included."""
+        """Seconds from the first attempt's start to the last one's end, waits between included."""
         if self.started is None or self.finished is None:
             return None
         return (self.finished - self.started).total_seconds()

@@ -267,10 +267,7 @@ def _retry(policy: RetryPolicy) -> Any:
 def _duration(seconds: float) -> str | float:
     """As a person writes it, where that is exact."""
     text = duration_text(seconds)
-    try:
-        return text if parse_duration(text) == seconds else seconds
-    except ValueError:  # a long one with a fraction, which `duration_text` rounds
-        return seconds
+    return text if parse_duration(text) == seconds else seconds
 
 
 def _value(value: Any, where: str) -> Any:

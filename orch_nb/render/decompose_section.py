@@ -31,6 +31,7 @@ from orch_nb.render.rows import hierarchy, table
 __all__ = ["decompose_section"]
 
 _PATH = 5
+_TITLE = 24
 
 
 def decompose_section(
@@ -87,7 +88,7 @@ def _finding(plan: Plan) -> str:
     parts.append(coordination(plan).name)
     found = situation(plan)
     if found is not None and len(found.path.tasks) > 1:
-        names = [one_line(plan[task].label, 40) for task in found.path.tasks]
+        names = [_short(plan[task]) for task in found.path.tasks]
         if len(names) > _PATH:
             names = [*names[:2], f"… {number(len(names) - 4)} more …", *names[-2:]]
         length = _length(found.path.length_s, found.estimated, len(found.path.tasks))
@@ -95,6 +96,11 @@ def _finding(plan: Plan) -> str:
     form = shape(plan)
     parts.append("one at a time" if form.width == 1 else f"at most {number(form.width)} at once")
     return " · ".join(parts)
+
+
+def _short(task: Task) -> str:
+    """The title where it is short enough for a headline, else the id."""
+    return one_line(task.label if len(task.label) <= _TITLE else task.id, 40)
 
 
 def _length(length_s: float, estimated: int, tasks: int) -> str:
@@ -143,10 +149,11 @@ def _tasks(plan: Plan) -> Table | None:
 
 
 def _action(task: Task) -> Line:
-    if task.description:
-        return line(one_line(task.description, 160))
-    if task.sh is not None:
-        return line(Code(one_line(task.sh, 120)))
+    told = one_line(task.description, 160)
+    if task.sh is not None:  # whoever approves a plan must see what it would do
+        return line(f"{told} " if told else "", Code(one_line(task.sh, 160)))
+    if told:
+        return line(told)
     words = task.approval.prompt if task.approval is not None else task.todo
     return line(one_line(words or "", 160))
 
