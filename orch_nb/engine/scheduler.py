@@ -241,6 +241,9 @@ class Scheduler:
                 continue
             for other in self._down[n]:
                 self._counts[other][_KIND[before]] -= 1
+                # What was about to start waits again; what is between two attempts goes on.
+                if self._status[other] is Status.READY and not self._failures[other]:
+                    self._status[other] = Status.PENDING
             self._status[n] = Status.PENDING
             self._failures[n] = 0
             self._cancelled.discard(n)
@@ -345,8 +348,10 @@ class Scheduler:
     def _after_retry(self, event: ev.RetryRequested) -> list[Command]:
         commands: list[Command] = []
         for task in event.reset or (event.task,):
-            if self._status[self._index[task]] is Status.PENDING:
-                commands += self._consider(self._index[task], event.at)
+            n = self._index[task]
+            for other in (n, *self._down[n]):
+                if self._status[other] is Status.PENDING:
+                    commands += self._consider(other, event.at)
         return commands + self._fill(event.at)
 
     def _consider(self, n: int, at: float) -> list[Command]:
@@ -409,8 +414,8 @@ class Scheduler:
         free = self._options.workers - len(self._running) - len(self._starting)
         while free > 0 and self._ready:
             n = self._by_rank[heapq.heappop(self._ready)]
-            if self._status[n] is not Status.READY or n in self._settling:
-                continue
+            if self._status[n] is not Status.READY or n in self._settling or n in self._starting:
+                continue  # cancelled meanwhile, or cancelled and tried anew: it stands here twice
             self._starting.add(n)
             free -= 1
             commands.append(

@@ -40,6 +40,8 @@ class Turns:
         self.stops: list[Stop] = []
         self.running: dict[str, int] = {}
         self.ended: dict[str, Status] = {}
+        self.tried: set[str] = set()  # failed at least once since they were last pending
+        self.reset: set[str] = set()  # by people, in this turn
         self.up = topology.upstream(plan)
         if history:
             for event in history:
@@ -57,6 +59,7 @@ class Turns:
         """Handle what happened and all that follows; the events of this turn, in order."""
         queue, batch = list(happened), []
         self.stops = []
+        self.reset = set()
         while True:
             while queue:
                 item = queue.pop(0)
@@ -88,6 +91,8 @@ class Turns:
             self.running[event.task] = event.attempt
         elif isinstance(event, (ev.AttemptSucceeded, ev.AttemptFailed, ev.AttemptLost)):
             del self.running[event.task]
+        if isinstance(event, ev.AttemptFailed):
+            self.tried.add(event.task)
         if isinstance(event, ev.AttemptSucceeded):
             self.ended[event.task] = Status.SUCCEEDED
         elif isinstance(event, ev.TaskEnded):
@@ -95,13 +100,17 @@ class Turns:
         elif isinstance(event, ev.RetryRequested):
             for name in event.reset or (task,):
                 self.ended.pop(name, None)
+                self.tried.discard(name)
+                self.reset.add(name)
 
     def _law(self, event: ev.Event) -> None:
         if isinstance(event, ev.AttemptStarted):
             assert event.task not in self.ended, f"{event.task} starts after its end"
             assert event.task not in self.running, f"{event.task} runs already"
             assert len(self.running) < self.workers, "more attempts than workers"
-            assert allowed(self.plan, event.task, self.up, self.ended) == "run"
+            settled = event.task not in self.tried and not self.reset & set(self.up[event.task])
+            if settled:  # an upstream that is tried anew stops neither a next attempt nor this turn
+                assert allowed(self.plan, event.task, self.up, self.ended) == "run"
         elif isinstance(event, (ev.TaskEnded, ev.AttemptSucceeded)):
             assert event.task not in self.ended, f"{event.task} ends twice"
         elif isinstance(event, ev.RunEnded):
