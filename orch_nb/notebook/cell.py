@@ -23,7 +23,7 @@ from orch_nb.errors import PlanError
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
 from orch_nb.model.run import Run
-from orch_nb.notebook.display import watched
+from orch_nb.notebook.display import body_filename, show_only_frames_of, watched
 from orch_nb.notebook.following import Progress, Stage, Stopped, account, follow
 from orch_nb.notebook.options import parse_cell_line
 from orch_nb.notebook.session import SESSION
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orch_nb.engine.driver import Driver
+    from orch_nb.engine.session import LiveRun
 
 __all__ = ["Cell"]
 
@@ -55,7 +56,7 @@ class Cell:
         """The whole cell. Raises PlanError, UsageError, Interrupted; a failed run raises only with
         `--raise`."""
         options = self.options
-        kind = body_kind(self.body, options.kind)
+        kind = self.stage.read_as = body_kind(self.body, options.kind)
         if kind == "goal":
             operation = await self._draft(self.body)
             self._keep(operation)
@@ -67,7 +68,7 @@ class Cell:
         self.stage.show_header(plan)
         operation = await self._look_around(operation, past=True)
         shown = decompose_section(
-            plan, document=operation.document, folded=not options.dry_run,
+            plan, read_as=kind, document=operation.document, folded=not options.dry_run,
             is_open=options.dry_run or not self.interactive,
         )  # fmt: skip
         self.stage.show_section(shown)
@@ -80,18 +81,24 @@ class Cell:
     async def run(self, operation: Operation, make: Any = None) -> None:
         """EXECUTE and INTEGRATE of a planned operation; `make` goes on with a run of the past."""
         journal = open_journal(self.options.journal)
+        SESSION.memory = journal if journal.path == "memory" else SESSION.memory
         room = self._room(operation.plan)
         progress = None if room is not None else Progress(operation.plan, self.stage)
         watcher = room if room is not None else progress
-        if make is None:
-            make = self._starting(operation.plan, journal, watcher)
-        elif callable(make):
-            make = make(journal, watcher)
-        if isinstance(make, Run):
+        try:
+            make = (make or self._starting)(operation.plan, journal, watcher)
+            live = None if isinstance(make, Run) else phases.begin(make)
+        except BaseException:
+            if room is not None:
+                room.close()
+            raise
+        if live is None:
+            if room is not None:
+                room.close()
             self._finish(operation, make)
             return
-        live = phases.begin(make)
         SESSION.live[live.driver.run_id] = live
+        await self._begun(live)
         self.stage.show_header(operation.plan, live.snapshot())
         if room is not None:
             self.stage.show_widget("EXECUTE", room.widget)
@@ -118,7 +125,12 @@ class Cell:
         goal = self.options.goal
         if kind == "yaml":
             return plan_from_yaml(self.body, self.names, first_line=2, goal=goal)
-        plan = await self.waiting.python_body(self.body, self.names, goal)
+        filename = body_filename(self.body)
+        try:
+            plan = await self.waiting.python_body(self.body, self.names, goal, filename)
+        except (Exception, KeyboardInterrupt) as error:
+            show_only_frames_of(filename, error)
+            raise
         if not plan.tasks:
             raise PlanError("this cell defines no task: mark a function with @task")
         return phases.checked(plan, self.names)
@@ -133,7 +145,7 @@ class Cell:
         plan = await self.waiting.off_loop(lambda: phases.decompose(analysis, found))
         name = self._name() or "_orch"
         document = dump_plan(plan)
-        self.stage.show_section(decompose_section(plan, document=document))
+        self.stage.show_section(decompose_section(plan, document=document, read_as="goal"))
         self.stage.show("next", [_draft_lines(plan, name)])
         return Operation(
             plan=plan, kind="goal", body=text, name=name, analysis=analysis, research=found,
@@ -177,6 +189,12 @@ class Cell:
             plan, journal=journal, options=chosen, executor=executor, name=name,
             observers=observers,
         )  # fmt: skip
+
+    async def _begun(self, live: LiveRun) -> None:
+        """Until the run's first event is there, so that what is shown of it has a name and a time;
+        what cannot begin at all is told by whoever waits for its end."""
+        while not live.driver.state.tasks and not live.done.is_set():
+            await self.waiting.pause(0.005)
 
     # -- the end -------------------------------------------------------------------------------
 

@@ -49,6 +49,7 @@ class Stage:
     """The outputs of one cell."""
 
     def __init__(self) -> None:
+        self.read_as = ""  # what the body was taken for, said by DECOMPOSE
         self._slots: dict[str, list[Slot]] = {}
 
     def show(self, part: str, bundles: Sequence[Mapping[str, Any]]) -> None:
@@ -82,9 +83,30 @@ class Stage:
     def freeze(self, run: Run, report: Report, name: str = "") -> None:
         """The static form of a run that has ended, in the place of the live one."""
         self.show_header(run.plan, run, report, name)
-        self.show_section(decompose_section(run.plan, run))
+        self.show_section(decompose_section(run.plan, run, read_as=self.read_as))
         self.show_section(execute_section(run))
         self.show_section(integrate_section(report))
+
+
+class Header:
+    """The header of a run in progress, told anew when its counts have changed: at most once a
+    second, and seldom enough to cost a plan of thousands of tasks less than a twentieth."""
+
+    def __init__(self, live: LiveRun, stage: Stage) -> None:
+        self._live, self._stage = live, stage
+        self._next = 0.0
+        self._told: object = None
+
+    def tell(self) -> None:
+        begun = time.monotonic()
+        if begun < self._next or not self._live.driver.state.tasks or not in_kernel():
+            return
+        now = [task.status for task in list(self._live.driver.state.tasks.values())]
+        if now != self._told:
+            self._told = now
+            run = self._live.snapshot()
+            self._stage.show_header(run.plan, run)
+        self._next = begun + max(_QUIET_S, 20 * (time.monotonic() - begun))
 
 
 class Progress:
@@ -129,9 +151,11 @@ async def follow(
 ) -> Run:
     """Wait for the end of a run. Stop or Ctrl-C cancels it and waits for that; raises Interrupted
     with the run in `args[1]` once it is over."""
+    header = Header(live, stage)
     try:
         while not live.done.is_set():
             await waiting.pause(_STEP_S)
+            header.tell()
             if progress is not None:
                 progress.tell(live)
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -140,7 +164,7 @@ async def follow(
         if not live.done.wait(_STOP_S):
             live.driver.executor.stop()
         run = live.snapshot()
-        message = f"stopped: run {run.run_id} was cancelled. Its journal keeps what had succeeded."
+        message = f"run {run.run_id} was cancelled. Its journal keeps what had succeeded."
         raise Stopped(message, run) from None
     return live.finished()
 

@@ -32,6 +32,11 @@ __all__ = ["decompose_section"]
 
 _PATH = 5
 _TITLE = 24
+_READ_AS = {
+    "python": "read as Python",
+    "yaml": "read as YAML",
+    "goal": "read as a goal in words",
+}
 
 
 def decompose_section(
@@ -41,11 +46,13 @@ def decompose_section(
     document: str = "",
     is_open: bool = True,
     folded: bool = False,
+    read_as: str = "",
 ) -> Section:
     """The plan; with a run its graph is painted by it, and what it was made of stays behind folds,
     which `folded` asks for before there is one.
 
-    `document` is the plan as YAML. A plan that has a cycle shows what it can.
+    `document` is the plan as YAML; `read_as` says what the plan was taken for (python, yaml, goal).
+    A plan that has a cycle shows what it can.
     """
     blocks: list[Block] = [*plan_drawings(plan, run)]
     if plan.tasks and not _cycles(plan):
@@ -70,7 +77,8 @@ def decompose_section(
     if document:
         code = CodeBlock(document, "yaml")
         blocks.append(Fold(line(Text("The plan as a document", muted=True)), (code,), not folded))
-    return Section(3, "DECOMPOSE", _finding(plan), tuple(blocks), is_open)
+    finding = " · ".join(part for part in (_READ_AS.get(read_as, ""), _finding(plan)) if part)
+    return Section(3, "DECOMPOSE", finding, tuple(blocks), is_open)
 
 
 def _cycles(plan: Plan) -> list[list[str]]:

@@ -35,6 +35,7 @@ def document(
     research: Research | None = None,
     text: str = "",
     name: str = "",
+    read_as: str = "",
 ) -> Document:
     """Header and sections of whatever there is; `text` is the plan as YAML."""
     sections: list[Section] = []
@@ -42,7 +43,7 @@ def document(
         sections.append(analyze_section(analysis, is_open=run is None))
     if research is not None:
         sections.append(research_section(research, is_open=run is None))
-    sections.append(decompose_section(plan, run, document=text))
+    sections.append(decompose_section(plan, run, document=text, read_as=read_as))
     if run is not None:
         sections.append(execute_section(run))
     if report is not None:
@@ -72,4 +73,5 @@ def operation_document(operation: Operation) -> Document:
         research=operation.research,
         text=operation.document,
         name=operation.name or "_orch",
+        read_as=operation.kind,
     )
