@@ -7,6 +7,7 @@ stand in one bundle: without a kernel JupyterLab would show "Loading widget..." 
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 from IPython import display as ipython_display
 from IPython.core.getipython import get_ipython
 
-__all__ = ["Slot", "in_kernel", "show", "watched"]
+from orch_nb.errors import OrchestrationError
+
+__all__ = ["Slot", "body_filename", "in_kernel", "show", "show_only_frames_of", "watched"]
 
 
 def in_kernel() -> bool:
@@ -30,6 +33,35 @@ def watched() -> bool:
     """
     kernel = getattr(get_ipython(), "kernel", None)
     return bool(getattr(kernel, "_allow_stdin", False))
+
+
+def body_filename(body: str) -> str:
+    """What tracebacks call the body of the cell that runs: `<%%orchestrate in cell 5, 1f3a>`.
+
+    The digest keeps apart what has the same count: cells in a cell, and cells without a history.
+    """
+    count = getattr(get_ipython(), "execution_count", 0)
+    digest = hashlib.sha256(body.encode("utf-8", "replace")).hexdigest()[:4]
+    return f"<%%orchestrate in cell {count}, {digest}>"
+
+
+def show_only_frames_of(filename: str, error: BaseException) -> None:
+    """Have IPython show an error of the person's code from its first line in `filename` on.
+
+    Above it stand only the frames that led there, ours. Errors of our own have no frames at all.
+    """
+    shell = get_ipython()
+    first = error.__traceback__
+    while first is not None and first.tb_frame.f_code.co_filename != filename:
+        first = first.tb_next
+    if shell is None or first is None or isinstance(error, OrchestrationError):
+        return
+
+    def render() -> Any:
+        return shell.InteractiveTB.structured_traceback(type(error), error, first)
+
+    # IPython asks an exception for its own rendering before it makes one.
+    error._render_traceback_ = render  # type: ignore[attr-defined]
 
 
 # IPython's display functions have no types.

@@ -16,6 +16,7 @@ from orch_nb.engine.journal import open_journal
 from orch_nb.engine.ports import Journal, Request
 from orch_nb.errors import RunNotFound, UsageError
 from orch_nb.graph.nearest import did_you_mean
+from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
 from orch_nb.model.run import Run
 from orch_nb.model.status import RunStatus, Status
@@ -24,11 +25,12 @@ from orch_nb.notebook.display import show
 from orch_nb.notebook.options import split
 from orch_nb.notebook.session import SESSION
 from orch_nb.notebook.waiting import Waiting
-from orch_nb.render.bundle import document_bundle, run_bundle
+from orch_nb.render.bundle import blocks_bundle, document_bundle, run_bundle
 from orch_nb.render.listing import patterns_bundle, runs_bundle
-from orch_nb.render.sections import operation_document
+from orch_nb.render.recovery import recovery_blocks
+from orch_nb.render.sections import decompose_section, operation_document
 
-__all__ = ["LATER", "VERBS", "Line"]
+__all__ = ["LATER", "VERBS", "Line", "usage"]
 
 LATER = ("pause", "resume", "import", "export", "systems", "compare")
 
@@ -57,14 +59,11 @@ class Line:
         return await found if inspect.isawaitable(found) else found
 
     def _arguments(self, verb: str, words: Sequence[str]) -> Sequence[str]:
-        usage = inspect.signature(VERBS[verb])
-        parameters = list(usage.parameters.values())[1:]
-        if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-            return words
-        needed = [p.name.upper() for p in parameters if p.default is p.empty]
-        if not len(needed) <= len(words) <= len(parameters):
-            optional = [f"[{p.name.upper()}]" for p in parameters if p.default is not p.empty]
-            raise UsageError(f"usage: %orchestrate {' '.join([verb, *needed, *optional])}")
+        parameters = _parameters(verb)
+        any_number = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        needed = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
+        if len(words) < len(needed) or (len(words) > len(parameters) and not any_number):
+            raise UsageError(f"usage: %orchestrate {usage(verb)}")
         return words
 
     # -- asking --------------------------------------------------------------------------------
@@ -154,8 +153,6 @@ class Line:
         plan = phases.checked(operation.plan, self.names)
         cell.stage.show_header(plan)
         cell.stage.show_findings(operation.analysis, operation.research, past=True)
-        from orch_nb.render.sections import decompose_section
-
         cell.stage.show_section(decompose_section(plan, document=operation.document))
         await cell.run(operation)
 
@@ -217,27 +214,44 @@ class Line:
         last = SESSION.last
         mine = last if last is not None and last.run and last.run.run_id == run_id else None
         where = mine.run.journal if mine is not None and mine.run is not None else None
-        journal = open_journal(where)
+        journal = open_journal(SESSION.memory if where == "memory" else where)
         past = phases.past_run(journal.history(run_id), journal)
         plan = phases.checked(mine.plan if mine is not None else past.plan, self.names)
         cell = Cell("", "", self.names, self.waiting)
-        cell.options.journal = where
-        cell.stage.show_header(plan, past)
+        cell.options.journal = journal
         operation = mine or Operation(plan=plan, kind="yaml", name=past.name)
-        from orch_nb.render.sections import decompose_section
 
-        cell.stage.show_section(decompose_section(plan, past))
-
-        def make(journal: Journal, watcher: Any) -> Any:
+        def make(plan: Plan, journal: Journal, watcher: Any) -> Any:
             if decision is not None:
                 journal.ask(run_id, decision)  # type: ignore[attr-defined]
-            return phases.resuming(
+            made = phases.resuming(
                 run_id, plan, journal=journal, retry=retry, namespace=self.names,
                 observers=[watcher] if watcher is not None else [],
                 interactive=cell.interactive,
             )  # fmt: skip
+            # Only now: what cannot go on is refused before anything of it is shown.
+            cell.stage.show_header(plan, past)
+            cell.stage.show_section(decompose_section(plan, past, is_open=not cell.interactive))
+            if past.status is RunStatus.RUNNING:
+                cell.stage.show("recovery", [blocks_bundle(recovery_blocks(past))])
+            return made
 
         await cell.run(operation, make)
+
+
+def _parameters(verb: str) -> list[inspect.Parameter]:
+    return list(inspect.signature(VERBS[verb]).parameters.values())[1:]
+
+
+def usage(verb: str) -> str:
+    """`retry TASK`, `report [PATH]`, `patterns [WORDS]`: a verb and what may follow it."""
+    words = [
+        p.name.upper()
+        if p.default is p.empty and p.kind is not p.VAR_POSITIONAL
+        else f"[{p.name.upper()}]"
+        for p in _parameters(verb)
+    ]
+    return " ".join([verb, *words])
 
 
 VERBS: dict[str, Callable[..., Any]] = {

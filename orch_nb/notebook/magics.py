@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from orch_nb.errors import OrchestrationError
+from orch_nb.errors import Interrupted, OrchestrationError
 from orch_nb.notebook.cell import Cell
 from orch_nb.notebook.completion import complete
-from orch_nb.notebook.lines import VERBS, Line
+from orch_nb.notebook.lines import VERBS, Line, usage
 from orch_nb.notebook.options import OPTIONS
 from orch_nb.notebook.transformer import CALL, Transformer
 from orch_nb.notebook.waiting import Blocking, OnLoop, Waiting, perform
@@ -72,9 +73,12 @@ def load(shell: InteractiveShell) -> None:
 
     async def on_loop(line: str, cell: str | None = None) -> Any:
         waiting: Waiting = OnLoop()
-        if cell is None:
-            return await Line(line, shell.user_ns, waiting, shell).perform()
-        return await Cell(line, cell, shell.user_ns, waiting).perform()
+        try:
+            if cell is None:
+                return await Line(line, shell.user_ns, waiting, shell).perform()
+            return await Cell(line, cell, shell.user_ns, waiting).perform()
+        except asyncio.CancelledError:  # Stop; a run that goes on is handled where it is followed
+            raise Interrupted("nothing was run.") from None
 
     orchestrate.__doc__ = on_loop.__doc__ = help_text()
     # IPython declares this decorated method without its own arguments.
@@ -106,7 +110,7 @@ def help_text() -> str:
         value = option.metavar or ("|".join(map(str, option.choices)) if option.choices else "")
         takes = f" {value}" if value and option.nargs != 0 else ""
         options.append(f"    {option.option_strings[0] + takes:22} {option.help}")
-    verbs = [f"    {verb:22} {(do.__doc__ or '').strip()}" for verb, do in VERBS.items()]
+    verbs = [f"    {usage(verb):22} {(do.__doc__ or '').strip()}" for verb, do in VERBS.items()]
     return _HELP.format(options="\n".join(options), verbs="\n".join(verbs))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from orch_nb.engine.ports import Journal
 from orch_nb.engine.session import LiveRun
 from orch_nb.errors import UsageError
 from orch_nb.graph.nearest import did_you_mean
@@ -13,13 +12,14 @@ __all__ = ["SESSION", "Session"]
 
 
 class Session:
-    """One a kernel. `last` is the newest operation; `live` the runs in progress, by run id."""
+    """One a kernel. `last` is the newest operation; `live` the runs in progress, by run id;
+    `memory` the journal of the last run that was kept in memory only."""
 
     def __init__(self) -> None:
         self.operations: dict[str, Operation] = {}
         self.last: Operation | None = None
         self.live: dict[str, LiveRun] = {}
-        self.journals: dict[str, Any] = {}
+        self.memory: Journal | None = None
 
     def remember(self, operation: Operation) -> None:
         self.last = operation

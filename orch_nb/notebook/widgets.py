@@ -110,10 +110,7 @@ class Room:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(2)
-        for widget in (*self.asks.children, *self.again.children):
-            _close(widget)
-        for widget in (self.view, self.bar, self.cancel, self.asks, self.again, self.widget):
-            widget.close()
+        _close(self.widget)
 
     # -- sending -------------------------------------------------------------------------------
 
@@ -180,7 +177,7 @@ class Room:
         elif not failed and name in self._retries:
             button = self._retries.pop(name)
             self.again.children = tuple(self._retries.values())
-            button.close()
+            _close(button)
 
     def _gate(self, name: str, prompt: str) -> ipywidgets.Widget:
         todo = self.plan[name].todo is not None
@@ -221,8 +218,12 @@ class Room:
 
 
 def _close(widget: ipywidgets.Widget) -> None:
+    """Close a widget and all that it made: its children, and the layout and style that it owns."""
     for child in getattr(widget, "children", ()):
         _close(child)
+    for part in (getattr(widget, "layout", None), getattr(widget, "style", None)):
+        if isinstance(part, ipywidgets.Widget):
+            part.close()
     widget.close()
 
 
