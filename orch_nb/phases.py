@@ -20,7 +20,6 @@ from orch_nb.engine.journal import open_journal
 from orch_nb.engine.ports import Executor, Journal, Observer
 from orch_nb.engine.session import LiveRun, refuse_nested, run_sync
 from orch_nb.errors import PlanError, RunExists, UsageError
-from orch_nb.graph.validate import check
 from orch_nb.model.event import Event, RunOptions
 from orch_nb.model.plan import Plan
 from orch_nb.model.run import Run, replay
@@ -158,9 +157,6 @@ def checked(plan: Plan, namespace: Mapping[str, Any] | None = None) -> Plan:
     """`plan` with its names resolved to callables. Raises PlanError with all that is wrong."""
     from orch_nb.planners.binding import bind
 
-    problems = check(plan)
-    if problems:
-        raise PlanError(problems)
     return bind(plan, namespace or {})
 
 

@@ -72,11 +72,12 @@ def check(plan: Plan, lines: Lines | None = None) -> list[Problem]:
     distinct = _ids(plan, found)
     for task in plan.tasks:
         _fields(task, found)
+    every = plan.tasks
     if len(distinct) < len(plan.tasks):
         plan = Plan(goal=plan.goal, tasks=distinct, criteria=plan.criteria)
     known = plan.by_id
     sound_parents = _parents(plan, found)
-    bad_needs = _needs(plan, sound_parents, found)
+    bad_needs = _needs(every, known, sound_parents, found)
     _criteria(plan, known, found)
     _cycles(plan, sound_parents, bad_needs, found)
     return found.problems
@@ -168,11 +169,15 @@ def _one(name: str | None) -> tuple[str, ...]:
     return () if name is None else (name,)
 
 
-def _needs(plan: Plan, parents: Mapping[str, str], found: _Findings) -> set[tuple[str, str]]:
+def _needs(
+    tasks: tuple[Task, ...],
+    known: Mapping[str, Task],
+    parents: Mapping[str, str],
+    found: _Findings,
+) -> set[tuple[str, str]]:
     """Reports needs that cannot be; returns those (task, need) that cycles must not count again."""
-    known = plan.by_id
     bad: set[tuple[str, str]] = set()
-    for task in plan.tasks:
+    for task in tasks:
         for need in task.needs or ():
             keys = (f"needs.{need}", "needs", "run")
             if not isinstance(need, str):

@@ -27,8 +27,10 @@ __all__ = ["arguments", "bind", "resolve", "unsupplied"]
 
 def bind(plan: Plan, namespace: Mapping[str, Any]) -> Plan:
     """The plan with every `run` a callable. Raises PlanError with all that is wrong with it."""
-    bound, problems = resolve(plan, namespace)
-    if not problems:
+    faults = check(plan)
+    bound, unknown = resolve(plan, namespace, imports=not faults)
+    problems = faults + unknown
+    if not problems:  # callables bring needs of their own
         problems = check(bound) + arguments(bound)
     if problems:
         raise PlanError(problems)
