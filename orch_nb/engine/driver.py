@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from orch_nb.engine import holder
@@ -89,6 +90,9 @@ class Driver:
         self._timers: dict[AttemptKey | str, Timer] = {}
         self._stopping: dict[AttemptKey, str] = {}
         self._live: set[AttemptKey] = set()
+        self._thread = threading.get_ident()
+        self._uncommitted: dict[AttemptKey, threading.Event] = {}
+        self._held = bool(history)
 
     # -- the run -------------------------------------------------------------------------------
 
@@ -105,9 +109,12 @@ class Driver:
         finally:
             for timer in self._timers.values():
                 timer.cancel()
-            self._flush_logs()
             self.executor.stop()
-            self.journal.release(self.run_id)
+            try:
+                self._flush_logs()
+            finally:
+                if self._held:  # not a run of that name which somebody else works on
+                    self.journal.release(self.run_id)
         return self.snapshot()
 
     def _begin(self) -> None:
@@ -117,6 +124,7 @@ class Driver:
                 at=now, run_id=self.run_id, plan=self.plan, name=self.name, options=self.options
             )
             self.journal.create(self.run_id, first, self.plan.hash)
+            self._held = True
             self.state.apply(first)
             self._notify([first])
             self._turn(self._scheduler.handle(first))
@@ -132,10 +140,15 @@ class Driver:
             if pid is not None:
                 holder.kill_group(*pid)
             again.append(ev.AttemptLost(at=now, task=task, attempt=attempt))
-        again += self._unkept(now)
+        going_on = [task.task for task in self.state.tasks.values() if not task.status.ended]
+        again += [
+            ev.RetryRequested(at=now, task=task, by="its result was not kept", reset=(task,))
+            for task in self._unkept(going_on)
+        ]
         again.append(ev.RunResumed(at=now, options=self.options))
         if self._retry is not None:
-            again.append(self._retry_event(self._retry, now))
+            retry = self._retry_event(self._retry, now)
+            again += [retry] if retry is not None else []
         if cancelling:
             again.append(ev.CancelRequested(at=now))
         for request in self.journal.take_requests(self.run_id):
@@ -147,18 +160,16 @@ class Driver:
             if state.status is Status.BACKING_OFF and state.until is not None:
                 self._arm(state.task, state.until)
 
-    def _unkept(self, now: float) -> list[ev.Event]:
-        """Successes whose results were not kept and are still needed: their tasks run again."""
-        again: dict[str, ev.Event] = {}
-        tasks = self.state.tasks
-        stack = [task.task for task in tasks.values() if not task.status.ended]
+    def _unkept(self, going_on: Iterable[str]) -> tuple[str, ...]:
+        """Successes whose results were not kept and are needed by what goes on: they run again."""
+        again: dict[str, None] = {}
+        stack = list(going_on)
         while stack:
             for need in self._edges[stack.pop()]:
-                result = tasks[need].result if tasks[need].status is Status.SUCCEEDED else None
-                if result is not None and result.format == "unstored" and need not in again:
-                    again[need] = ev.RetryRequested(at=now, task=need, by="its result was not kept")
+                if need not in again and self._results.lost(need):
+                    again[need] = None
                     stack.append(need)
-        return list(again.values())
+        return tuple(again)
 
     def _turn(self, happened: Sequence[Any] = ()) -> None:
         """Handle `happened` and all that follows from it, commit it, then act on it."""
@@ -186,14 +197,17 @@ class Driver:
 
     def _act(self, batch: Sequence[ev.Event], stops: Sequence[Stop]) -> None:
         attempts: list[AttemptRequest] = []
+        stopped = {(stop.task, stop.attempt) for stop in stops}
         for event in batch:
             kind = type(event)
             if kind is ev.AttemptStarted:
-                request = self._request(event)  # type: ignore[arg-type]
+                request = self._request(event, stopped)  # type: ignore[arg-type]
                 if request is not None:
                     attempts.append(request)
             elif kind is ev.BackingOff:
                 self._arm(event.task, event.until)  # type: ignore[attr-defined]
+            elif kind is ev.ProcessStarted:
+                self._commit(event)  # type: ignore[arg-type]
         if batch:
             self._notify(batch)
         if attempts:
@@ -203,8 +217,15 @@ class Driver:
         if batch and isinstance(batch[-1], ev.RunEnded) and not self._done.done():
             self._done.set_result(None)
 
-    def _request(self, event: ev.AttemptStarted) -> AttemptRequest | None:
+    def _request(
+        self, event: ev.AttemptStarted, stopped: Collection[AttemptKey]
+    ) -> AttemptRequest | None:
         task, key = self.plan[event.task], (event.task, event.attempt)
+        if key in stopped:  # cancelled in the turn of its start: it must not begin at all
+            self._live.add(key)
+            self._stopping[key] = "cancelled"
+            self.report([Outcome(key, event.at, event.at, cancelled=True)])
+            return None
         args: tuple[Any, ...] = ()
         kwargs: dict[str, Any] = {}
         if task.run is not None:
@@ -303,6 +324,9 @@ class Driver:
     # -- timers and the inbox ------------------------------------------------------------------
 
     def _arm(self, task: str, until: float) -> None:
+        if task in self._timers:  # of a wait that was cancelled
+            self._timers[task].cancel()
+
         def elapsed() -> None:
             self._timers.pop(task, None)
             self._put(Elapsed(self._clock.now(), task))
@@ -378,7 +402,19 @@ class Driver:
             created = holder.born(pid)
         except holder.Gone:
             return  # it has ended already: nothing is left to be killed
-        self._put(ev.ProcessStarted(at=now, task=task, attempt=attempt, pid=pid, created=created))
+        event = ev.ProcessStarted(at=now, task=task, attempt=attempt, pid=pid, created=created)
+        if threading.get_ident() == self._thread:  # nobody else could commit it
+            self._put(event)
+            return
+        committed = self._uncommitted[task, attempt] = threading.Event()
+        self._put(event)
+        while not committed.wait(_POLL_S) and not self._done.done():
+            pass
+
+    def _commit(self, event: ev.ProcessStarted) -> None:
+        waiter = self._uncommitted.pop((event.task, event.attempt), None)
+        if waiter is not None:
+            waiter.set()
 
     def _notify(self, events: Sequence[ev.Event]) -> None:
         for observer in list(self.observers):
@@ -395,7 +431,8 @@ class Driver:
 
     def cancel(self, task: str | None = None, by: str = "") -> None:
         """Cancel a task, or (None) the run."""
-        self._put(lambda: ev.CancelRequested(at=self._clock.now(), task=task, by=by))
+        if task is None or task in self.plan:
+            self._put(lambda: ev.CancelRequested(at=self._clock.now(), task=task, by=by))
 
     def approve(self, task: str, by: str = "", note: str = "") -> None:
         """Approve a gate that waits, or tick a todo item."""
@@ -422,6 +459,7 @@ class Driver:
         if state is None or not state.status.ended or state.status is Status.SUCCEEDED:
             return None
         reset = self._scheduler.reset_by_retry(task)
+        reset += self._unkept(reset)
         return ev.RetryRequested(at=at, task=task, by=by, reset=reset)
 
     def _take(self, request: Request) -> None:

@@ -16,10 +16,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from orch_nb.engine import holder, results
 from orch_nb.engine.ports import Blob, Journal, Request, RunRow
@@ -78,6 +81,7 @@ class SqliteJournal:
         self.path = str(path)
         self._seq: dict[str, int] = {}
         self._logged: dict[tuple[str, str], int] = {}
+        self._lock = threading.RLock()  # one connection has one transaction at a time
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(
@@ -114,13 +118,15 @@ class SqliteJournal:
     @contextlib.contextmanager
     def _transaction(self, mode: str = "") -> Iterator[sqlite3.Connection]:
         try:
-            self._db.execute(f"BEGIN {mode}")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+            with self._lock:
+                self._db.execute(f"BEGIN {mode}")
+                try:
+                    yield self._db
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    if self._db.in_transaction:  # SQLite ends it itself where the disk is full
+                        self._db.execute("ROLLBACK")
+                    raise
         except sqlite3.Error as error:
             raise self._fault(error) from None
 
@@ -199,7 +205,13 @@ class SqliteJournal:
         rows = self._read("SELECT body FROM event WHERE run_id=? ORDER BY seq", run_id)
         if not rows:
             raise self._unknown(run_id)
-        return [decode_event(body) for (body,) in rows]
+        try:
+            return [decode_event(body) for (body,) in rows]
+        except msgspec.DecodeError as error:
+            raise JournalError(
+                f"The journal {self.path} holds an event of run `{run_id}` that cannot be read: "
+                f"{error}. It is damaged, or was written by a newer orch_nb."
+            ) from None
 
     def _unknown(self, run_id: str) -> RunNotFound:
         known = [row[0] for row in self._read("SELECT run_id FROM run ORDER BY started DESC")][:5]

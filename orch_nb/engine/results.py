@@ -27,6 +27,7 @@ _PREVIEW = 240
 _SHORT = reprlib.Repr()  # bounded at every level: the repr of a million rows would take seconds
 _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = _SHORT.maxset = 12
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = _PREVIEW
+_BITS = 1024
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -34,18 +35,20 @@ def preview(value: Any) -> str:
     """A short text of any value, for people. A `__repr__` that raises is told, not hidden."""
     if value is None:
         return ""
-    shape = getattr(value, "shape", None)
-    if isinstance(shape, tuple) and hasattr(value, "columns"):
-        columns = ", ".join(str(name) for name in list(value.columns)[:12])
-        return _bounded(f"{type(value).__name__} {shape[0]} × {shape[1]}: {columns}")
     try:
+        shape = getattr(value, "shape", None)
+        if isinstance(shape, tuple) and len(shape) == 2 and hasattr(value, "columns"):
+            columns = ", ".join(str(name) for name in list(value.columns)[:12])
+            return _bounded(f"{type(value).__name__} {shape[0]} × {shape[1]}: {columns}")
         return _bounded(value if isinstance(value, str) else _SHORT.repr(value))
     except Exception as error:  # noqa: BLE001
         return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
 
 
 def _bounded(text: str) -> str:
-    head = " ".join(text[: 4 * _PREVIEW].split())
+    # File names may hold lone surrogates, which no UTF-8 can hold.
+    plain = text[: 4 * _PREVIEW].encode("utf-8", "backslashreplace").decode()
+    head = " ".join(plain.split())
     return head if len(head) <= _PREVIEW else head[: _PREVIEW - 1] + "…"
 
 
@@ -54,9 +57,9 @@ def store(value: Any) -> tuple[ResultRef, Blob | None]:
     if value is None:
         return ResultRef(), None
     shown = preview(value)
-    if _is_json(value):
-        return _kept("json", json.dumps(value).encode(), shown)
     try:
+        if _is_json(value):
+            return _kept("json", json.dumps(value).encode(), shown)
         return _kept("pickle", _pickled(value), shown)
     except Exception as error:  # noqa: BLE001  # anything may be raised by a foreign __reduce__
         reason = _bounded(f"{type(error).__name__}: {error}")
@@ -72,6 +75,8 @@ def _kept(form: str, data: bytes, shown: str) -> tuple[ResultRef, Blob]:
 def _is_json(value: Any, depth: int = 0) -> bool:
     """Whether JSON gives back the same value: exact types only, string keys, finite numbers."""
     kind = type(value)
+    if kind is int:  # Python refuses to write or read thousands of digits
+        return int.bit_length(value) < _BITS
     if kind in _PLAIN:
         return kind is not float or value - value == 0.0
     if depth > 50:
@@ -91,11 +96,15 @@ def _pickled(value: Any) -> bytes:
 
 
 def restore(ref: ResultRef, data: bytes | None) -> Any:
-    """The value again. Raises LookupError for one that was not kept."""
+    """The value again. Raises LookupError for one that was not kept, or cannot be read here."""
     if ref.format == "none":
         return None
     if ref.format == "unstored" or data is None:
         raise LookupError(f"this result was not kept: {ref.reason or 'it is not in the journal'}")
     if ref.format == "json":
         return json.loads(data)
-    return pickle.loads(data)  # noqa: S301  # written by this user's own run, see above
+    try:
+        return pickle.loads(data)  # noqa: S301  # written by this user's own run, see above
+    except Exception as error:  # a class that is gone may raise anything
+        reason = _bounded(f"{type(error).__name__}: {error}")
+        raise LookupError(f"this result cannot be read here: {reason}") from error

@@ -38,8 +38,14 @@ class Results(Mapping[str, Any]):
         blobs, self._blobs = self._blobs, []
         return blobs
 
+    def lost(self, task: str) -> bool:
+        """Whether the task succeeded with a result that neither journal nor process has."""
+        state = self._state.tasks[task]
+        unstored = state.result is not None and state.result.format == "unstored"
+        return unstored and state.status is Status.SUCCEEDED and task not in self._values
+
     def __getitem__(self, task: str) -> Any:
-        if task in self._values:
+        if task in self._values and task in self:
             return self._values[task]
         state = self._state.tasks.get(task)
         if state is None or state.status is not Status.SUCCEEDED:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextvars
+import inspect
+
 from orch_nb.engine.ports import AttemptRequest, Clock, Outcome, entered
 from orch_nb.executors.failure import failure_of
 
@@ -12,14 +15,21 @@ def call(request: AttemptRequest, clock: Clock) -> Outcome:
     """Run one attempt of a synchronous function here and now, with `current()` set.
 
     Everything it may raise becomes an outcome, `SystemExit` and `KeyboardInterrupt` too: a task
-    that calls `sys.exit` has failed, and must not take the engine along.
+    that calls `sys.exit` has failed, and must not take the engine along. What it sets of context
+    variables is gone with it: the next attempt in this thread must not find it.
     """
-    token = entered.set(request.current)
+    return contextvars.copy_context().run(_called, request, clock)
+
+
+def _called(request: AttemptRequest, clock: Clock) -> Outcome:
+    entered.set(request.current)
     started = clock.now()
     try:
         value = request.task.run(*request.args, **request.kwargs)
     except BaseException as error:  # noqa: BLE001
         return Outcome(request.key, started, clock.now(), failure=failure_of(error))
-    finally:
-        entered.reset(token)
+    if inspect.iscoroutine(value):  # nobody would ever await it
+        value.close()
+        told = TypeError(f"`{request.task.id}` gave a coroutine: write it as `async def`")
+        return Outcome(request.key, started, clock.now(), failure=failure_of(told))
     return Outcome(request.key, started, clock.now(), value)

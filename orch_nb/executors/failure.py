@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from orch_nb.model.event import Failure
 
 __all__ = ["failure_of"]
 
-_OURS = str(Path(__file__).resolve().parent.parent)
+_OURS = f"{Path(__file__).resolve().parent.parent}{os.sep}"
 _FRAMES = 20
 _MESSAGE = 4000
 
@@ -26,7 +27,12 @@ def failure_of(error: BaseException) -> Failure:
     )
     if len(message) > _MESSAGE:
         message = message[:_MESSAGE] + "…"
-    return Failure(type(error).__qualname__, message, trimmed(error), kinds)
+    return Failure(type(error).__qualname__, _plain(message), _plain(trimmed(error)), kinds)
+
+
+def _plain(text: str) -> str:
+    """Text that any journal can hold: no subclass of str, no lone surrogates of file names."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def trimmed(error: BaseException) -> str:

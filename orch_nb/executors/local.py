@@ -51,7 +51,10 @@ class LocalExecutor:
     def _choose(self, request: AttemptRequest) -> Executor:
         if request.task.sh is not None:
             return self._shell
-        if inspect.iscoroutinefunction(request.task.run):
+        function = request.task.run
+        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+            getattr(function, "__call__", None)  # noqa: B004  # an object may have an async one
+        ):
             return self._coroutines
         return self._functions
 

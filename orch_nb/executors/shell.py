@@ -29,6 +29,9 @@ __all__ = ["ShellExecutor"]
 
 _RESULT = 1_000_000  # characters of stdout that are kept as the result
 _TAIL = 2000  # characters of stderr that an error quotes
+# The command begins when its process group is journaled: what a killed kernel leaves behind is then
+# either known to the journal, or meets the end of this pipe and does nothing.
+_GATE = 'read -r _ || exit 125; exec </dev/null; exec /bin/sh -c "$1"'
 _COLOURS = ("FORCE_COLOR", "CLICOLOR_FORCE")
 _TERM_S = 2.0
 _DRAIN_S = 0.5  # how long a pipe that outlives the command is read on
@@ -84,10 +87,9 @@ class _Command:
         with self._lock:
             if self._stopped:
                 return Outcome(self.request.key, started, started, cancelled=True)
-            self._process = subprocess.Popen(  # noqa: S602  # a shell is what the task asks for
-                self.request.task.sh or "",
-                shell=True,
-                stdin=subprocess.DEVNULL,
+            self._process = subprocess.Popen(  # noqa: S603  # a shell is what the task asks for
+                ["/bin/sh", "-c", _GATE, "/bin/sh", self.request.task.sh or ""],
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd=self.request.workspace or None,
@@ -96,6 +98,9 @@ class _Command:
             )
         process = self._process
         self.request.started_process(process.pid)
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), process.stdin:  # it was stopped meanwhile
+            process.stdin.write(b"go\n")
         self._read(process)
         code = process.wait()
         ended = self._clock.now()
@@ -146,7 +151,7 @@ class _Command:
 
     def _failure(self, code: int) -> Failure:
         said = "".join(self._kept["stderr"]).strip() or self._result()[-_TAIL:]
-        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        how = f"killed by {_signal_name(-code)}" if code < 0 else f"exit code {code}"
         lines = said.splitlines()
         last = f": {lines[-1].strip()}" if lines else ""
         return Failure("ShellError", f"{how}{last}", "\n".join(lines[-30:]), ("ShellError",))
@@ -164,7 +169,8 @@ class _Command:
         self._signal(signal.SIGKILL)
 
     def kill(self) -> None:
-        self._stopped = True
+        with self._lock:
+            self._stopped = True
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
@@ -173,6 +179,13 @@ class _Command:
                 os.killpg(self._process.pid, number)
             except (ProcessLookupError, PermissionError):
                 return  # the group is gone
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # one of the real-time signals, most of which have no name
+        return f"signal {number}"
 
 
 def _environment(request: AttemptRequest) -> dict[str, str]:
