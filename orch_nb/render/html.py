@@ -101,7 +101,8 @@ def block_html(block: Block) -> str:
             return image_html(block)
         case CodeBlock(text, _, caption):
             head = f'<div style="color:{GREY};margin:4px 0 2px 0">{escape(caption)}</div>'
-            body = html.escape(bounded_lines(text))
+            # As references: a blank line would end the HTML where it stands in a Markdown file.
+            body = html.escape(bounded_lines(text)).replace("\n", "&#10;")
             style = (
                 f"{_MONO};line-height:1.4;margin:2px 0 10px 0;padding:2px 0 2px 10px;"
                 f"border-left:2px solid {GREY};overflow-x:auto;white-space:pre"
