@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import os
 import sys
 import threading
 import time
@@ -41,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, "")  # a plan's `module:function` is found here, as by `python -m`
     try:
-        return int(arguments.do(arguments))
+        code = int(arguments.do(arguments))
+        sys.stdout.flush()
     except OrchestrationError as error:
         print(f"orch-nb: {error}", file=sys.stderr)
         return 2
@@ -49,8 +51,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("orch-nb: stopped; what had succeeded is kept in the journal", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of a pipe has gone: nobody is left to be told
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor at the exit's flush
         return 1
+    except OSError as error:  # a report's folder that is not there, a disk that is full
+        print(f"orch-nb: {error}", file=sys.stderr)
+        return 2
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -269,8 +275,8 @@ def _ask(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"run {run.run_id} has no task `{task}`. {did_you_mean(task, run.plan.by_id)}"
         )
-    _can_be_asked(arguments.verb, run, task, held=row.held)
-    journal.ask(run.run_id, Request(arguments.verb, task, getpass.getuser(), arguments.note))
+    _can_be_asked(arguments.verb, run, task)
+    journal.ask(run.run_id, Request(arguments.verb, task, _user(), arguments.note))
     if row.held:
         _wait_until_taken(journal, run.run_id)
         print(f"{arguments.verb}: {task or run.run_id}")
@@ -279,14 +285,27 @@ def _ask(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _can_be_asked(verb: str, run: Run, task: str | None, *, held: bool) -> None:
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's process may belong to nobody
+        return f"user {os.getuid()}"
+
+
+def _can_be_asked(verb: str, run: Run, task: str | None) -> None:
     if verb in ("approve", "reject") and run[task or ""].status is not Status.WAITING:
         raise UsageError(
             f"`{task}` of run {run.run_id} does not wait for anybody: it is "
             f"{run[task or ''].status}"
         )
-    if verb == "cancel" and not held and run.status is not RunStatus.WAITING:
+    if run.status not in (RunStatus.RUNNING, RunStatus.WAITING):
         raise UsageError(f"run {run.run_id} is not going on: it is {run.status}")
+    if verb == "retry" and (
+        not run[task or ""].status.ended or run[task or ""].status is Status.SUCCEEDED
+    ):
+        raise UsageError(
+            f"`{task}` is {run[task or ''].status}: only a task that failed is retried"
+        )
 
 
 def _wait_until_taken(journal: SqliteJournal, run_id: str) -> None:

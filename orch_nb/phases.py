@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,7 +194,7 @@ def execute(
     return _performed(make, "execute")
 
 
-async def execute_async(
+def execute_async(
     plan: Any,
     *,
     workers: int | None = None,
@@ -206,12 +206,19 @@ async def execute_async(
     observers: Sequence[Observer] = (),
     namespace: Mapping[str, Any] | None = None,
     workspace: str | os.PathLike[str] | None = None,
-) -> Run:
-    """`execute` on the loop that is running already: async tasks share it."""
-    plan = _planned(plan, namespace if namespace is not None else _callers_globals())
-    options = run_options(workers, executor, approve, workspace)
-    make = _starting(plan, options, executor, open_journal(journal), run_id, name, observers)
-    return await make().drive()
+) -> Coroutine[Any, Any, Run]:
+    """`execute` on the loop that is running already: async tasks share it. To be awaited."""
+    # Looked up by the call: where a task awaits what this gives, the caller is asyncio.
+    names = namespace if namespace is not None else _callers_globals()
+
+    async def performed() -> Run:
+        checked_plan = _planned(plan, names)
+        options = run_options(workers, executor, approve, workspace)
+        where = open_journal(journal)
+        make = _starting(checked_plan, options, executor, where, run_id, name, observers)
+        return await make().drive()
+
+    return performed()
 
 
 def recover(
@@ -244,12 +251,16 @@ def recover(
     return make if isinstance(make, Run) else _performed(make, "recover")
 
 
-async def recover_async(run_id: str, plan: Any = None, **options: Any) -> Run:
-    """`recover` on the loop that is running already."""
+def recover_async(run_id: str, plan: Any = None, **options: Any) -> Coroutine[Any, Any, Run]:
+    """`recover` on the loop that is running already. To be awaited."""
     options.setdefault("namespace", _callers_globals())
-    options["journal"] = open_journal(options.get("journal"))
-    make = resuming(run_id, plan, **options)
-    return make if isinstance(make, Run) else await make().drive()
+
+    async def performed() -> Run:
+        options["journal"] = open_journal(options.get("journal"))
+        make = resuming(run_id, plan, **options)
+        return make if isinstance(make, Run) else await make().drive()
+
+    return performed()
 
 
 def begin(make: Callable[[], Driver]) -> LiveRun:
@@ -298,19 +309,21 @@ def resuming(
         _check_retry(state_task=retry, run=state.snapshot())
     before = state.options
     chosen = executor if executor is not None else before.executor
-    options = RunOptions(
-        workers=workers or before.workers,
-        executor=_executor_name(chosen),
+    where = _executor(chosen)
+    options = run_options(
+        workers if workers is not None else before.workers,
+        chosen,
+        tuple(dict.fromkeys((*before.approve, *_known_gates(known, approve)))),
+        workspace if workspace is not None else before.workspace,
         interactive=interactive,
-        approve=tuple(dict.fromkeys((*before.approve, *_known_gates(known, approve)))),
-        workspace=str(workspace) if workspace is not None else before.workspace,
     )
+    # Last, when nothing that was asked for can be wrong any more: a claim has to be given back.
     journal.claim(run_id)
     history = journal.history(run_id)  # another process may have gone on until the claim
 
     def make() -> Driver:
         return Driver(
-            known, run_id=run_id, journal=journal, executor=_executor(chosen), options=options,
+            known, run_id=run_id, journal=journal, executor=where, options=options,
             name=state.name, observers=observers, history=history, retry=retry,
         )  # fmt: skip
 
@@ -462,7 +475,11 @@ def _starting(
 ) -> Callable[[], Driver]:
     _known_gates(plan, options.approve)
     where = _executor(executor)
-    chosen = run_id if run_id is not None else free_run_id(journal, name or plan.goal)
+
+    def next_id() -> str:
+        return free_run_id(journal, name or plan.goal)
+
+    chosen = run_id if run_id is not None else next_id()
     if run_id is not None and any(row.run_id == run_id for row in journal.runs()):
         raise RunExists(
             f"The journal {journal.path} has a run `{run_id}` already. "
@@ -472,7 +489,7 @@ def _starting(
     def make() -> Driver:
         return Driver(
             plan, run_id=chosen, journal=journal, executor=where, options=options, name=name,
-            observers=observers,
+            observers=observers, next_id=None if run_id is not None else next_id,
         )  # fmt: skip
 
     return make

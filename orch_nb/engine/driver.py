@@ -41,6 +41,7 @@ from orch_nb.engine.ports import (
 )
 from orch_nb.engine.results_view import Results
 from orch_nb.engine.scheduler import Elapsed, Scheduler, Stop
+from orch_nb.errors import RunExists
 from orch_nb.graph import topology
 from orch_nb.model import event as ev
 from orch_nb.model.plan import Plan
@@ -72,12 +73,13 @@ class Driver:
         clock: Clock | None = None,
         history: Sequence[ev.Event] = (),
         retry: str | None = None,
+        next_id: Callable[[], str] | None = None,
     ) -> None:
         self.plan, self.run_id, self.name = plan, run_id, name
         self.journal, self.executor, self.options = journal, executor, options
         self.observers = list(observers)
         self.state = RunState()
-        self._history, self._retry = history, retry
+        self._history, self._retry, self._next_id = history, retry, next_id
         self._loop = asyncio.get_running_loop()
         self._clock: Clock = clock if clock is not None else SystemClock()
         self._scheduler = Scheduler(plan)
@@ -120,11 +122,7 @@ class Driver:
     def _begin(self) -> None:
         now = self._clock.now()
         if not self._history:
-            first = ev.RunStarted(
-                at=now, run_id=self.run_id, plan=self.plan, name=self.name, options=self.options
-            )
-            self.journal.create(self.run_id, first, self.plan.hash)
-            self._held = True
+            first = self._created(now)
             self.state.apply(first)
             self._notify([first])
             self._turn(self._scheduler.handle(first))
@@ -159,6 +157,23 @@ class Driver:
         for state in self.state.tasks.values():
             if state.status is Status.BACKING_OFF and state.until is not None:
                 self._arm(state.task, state.until)
+
+    def _created(self, now: float) -> ev.RunStarted:
+        """The run's first event, committed; under another id where one that nobody asked for by
+        name was taken by another process meanwhile."""
+        while True:
+            first = ev.RunStarted(
+                at=now, run_id=self.run_id, plan=self.plan, name=self.name, options=self.options
+            )
+            try:
+                self.journal.create(self.run_id, first, self.plan.hash)
+            except RunExists:
+                if self._next_id is None:
+                    raise
+                self.run_id = self._next_id()
+                continue
+            self._held = True
+            return first
 
     def _unkept(self, going_on: Iterable[str]) -> tuple[str, ...]:
         """Successes whose results were not kept and are needed by what goes on: they run again."""

@@ -20,6 +20,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from orch_nb.engine.driver import Driver
+from orch_nb.engine.ports import entered
 from orch_nb.errors import NestedLoopError
 from orch_nb.model.run import Run
 
@@ -48,7 +49,7 @@ def allow_nested() -> None:
 
 
 def _on_engine_loop() -> bool:
-    if not getattr(_here, "engine", False):
+    if not getattr(_here, "engine", False) and entered.get() is None:
         return False
     with contextlib.suppress(RuntimeError):
         asyncio.get_running_loop()
