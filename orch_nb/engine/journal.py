@@ -41,6 +41,7 @@ __all__ = ["DEFAULT_PATH", "MemoryJournal", "SqliteJournal", "open_journal"]
 
 DEFAULT_PATH = Path(".orch_nb") / "journal.db"
 VERSION = 1
+_BUSY_S = 10.0  # how long another process's write is waited for
 _LOG_LIMIT = 2_000_000  # characters of output kept per task and run
 
 _SCHEMA = """
@@ -85,7 +86,7 @@ class SqliteJournal:
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(
-                path, timeout=10, isolation_level=None, check_same_thread=False
+                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
             )
             self._open(durability)
         except (sqlite3.Error, OSError) as error:
@@ -98,12 +99,25 @@ class SqliteJournal:
                 f"The journal {self.path} was written by a newer orch_nb (its format is {version}, "
                 f"this one reads {VERSION}). Upgrade orch_nb, or use another file: --journal PATH."
             )
-        self._db.execute("PRAGMA journal_mode=WAL")
+        self._enter_wal()
         level = "FULL" if durability == "power" else "NORMAL"
         self._db.execute(f"PRAGMA synchronous={level}")
         if version == 0:
             self._db.executescript(_SCHEMA)
             self._db.execute(f"PRAGMA user_version={VERSION}")
+
+    def _enter_wal(self) -> None:
+        """Several processes may make a journal at once, and for this SQLite does not wait."""
+        until = time.monotonic() + _BUSY_S
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def _fault(self, error: Exception) -> JournalError:
         text = str(error)
@@ -111,6 +125,8 @@ class SqliteJournal:
             way = "It is damaged: move it away (a new one is made), or restore a copy."
         elif "full" in text or getattr(error, "errno", None) == 28:
             way = "The disk is full: free some room, then recover the run."
+        elif "locked" in text:
+            way = "Another process is writing to it all the time: end that, or use another file."
         else:
             way = 'Use a folder that can be written (--journal PATH), or journal="memory".'
         return JournalError(f"The journal {self.path} cannot be used: {text}. {way}")
@@ -233,14 +249,9 @@ class SqliteJournal:
         and a last line says so."""
         rows = []
         for task, attempt, stream, text in lines:
-            written = self._logged.get((run_id, task), 0)
-            if written > _LOG_LIMIT:
-                continue
-            self._logged[run_id, task] = written + len(text)
-            kept = text
-            if written + len(text) > _LOG_LIMIT:
-                kept = text[: _LOG_LIMIT - written] + "\n… (more output was not kept)\n"
-            rows.append((run_id, task, attempt, stream, kept))
+            kept = _within(self._logged, (run_id, task), text)
+            if kept:
+                rows.append((run_id, task, attempt, stream, kept))
         with self._transaction() as db:
             db.executemany(
                 "INSERT INTO log(run_id, task, attempt, stream, text) VALUES(?,?,?,?,?)", rows
@@ -294,6 +305,17 @@ class SqliteJournal:
         self._db.close()
 
 
+def _within(logged: dict[tuple[str, str], int], task: tuple[str, str], text: str) -> str:
+    """What of `text` is kept, given how many characters of the task's output were."""
+    written = logged.get(task, 0)
+    logged[task] = written + len(text)
+    if written > _LOG_LIMIT:
+        return ""
+    if written + len(text) > _LOG_LIMIT:
+        return text[: _LOG_LIMIT - written] + "\n… (more output was not kept)\n"
+    return text
+
+
 class MemoryJournal:
     """A journal that is gone with the process: for tests and throwaway runs. Same interface."""
 
@@ -304,6 +326,7 @@ class MemoryJournal:
         self._rows: dict[str, RunRow] = {}
         self._values: dict[str, Any] = {}
         self._logs: dict[tuple[str, str], list[str]] = {}
+        self._logged: dict[tuple[str, str], int] = {}
         self._requests: dict[str, list[Request]] = {}
         self._held: set[str] = set()
 
@@ -347,7 +370,8 @@ class MemoryJournal:
 
     def write_log(self, run_id: str, lines: Sequence[tuple[str, int, str, str]]) -> None:
         for task, _, _, text in lines:
-            self._logs.setdefault((run_id, task), []).append(text)
+            kept = _within(self._logged, (run_id, task), text)
+            self._logs.setdefault((run_id, task), []).append(kept)
 
     def read_log(self, run_id: str, task: str) -> str:
         return "".join(self._logs.get((run_id, task), ()))

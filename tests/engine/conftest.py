@@ -1,4 +1,4 @@
-"""A driver without a loop, a clock or a journal: turns of the scheduler and the fold, and their laws."""
+"""A driver without a loop, a clock or a journal: turns of scheduler and fold, and their laws."""
 
 from __future__ import annotations
 

@@ -25,7 +25,9 @@ def plans(draw, gates: bool = False, most: int = 9):
     tasks = []
     for n in range(draw(st.integers(1, most))):
         needs = draw(st.sets(st.sampled_from(range(n)), max_size=3)) if n else set()
-        kind = draw(st.sampled_from(["run", "run", "run", "milestone", "gate"][: 5 if gates else 4]))
+        kind = draw(
+            st.sampled_from(["run", "run", "run", "milestone", "gate"][: 5 if gates else 4])
+        )
         tasks.append(
             Task(
                 id=f"t{n}",
