@@ -95,6 +95,8 @@ class Driver:
         self._thread = threading.get_ident()
         self._uncommitted: dict[AttemptKey, threading.Event] = {}
         self._held = bool(history)
+        #: Set once the run is in the journal: from then on a snapshot tells of it.
+        self.begun = threading.Event()
 
     # -- the run -------------------------------------------------------------------------------
 
@@ -124,6 +126,7 @@ class Driver:
         if not self._history:
             first = self._created(now)
             self.state.apply(first)
+            self.begun.set()
             self._notify([first])
             self._turn(self._scheduler.handle(first))
             return
@@ -131,6 +134,7 @@ class Driver:
             self.state.apply(event)
             self._scheduler.observe(event)
         self.state.plan = self.plan
+        self.begun.set()
         cancelling = self.state.cancelling and self.state.status == RunStatus.RUNNING
         again: list[Any] = []
         for task, attempt in self._scheduler.in_flight():

@@ -118,7 +118,10 @@ class LiveRun:
 
     @classmethod
     def start(cls, make: Callable[[], Driver]) -> LiveRun:
-        """Make a driver on a new loop and drive it. Raises what `make` raises."""
+        """Make a driver on a new loop and drive it; returns when the run is in the journal.
+
+        Raises what `make` raises, and what keeps the run from beginning (RunExists, JournalError).
+        """
         live = cls()
 
         async def main() -> None:
@@ -139,7 +142,10 @@ class LiveRun:
 
         _in_thread(work, "orch_nb-engine")
         live._ready.wait()
-        if not hasattr(live, "driver") and live.done.wait(5) and live._error is not None:
+        while hasattr(live, "driver") and not live.driver.begun.wait(0.02):
+            if live.done.is_set():
+                break
+        if live._error is not None:
             raise live._error
         return live
 
