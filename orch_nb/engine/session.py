@@ -125,10 +125,8 @@ class LiveRun:
         live = cls()
 
         async def main() -> None:
-            try:
-                live.driver = make()
-            finally:
-                live._ready.set()
+            live.driver = make()
+            live._ready.set()
             live._run = await live.driver.drive()
 
         def work() -> None:
@@ -137,8 +135,8 @@ class LiveRun:
             except BaseException as error:  # noqa: BLE001  # told to whom asks for the result
                 live._error = error
             finally:
-                live._ready.set()
                 live.done.set()
+                live._ready.set()
 
         _in_thread(work, "orch_nb-engine")
         live._ready.wait()
