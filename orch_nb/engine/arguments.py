@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orch_nb.model.plan import parameters
+from orch_nb.model.plan import Parameters, parameters
 from orch_nb.model.task import Task
 
 __all__ = ["arguments"]
@@ -23,29 +23,36 @@ def arguments(
     Raises LookupError naming a result that cannot be had (it was not kept across processes).
     """
     taken = parameters(task.run)
-    positional: list[Any] = []
     named: dict[str, Any] = {}
     for name in taken.names:
         if name in task.with_:
-            value = task.with_[name]
+            named[name] = task.with_[name]
         elif name in needs:
-            value = results[name]
+            named[name] = results[name]
         elif name in params:
-            value = params[name]
-        else:
-            continue  # a default, or a TypeError of Python's own that names it
-        if name in taken.positional_only:
-            positional.append(value)
-        else:
-            named[name] = value
-    if taken.var_positional:
-        if not positional and taken.required and any(n in named for n in taken.names):
-            # f(a, *upstream): what stands before the star must be passed by position too.
-            positional = [named.pop(name) for name in taken.names if name in named]
-        spent = set(taken.names)
-        positional += [results[name] for name in needs if name not in spent]
+            named[name] = params[name]
+    positional, whole = _by_position(taken, named)
+    others = [name for name in needs if name not in taken.names]
+    if taken.var_positional and whole:
+        positional += [results[name] for name in others]
     if taken.var_keyword:
-        rest = {name: value for name, value in task.with_.items() if name not in named}
-        named |= {name: results[name] for name in needs if name not in taken.names}
-        named |= rest
+        named |= {name: results[name] for name in others}
+        named |= {name: value for name, value in task.with_.items() if name not in taken.names}
     return tuple(positional), named
+
+
+def _by_position(taken: Parameters, named: dict[str, Any]) -> tuple[list[Any], bool]:
+    """Takes out of `named` what cannot come by name: in f(a, b=1, *upstream) all before the star.
+
+    A default keeps its place, lest what follows slips into it. False if a place stays empty: then
+    nothing may follow, and Python's own TypeError names it.
+    """
+    places = taken.positional_only
+    if taken.var_positional:
+        places = tuple(name for name in taken.names if name not in taken.keyword_only)
+    positional: list[Any] = []
+    for name in places:
+        if name not in named and name not in taken.defaults:
+            return positional, False
+        positional.append(named.pop(name) if name in named else taken.defaults[name])
+    return positional, True

@@ -44,6 +44,8 @@ class Parameters(msgspec.Struct, frozen=True):
     var_positional: bool = False
     var_keyword: bool = False
     positional_only: tuple[str, ...] = ()
+    keyword_only: tuple[str, ...] = ()
+    defaults: dict[str, Any] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -59,6 +61,8 @@ def _parameters(function: Callable[..., Any]) -> Parameters:
     required: list[str] = []
     optional: list[str] = []
     positional_only: list[str] = []
+    keyword_only: list[str] = []
+    defaults: dict[str, Any] = {}
     var_positional = var_keyword = False
     for name, parameter in signature.parameters.items():
         if parameter.kind is parameter.VAR_POSITIONAL:
@@ -68,10 +72,17 @@ def _parameters(function: Callable[..., Any]) -> Parameters:
         else:
             if parameter.kind is parameter.POSITIONAL_ONLY:
                 positional_only.append(name)
-            (required if parameter.default is parameter.empty else optional).append(name)
+            elif parameter.kind is parameter.KEYWORD_ONLY:
+                keyword_only.append(name)
+            if parameter.default is parameter.empty:
+                required.append(name)
+            else:
+                optional.append(name)
+                defaults[name] = parameter.default
     return Parameters(
-        tuple(required), tuple(optional), var_positional, var_keyword, tuple(positional_only)
-    )
+        tuple(required), tuple(optional), var_positional, var_keyword, tuple(positional_only),
+        tuple(keyword_only), defaults,
+    )  # fmt: skip
 
 
 def parameters(function: Callable[..., Any]) -> Parameters:
