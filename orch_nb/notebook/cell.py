@@ -11,6 +11,7 @@ parse the line ─► which body is it? ─► ANALYZE ─► RESEARCH ─► DE
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
 from orch_nb.model.run import Run
 from orch_nb.notebook.display import body_filename, show_only_frames_of, watched
-from orch_nb.notebook.following import Progress, Stage, Stopped, account, follow
+from orch_nb.notebook.following import Progress, Stage, Stopped, account, begun, follow, stop
 from orch_nb.notebook.options import parse_cell_line
 from orch_nb.notebook.session import SESSION
 from orch_nb.notebook.waiting import Waiting
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orch_nb.engine.driver import Driver
-    from orch_nb.engine.session import LiveRun
 
 __all__ = ["Cell"]
 
@@ -98,20 +98,19 @@ class Cell:
             self._finish(operation, make)
             return
         SESSION.live[live.driver.run_id] = live
-        await self._begun(live)
-        self.stage.show_header(operation.plan, live.snapshot())
         if room is not None:
-            self.stage.show_widget("EXECUTE", room.widget)
             room.attach(live)
-        self._keep(replace(operation, run=live.snapshot()))
         if self.options.detach:
+            self._show_room(room)
             self._detach(operation, live, room)
             return
         try:
-            run = await follow(live, self.stage, self.waiting, progress)
-        except Stopped as stopped:
-            self._finish(operation, stopped.run)
-            raise
+            self._show_room(room)
+            run = await follow(live, self.stage, self.waiting, self._kept(operation), progress)
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            run = stop(live)
+            self._finish(operation, run)
+            raise Stopped(run) from None
         finally:
             if room is not None:
                 room.close()
@@ -190,11 +189,13 @@ class Cell:
             observers=observers,
         )  # fmt: skip
 
-    async def _begun(self, live: LiveRun) -> None:
-        """Until the run's first event is there, so that what is shown of it has a name and a time;
-        what cannot begin at all is told by whoever waits for its end."""
-        while not live.driver.state.tasks and not live.done.is_set():
-            await self.waiting.pause(0.005)
+    def _show_room(self, room: Any) -> None:
+        if room is not None:
+            self.stage.show_widget("EXECUTE", room.widget)
+
+    def _kept(self, operation: Operation) -> Callable[[Run], None]:
+        """What is done as soon as a run is under way: `_orch` holds it, as it then stands."""
+        return lambda run: self._keep(replace(operation, run=run))
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -206,6 +207,10 @@ class Cell:
     def _detach(self, operation: Operation, live: Any, room: Any) -> None:
         """Freeze the stage when the run ends, from a thread: the cell itself returns now."""
         import contextvars
+
+        begun(live)
+        self.stage.show_header(operation.plan, live.snapshot())
+        self._keep(replace(operation, run=live.snapshot()))
 
         def freeze() -> None:
             live.done.wait()

@@ -14,12 +14,14 @@ from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
+from orch_nb.errors import PlanError
 from orch_nb.model.run import Run
 from orch_nb.model.status import Status
 from orch_nb.model.task import TriggerRule
 from orch_nb.notebook.lines import VERBS
 from orch_nb.notebook.options import OPTIONS, option_names
 from orch_nb.notebook.session import SESSION
+from orch_nb.planners.body import body_kind
 
 __all__ = ["KEYS", "complete"]
 
@@ -27,6 +29,10 @@ __all__ = ["KEYS", "complete"]
 KEYS = (
     "approval", "description", "estimate", "needs", "outputs", "owner", "required", "retry", "run",
     "sh", "subtasks", "timeout", "title", "todo", "trigger", "with",
+)  # fmt: skip
+_RETRY = (
+    "backoff_coefficient", "initial_interval", "jitter", "maximum_attempts", "maximum_interval",
+    "non_retryable",
 )  # fmt: skip
 _TOP = ("criteria", "defaults", "goal", "params", "stories", "tasks")
 
@@ -38,12 +44,13 @@ def complete(context: CompletionContext) -> dict[str, Any]:
     lines = text.split("\n")
     before = lines[context.cursor_line][: _column(context)]
     if text.startswith("%%orchestrate"):
-        found = _options(before) if context.cursor_line == 0 else _body(before, text)
+        above = "\n".join(lines[: context.cursor_line])
+        found = _options(before) if context.cursor_line == 0 else _body(before, above, text)
     elif before.lstrip().startswith("%orchestrate"):
         found = _line(before.lstrip())
     else:
         return {"completions": []}
-    word = re.search(r"[^\s,\[\]{}\"']*$", before)
+    word = re.search(r"[^\s,()=\[\]{}\"']*$", before)
     token = word[0] if word else ""
     matches = [SimpleCompletion(text=one, type="keyword") for one in found if one.startswith(token)]
     return {
@@ -107,12 +114,17 @@ def _run_ids() -> list[str]:
     return [row.run_id for row in open_journal(None).runs()[:50]]
 
 
-def _body(before: str, text: str) -> Iterable[str]:
-    """In a body: task names after `needs` and under a list of it, rules after `trigger`."""
-    if re.search(r"needs\s*[:=]\s*[\[\w\s,\"'-]*$", before) or _in_needs_list(before, text):
+def _body(before: str, above: str, text: str) -> Iterable[str]:
+    """In a body: task names after `needs` and under a list of it, rules after `trigger`, and the
+    keys of a plan document; in Python, which has words of its own, also tasks as parameters."""
+    if re.search(r"needs\s*[:=]\s*[\[\w\s,\"'-]*$", before) or _in_needs_list(before, above):
         return _names(text)
     if re.search(r"trigger\s*[:=]\s*[\"']?\w*$", before):
         return [rule.value for rule in TriggerRule]
+    if _kind(text) == "python":
+        return _names(text) if re.search(r"^\s*(?:async\s+)?def\s+\w+\([^():=]*$", before) else ()
+    if re.search(r"retry\s*:\s*\{(?:[^}]*,)?\s*\w*$", before):
+        return _RETRY
     if re.fullmatch(r"\s+\w*", before):
         return KEYS
     if re.fullmatch(r"\w+", before):
@@ -121,14 +133,21 @@ def _body(before: str, text: str) -> Iterable[str]:
     return KEYS if inline else ()
 
 
-def _in_needs_list(before: str, text: str) -> bool:
+def _kind(text: str) -> str:
+    line, _, body = text.partition("\n")
+    asked = re.search(r"--as[\s=]+(python|yaml|goal)\b", line)
+    try:
+        return body_kind(body, asked[1] if asked else None)
+    except PlanError:  # an empty body, or one too large to read
+        return "goal"
+
+
+def _in_needs_list(before: str, above: str) -> bool:
     if not re.fullmatch(r"\s*-\s*[\"']?\w*", before):
         return False
-    above = text.split("\n")
-    for line in reversed(above):
-        if line.startswith(before.rstrip()) or re.fullmatch(r"\s*-\s*\S*", line):
-            continue
-        return bool(re.search(r"needs\s*:\s*$", line))
+    for line in reversed(above.split("\n")):
+        if not re.fullmatch(r"\s*-\s*\S*\s*", line):
+            return bool(re.search(r"needs\s*:\s*$", line))
     return False
 
 

@@ -2,7 +2,8 @@
 
     Stage        the outputs of one cell, in order, each shown when its time comes:
                    header · ANALYZE · RESEARCH · DECOMPOSE · EXECUTE · INTEGRATE
-    follow       waits for a live run in steps, so that a Stop is heard, and freezes the stage
+    follow       waits for a live run in steps, so that a Stop is heard
+    stop         what a Stop does to the run
 
 The header says "running" at first and the outcome at the end; DECOMPOSE is painted anew by the run;
 EXECUTE holds the room (or a line of progress where nobody watches) and then the timeline and todo.
@@ -10,9 +11,8 @@ EXECUTE holds the room (or a line of progress where nobody watches) and then the
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orch_nb import phases
@@ -38,7 +38,7 @@ from orch_nb.render.sections import (
     research_section,
 )
 
-__all__ = ["Stage", "follow"]
+__all__ = ["Progress", "Stage", "Stopped", "account", "begun", "follow", "stop"]
 
 _STEP_S = 0.2
 _STOP_S = 10.0
@@ -89,8 +89,8 @@ class Stage:
 
 
 class Header:
-    """The header of a run in progress, told anew when its counts have changed: at most once a
-    second, and seldom enough to cost a plan of thousands of tasks less than a twentieth."""
+    """The header of a run in progress, told anew when a state has changed: at most once a second,
+    and so seldom that a plan of thousands of tasks pays less than a twentieth for it."""
 
     def __init__(self, live: LiveRun, stage: Stage) -> None:
         self._live, self._stage = live, stage
@@ -147,34 +147,46 @@ class Progress:
 
 
 async def follow(
-    live: LiveRun, stage: Stage, waiting: Waiting, progress: Progress | None = None
+    live: LiveRun,
+    stage: Stage,
+    waiting: Waiting,
+    under_way: Callable[[Run], None],
+    progress: Progress | None = None,
 ) -> Run:
-    """Wait for the end of a run. Stop or Ctrl-C cancels it and waits for that; raises Interrupted
-    with the run in `args[1]` once it is over."""
+    """Wait for the end of a run; `under_way` is told once that it has begun."""
+    begun(live)
+    under_way(live.snapshot())
     header = Header(live, stage)
-    try:
-        while not live.done.is_set():
-            await waiting.pause(_STEP_S)
-            header.tell()
-            if progress is not None:
-                progress.tell(live)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        live.cancel(by="Stop")
-        # The cell is being interrupted: another await would raise again, so this wait blocks.
-        if not live.done.wait(_STOP_S):
-            live.driver.executor.stop()
-        run = live.snapshot()
-        message = f"run {run.run_id} was cancelled. Its journal keeps what had succeeded."
-        raise Stopped(message, run) from None
+    header.tell()
+    while not live.done.is_set():
+        await waiting.pause(_STEP_S)
+        header.tell()
+        if progress is not None:
+            progress.tell(live)
     return live.finished()
 
 
-class Stopped(Interrupted):
-    """`Interrupted`, with the run as it then stood."""
+def begun(live: LiveRun) -> None:
+    """Wait, some milliseconds, for the run's first event: from then on it has a name and a time.
+    A run that cannot begin at all is told by whoever asks for its end."""
+    while not live.driver.state.tasks and not live.done.is_set():
+        time.sleep(0.002)
 
-    def __init__(self, message: str, run: Run) -> None:
-        super().__init__(message)
-        self.run = run
+
+def stop(live: LiveRun) -> Run:
+    """Cancel a run since its cell is interrupted, and wait for its end, blocking: the interrupt
+    could hit another await too."""
+    live.cancel(by="Stop")
+    if not live.done.wait(_STOP_S):
+        live.driver.executor.stop()
+    return live.snapshot()
+
+
+class Stopped(Interrupted):
+    """`Interrupted`, of a run that was under way."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(f"run {run.run_id} was cancelled. Its journal keeps what had succeeded.")
 
 
 def account(run: Run, analysis: Analysis | None, found: Research | None, workspace: str) -> Report:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -73,12 +75,10 @@ def load(shell: InteractiveShell) -> None:
 
     async def on_loop(line: str, cell: str | None = None) -> Any:
         waiting: Waiting = OnLoop()
-        try:
+        with _stop_is_told():
             if cell is None:
                 return await Line(line, shell.user_ns, waiting, shell).perform()
             return await Cell(line, cell, shell.user_ns, waiting).perform()
-        except asyncio.CancelledError:  # Stop; a run that goes on is handled where it is followed
-            raise Interrupted("nothing was run.") from None
 
     orchestrate.__doc__ = on_loop.__doc__ = help_text()
     # IPython declares this decorated method without its own arguments.
@@ -117,6 +117,19 @@ def help_text() -> str:
 def _perform(make: Any) -> Any:
     """Run the plain magic; our own errors are shown without our stack."""
     try:
-        return perform(make())
+        with _stop_is_told():
+            return perform(make())
     except OrchestrationError as error:
         raise error.with_traceback(None) from None
+
+
+@contextmanager
+def _stop_is_told() -> Iterator[None]:
+    """Stop before a run has begun is a message; one that is under way is stopped by its cell, and
+    an interrupt in the person's own code keeps its place in it."""
+    try:
+        yield
+    except (KeyboardInterrupt, asyncio.CancelledError) as error:
+        if hasattr(error, "_render_traceback_"):
+            raise
+        raise Interrupted("nothing was run.") from None

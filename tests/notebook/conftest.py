@@ -1,0 +1,226 @@
+"""A real kernel, its outputs as a frontend would hold them.
+
+    kernel.run("%%orchestrate ...")     waits for the cell's end; `Cell` has outputs and reply
+    kernel.start("...") / kernel.finish(cell)     the same in two halves, to act in between
+    kernel.click("Approve")             what a frontend sends when that button is pressed
+
+`person=True` is a frontend that answers questions (JupyterLab): live widgets, runs that wait.
+Without it the request is what nbclient sends: nobody is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+PATIENCE_S = 60
+
+
+@dataclass
+class Cell:
+    """One request: `outputs` as they would be saved, `reply` the kernel's answer."""
+
+    id: str
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    reply: dict[str, Any] = field(default_factory=dict)
+    idle: bool = False
+    seconds: float = 0.0
+
+    @property
+    def error(self) -> str:
+        """The traceback that is shown, without colours; empty if there is none."""
+        found = [one for one in self.outputs if one["output_type"] == "error"]
+        return _ANSI.sub("", "\n".join(found[0]["traceback"])) if found else ""
+
+    @property
+    def printed(self) -> str:
+        return "".join(one["text"] for one in self.outputs if one["output_type"] == "stream")
+
+    def of(self, mimetype: str) -> str:
+        """All outputs of one type, joined."""
+        return "\n".join(one["data"].get(mimetype, "") for one in self.outputs if "data" in one)
+
+    @property
+    def text(self) -> str:
+        return self.of("text/plain")
+
+    @property
+    def html(self) -> str:
+        return self.of("text/html")
+
+    @property
+    def everything(self) -> str:
+        return "\n".join([self.text, self.html, self.of("text/markdown"), self.printed, self.error])
+
+    @property
+    def types(self) -> set[str]:
+        return {name for one in self.outputs for name in one.get("data", ())}
+
+
+class Kernel:
+    """A kernel process in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.manager = KernelManager(kernel_name="python3")
+        # ipykernel warns of unencrypted sockets, which here are the loopback's
+        self.manager.start_kernel(cwd=str(folder), extra_arguments=["--IPKernelApp.log_level=50"])
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=PATIENCE_S)
+        self.cells: dict[str, Cell] = {}
+        self.comms: dict[str, dict[str, Any]] = {}  # the state of each widget
+        self._places: dict[str, list[dict[str, Any]]] = {}  # display_id -> the outputs that hold it
+        self._pid = self.manager.provisioner.process.pid
+
+    def shutdown(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+        self.manager.context.destroy(linger=0)
+
+    # -- asking --------------------------------------------------------------------------------
+
+    def run(self, code: str, *, person: bool = False, **options: Any) -> Cell:
+        return self.finish(self.start(code, person=person, **options))
+
+    def ok(self, code: str, *, person: bool = False, **options: Any) -> Cell:
+        """`run` of a cell that must not raise."""
+        cell = self.run(code, person=person, **options)
+        assert cell.reply["status"] == "ok", cell.error
+        return cell
+
+    def start(self, code: str, *, person: bool = False, **options: Any) -> Cell:
+        cell = Cell(self.client.execute(code, allow_stdin=person, **options))
+        self.cells[cell.id] = cell
+        cell.seconds = -time.monotonic()
+        return cell
+
+    def finish(self, cell: Cell, timeout: float = PATIENCE_S) -> Cell:
+        def over() -> bool:
+            return cell.idle and bool(cell.reply)
+
+        self.until(over, timeout)
+        cell.seconds += time.monotonic()
+        return cell
+
+    def value(self, expression: str) -> str:
+        """The repr of an expression in the user's namespace."""
+        cell = self.ok(f"print(repr(({expression})), end='')")
+        return cell.printed
+
+    # -- what comes back -----------------------------------------------------------------------
+
+    def until(self, ready: Callable[[], Any], timeout: float = PATIENCE_S) -> Any:
+        """Take messages until `ready()` says something; its answer."""
+        end = time.monotonic() + timeout
+        while not (found := ready()):
+            assert time.monotonic() < end, f"waited {timeout} s in vain"
+            self._take(0.05)
+        return found
+
+    def listen(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._take(0.05)
+
+    def _take(self, timeout: float) -> None:
+        with contextlib.suppress(queue.Empty):
+            self._hear(self.client.get_iopub_msg(timeout=timeout))
+        with contextlib.suppress(queue.Empty):
+            while True:
+                reply = self.client.get_shell_msg(timeout=0)
+                cell = self.cells.get(reply["parent_header"].get("msg_id", ""))
+                if cell is not None:
+                    cell.reply = reply["content"]
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        kind, content = message["msg_type"], message["content"]
+        cell = self.cells.get(message["parent_header"].get("msg_id", ""), Cell(""))
+        if kind == "status":
+            cell.idle = cell.idle or content["execution_state"] == "idle"
+        elif kind in ("stream", "error"):
+            cell.outputs.append({"output_type": kind, **content})
+        elif kind in ("display_data", "execute_result"):
+            output = {"output_type": kind, "data": content["data"]}
+            cell.outputs.append(output)
+            name = content.get("transient", {}).get("display_id")
+            if name:
+                self._places.setdefault(name, []).append(output)
+        elif kind == "update_display_data":
+            for output in self._places.get(content["transient"]["display_id"], ()):
+                output["data"] = content["data"]
+        elif kind == "clear_output":
+            cell.outputs.clear()
+        elif kind == "comm_open":
+            self.comms[content["comm_id"]] = dict(content["data"].get("state", {}))
+        elif kind == "comm_msg" and content["data"].get("method") == "update":
+            self.comms.setdefault(content["comm_id"], {}).update(content["data"]["state"])
+        elif kind == "comm_close":
+            self.comms.pop(content["comm_id"], None)
+
+    # -- a person's hands ----------------------------------------------------------------------
+
+    def button(self, text: str) -> str | None:
+        """The id of the button with that text, if it is there and can be pressed."""
+        for name, state in self.comms.items():
+            if state.get("_model_name") == "ButtonModel" and state.get("description") == text:
+                return None if state.get("disabled") else name
+        return None
+
+    def click(self, text: str) -> None:
+        """Press a button, once it is there."""
+        name = self.until(lambda: self.button(text))
+        data = {"method": "custom", "content": {"event": "click"}}
+        message = self.client.session.msg("comm_msg", {"comm_id": name, "data": data})
+        self.client.shell_channel.send(message)
+
+    def completions(self, code: str, cursor: int | None = None) -> list[str]:
+        where = len(code) if cursor is None else cursor
+        reply = self.client.complete(code, where, reply=True, timeout=PATIENCE_S)
+        return list(reply["content"]["matches"])
+
+    def kill(self) -> None:
+        """SIGKILL, as a machine that runs out of memory does."""
+        os.kill(self._pid, signal.SIGKILL)
+
+
+def new_kernel(folder: Path, *, loaded: bool = True) -> Kernel:
+    kernel = Kernel(folder)
+    if loaded:
+        kernel.ok("%load_ext orch_nb")
+    return kernel
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """A kernel that the tests of one file share, with the extension loaded."""
+    made = new_kernel(tmp_path_factory.mktemp("kernel"))
+    yield made
+    made.shutdown()
+
+
+@pytest.fixture
+def kernels(tmp_path: Path) -> Iterator[Callable[[], Kernel]]:
+    """Makes kernels of one folder, one after the other or side by side."""
+    made: list[Kernel] = []
+
+    def make(*, loaded: bool = True) -> Kernel:
+        made.append(new_kernel(tmp_path / "work", loaded=loaded))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.shutdown()

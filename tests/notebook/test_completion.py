@@ -1,0 +1,74 @@
+"""Tab, asked of the kernel as a frontend asks. `|` is the cursor."""
+
+from __future__ import annotations
+
+import pytest
+
+YAML = """%%orchestrate
+goal: g
+tasks:
+  orders: {sh: "x"}
+  refunds:
+    sh: x
+  joined:
+    """
+PYTHON = """%%orchestrate
+@task
+def orders(): ...
+@task
+def refunds(): ...
+"""
+
+
+def completed(kernel, text):
+    return kernel.completions(text.replace("|", ""), text.index("|"))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("%%orchestrate --w|\n", ["--workers", "--workspace"]),
+        ("%%orchestrate Release it --name x --fre|\n", ["--fresh"]),
+        ("%%orchestrate --as |\n", ["python", "yaml", "goal"]),
+        ("%%orchestrate --executor t|\n", ["threads"]),
+        ("%orchestrate re|", ["retry", "reject", "recover", "report"]),
+        (YAML + "needs: [or|", ["orders"]),
+        (YAML + "needs: [orders, |]", ["orders", "refunds", "joined"]),
+        (YAML + "needs: re|", ["refunds"]),
+        (YAML + "needs:\n      - |\n", ["orders", "refunds", "joined"]),
+        (YAML + "needs:\n      - orders\n      - re|\n  more: {sh: x}\n", ["refunds"]),
+        (YAML[:-5].rstrip() + ": {needs: [or|]}\n", ["orders"]),
+        (YAML + "trigger: all|", ["all_success", "all_done"]),
+        (YAML + "ne|", ["needs"]),
+        (YAML + "retry: {max|", ["maximum_attempts", "maximum_interval"]),
+        ("%%orchestrate\ncri|", ["criteria"]),
+        (PYTHON + "@task(needs=['|'])\ndef x(): ...", ["orders", "refunds", "x"]),
+        (PYTHON + "@task(trigger='one|')\ndef x(): ...", ["one_failed"]),
+        (PYTHON + "@task\ndef joined(orders, re|", ["refunds"]),
+    ],
+)
+def test_options_verbs_tasks_rules_and_keys_are_completed(kernel, text, found):
+    assert completed(kernel, text) == found
+
+
+def test_python_is_completed_as_python(kernel):
+    assert "print" in completed(kernel, PYTHON + "@task\ndef a():\n    pri|")
+    assert "return" in completed(kernel, PYTHON + "@task\ndef a():\n    re|")
+    assert "join" in completed(kernel, "%%orchestrate\nimport os\nos.path.jo|")
+
+
+def test_other_cells_are_left_alone(kernel):
+    assert "retry" not in completed(kernel, "x = 'orchestrate'\nretr|")
+
+
+def test_tasks_follow_the_verbs_that_can_act_on_them(kernel):
+    # fails ─► after     gate     fine
+    kernel.ok(
+        "%%orchestrate --no-analyze --name plan\ngoal: g\ntasks:\n"
+        '  fails: {sh: "exit 1"}\n  after: {needs: [fails]}\n  gate: {approval: "?"}\n  fine: {}\n'
+    )
+    assert completed(kernel, "%orchestrate retry |") == ["fails"]
+    assert completed(kernel, "%orchestrate approve |") == ["gate"]
+    assert completed(kernel, "%orchestrate edit |") == ["plan"]
+    assert completed(kernel, "%orchestrate status |") == ["plan-1"]
+    assert completed(kernel, "%%orchestrate --from |\n") == ["plan"]

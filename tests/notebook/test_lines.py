@@ -1,0 +1,212 @@
+"""`%orchestrate VERB`: what can be asked of runs that have ended, wait or are detached."""
+
+from __future__ import annotations
+
+import pytest
+
+# a ─► gate ─► after      flaky
+GATED = """%%orchestrate --no-analyze --name gated
+goal: Ship
+tasks:
+  a:     {sh: "echo a >> ran.txt"}
+  gate:  {approval: "Ship it?", needs: [a]}
+  after: {sh: "echo after >> ran.txt", needs: [gate]}
+"""
+
+
+@pytest.fixture
+def ran(kernel):
+    """The words that tasks have written, in order; none at first."""
+    path = kernel.folder / "ran.txt"
+    path.unlink(missing_ok=True)
+    return lambda: path.read_text().split() if path.exists() else []
+
+
+def test_a_gate_that_nobody_watches_ends_the_run_as_waiting_and_approve_goes_on(kernel, ran):
+    cell = kernel.ok(GATED)
+    assert "⏸ waiting" in cell.text
+    assert "%orchestrate approve gate" in cell.text
+    assert ran() == ["a"]
+    cell = kernel.ok("%orchestrate approve gate it is good")
+    assert "✓ succeeded" in cell.text
+    assert ran() == ["a", "after"]
+    decided = kernel.value("_orch.run['gate'].decided_by, _orch.run['gate'].note")
+    assert decided == "('%orchestrate', 'it is good')"
+
+
+def test_a_gate_that_is_rejected_keeps_what_comes_after_from_running(kernel, ran):
+    kernel.ok(GATED)
+    cell = kernel.ok("%orchestrate reject gate")
+    assert "✗ failed" in cell.text
+    assert ran() == ["a"]
+    assert kernel.value("_orch.run['after'].status.value") == "'upstream_failed'"
+
+
+def test_a_gate_that_does_not_wait_is_not_approved_again(kernel):
+    kernel.ok(GATED)
+    kernel.ok("%orchestrate approve gate")
+    error = kernel.run("%orchestrate approve gate").error
+    assert "does not wait for anybody: it is succeeded" in error
+
+
+def test_approve_with_a_wrong_name_tells_the_nearest(kernel):
+    kernel.ok(GATED)
+    error = kernel.run("%orchestrate approve gat").error
+    assert "no task `gat`. Did you mean `gate`?" in error
+
+
+def test_approve_of_the_cell_lets_a_headless_run_pass(kernel, ran):
+    kernel.ok(GATED.replace("--name gated", "--approve gate"))
+    assert ran() == ["a", "after"]
+
+
+def test_retry_runs_what_failed_and_what_it_kept_from_running_and_nothing_else(kernel, ran):
+    kernel.ok("fail = True")
+    kernel.ok(
+        "%%orchestrate g --no-analyze\n"
+        "def note(word): open('ran.txt', 'a').write(word + ' ')\n"
+        "@task\n"
+        "def first(): note('first'); return 1\n"
+        "@task\n"
+        "def shaky(first):\n"
+        "    note('shaky')\n"
+        "    if fail: raise ValueError('not yet')\n"
+        "    return first + 1\n"
+        "@task\n"
+        "def last(shaky): note('last'); return shaky + 1\n"
+        "@task\n"
+        "def aside(first): note('aside')\n"
+    )
+    assert sorted(ran()) == ["aside", "first", "shaky"]
+    kernel.ok("fail = False")
+    cell = kernel.ok("%orchestrate retry shaky")
+    assert "✓ succeeded" in cell.text
+    assert sorted(ran()) == ["aside", "first", "last", "shaky", "shaky"]
+    assert kernel.value("_orch.run.results['last']") == "3"
+
+
+def test_retry_of_a_run_that_is_kept_in_memory_works_as_well(kernel):
+    kernel.ok("fail = True")
+    kernel.ok(
+        "%%orchestrate g --no-analyze --journal memory\n@task\ndef a(): return 1 / (not fail)\n"
+    )
+    kernel.ok("fail = False")
+    kernel.ok("%orchestrate retry a")
+    assert kernel.value("_orch.run.status.value") == "'succeeded'"
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [("a", "only a task that failed is retried"), ("aa", "Did you mean `a`?")],
+)
+def test_what_cannot_be_retried_is_refused_before_anything_is_shown(kernel, task, told):
+    kernel.ok("%%orchestrate g --no-analyze\n@task\ndef a(): ...\n")
+    cell = kernel.run(f"%orchestrate retry {task}")
+    assert told in cell.error
+    assert cell.html == ""
+
+
+def test_status_shows_the_last_run_or_the_one_that_is_named(kernel):
+    kernel.ok("%%orchestrate g --no-analyze --name early\n@task\ndef a(): ...\n")
+    kernel.ok("%%orchestrate g --no-analyze --name late\n@task\ndef a(): 1 / 0\n")
+    assert "run late-1" in kernel.ok("%orchestrate status").text
+    assert "run early-1" in kernel.ok("%orchestrate status early-1").text
+    assert "RunNotFound" in kernel.run("%orchestrate status never-1").error
+
+
+def test_runs_lists_the_journal_the_newest_first(kernel):
+    kernel.ok("%%orchestrate g --no-analyze --name x\n@task\ndef a(): ...\n")
+    kernel.ok("%%orchestrate g --no-analyze --name y\n@task\ndef a(): 1 / 0\n")
+    text = kernel.ok("%orchestrate runs").text
+    assert text.index("y-1") < text.index("x-1")
+
+
+def test_open_shows_all_phases_of_the_last_operation(kernel):
+    kernel.ok("%%orchestrate Release the library\n@task\ndef a(): ...\n")
+    text = kernel.ok("%orchestrate open").text
+    for phase in ("ANALYZE", "RESEARCH", "DECOMPOSE", "EXECUTE", "INTEGRATE"):
+        assert phase in text
+
+
+def test_report_writes_html_or_markdown(kernel):
+    kernel.ok("%%orchestrate Tell it --no-analyze\n@task\ndef a(): ...\n")
+    assert "out.html" in kernel.ok("%orchestrate report out.html").printed
+    kernel.ok("%orchestrate report out.md")
+    html = (kernel.folder / "out.html").read_text(encoding="utf-8")
+    assert html.lstrip().lower().startswith("<!doctype html")
+    assert "Tell it" in html
+    assert "Tell it" in (kernel.folder / "out.md").read_text(encoding="utf-8")
+
+
+def test_patterns_are_searched_by_words(kernel):
+    text = kernel.ok("%orchestrate patterns undo steps").text
+    assert "Saga" in text
+    assert len(kernel.ok("%orchestrate patterns").text) > len(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("%orchestrate stats", "Did you mean `status`?"),
+        ("%orchestrate", "takes one of: status"),
+        ("%orchestrate retry", "usage: %orchestrate retry TASK"),
+        ("%orchestrate status a b", "usage: %orchestrate status [RUN]"),
+        ("%orchestrate approve", "usage: %orchestrate approve TASK [NOTE]"),
+        ("%orchestrate pause", "not yet supported"),
+        ("%orchestrate cancel", "No run is going on"),
+        ("%orchestrate edit nothing", "There is no plan named `nothing`"),
+        ("%orchestrate Release the library", "use %%orchestrate"),
+    ],
+)
+def test_a_wrong_line_is_a_message_with_the_way_out(kernel, line, told):
+    error = kernel.run(line).error
+    assert told in error
+    assert error.startswith("UsageError: ")
+    assert "Traceback" not in error
+
+
+def test_help_shows_examples_options_and_verbs(kernel):
+    payload = kernel.ok("%%orchestrate?").reply["payload"]
+    text = payload[0]["data"]["text/plain"]
+    for part in ("@task", "stories:", "--workers N", "retry TASK", "report [PATH]", "_orch"):
+        assert part in text
+    assert kernel.ok("%orchestrate?").reply["payload"]
+
+
+# -- drafts ----------------------------------------------------------------------------------------
+
+WORDS = "%%orchestrate --out carts\nMove the carts of this shop from Redis to Postgres.\n"
+
+
+def test_edit_turns_its_own_cell_into_the_draft_which_plans_as_it_stands(kernel):
+    kernel.ok(WORDS)
+    (payload,) = kernel.ok("%orchestrate edit carts").reply["payload"]
+    assert (payload["source"], payload["replace"]) == ("set_next_input", True)
+    assert payload["text"].startswith("%%orchestrate --from carts --name carts\ngoal: ")
+    draft = kernel.value("_orch.plan.hash")
+    line, body = payload["text"].split("\n", 1)
+    kernel.ok(f"{line} --dry-run\n{body}")
+    assert kernel.value("_orch.plan.hash") == draft
+    assert kernel.value("_orch.analysis is None") == "False", "--from keeps what was found"
+
+
+def test_run_runs_a_draft_as_it_stands(kernel):
+    kernel.ok(WORDS)
+    cell = kernel.ok("%orchestrate run carts")
+    assert "⏸ waiting" in cell.text, "its first tasks are a person's"
+    for phase in ("ANALYZE", "RESEARCH", "DECOMPOSE", "EXECUTE", "INTEGRATE"):
+        assert phase in cell.text
+
+
+def test_a_prose_cell_that_is_run_again_updates_the_draft_and_stacks_nothing(kernel):
+    first = kernel.ok(WORDS)
+    second = kernel.ok(WORDS)
+    assert len(first.outputs) == len(second.outputs)
+    assert not second.reply["payload"], "no cell is made"
+    assert kernel.value("carts.plan.hash") == kernel.value("_orch.plan.hash")
+
+
+def test_a_dry_run_can_be_run_by_name(kernel):
+    kernel.ok("%%orchestrate g --no-analyze --dry-run --name dry\n@task\ndef a(): return 7\n")
+    kernel.ok("%orchestrate run dry")
+    assert kernel.value("_orch.run.results['a'], _orch.run.run_id") == "(7, 'dry-1')"

@@ -1,0 +1,209 @@
+"""The live room, as a frontend drives it: by messages to the widgets' models."""
+
+from __future__ import annotations
+
+import pytest
+
+# slow ─► gate ─► after ◄─ shaky        item (todo)
+PLAN = """%%orchestrate Ship it --no-analyze
+import time
+tries = 0
+@task
+def slow():
+    time.sleep(0.6)
+@task
+def shaky():
+    global tries
+    tries += 1
+    if tries == 1: raise ValueError("first")
+@task(approval="Ship <b>it</b>?")
+def gate(slow): ...
+@task(todo="Look <i>twice</i>")
+def item(): ...
+@task
+def after(gate, shaky): return "shipped"
+"""
+
+CENSUS = (
+    "(len(__import__('ipywidgets').widgets.widget._instances), "
+    "sorted(t.name for t in __import__('threading').enumerate() if 'orch' in t.name))"
+)
+
+
+@pytest.fixture
+def running(kernel):
+    """Starts the plan with a person before the screen."""
+    started = []
+
+    def start(code=PLAN):
+        started.append(kernel.start(code, person=True))
+        return started[-1]
+
+    yield start
+    for cell in started:
+        kernel.finish(cell)
+
+
+def test_a_person_retries_ticks_and_approves_while_the_cell_runs(kernel, running):
+    cell = running()
+    kernel.click("Retry shaky")
+    kernel.click("Done")
+    kernel.click("Approve")
+    kernel.finish(cell)
+    assert kernel.value("_orch.run.status.value") == "'succeeded'"
+    assert kernel.value("_orch.run['shaky'].attempts[-1].number") == "2"
+    assert kernel.value("bool(_orch.run['gate'].decided_by)") == "True"
+
+
+def test_reject_and_not_done_fail_the_gate_and_keep_what_comes_after(kernel, running):
+    cell = running()
+    kernel.click("Not done")
+    kernel.click("Reject")
+    kernel.finish(cell)
+    assert kernel.value("_orch.run['gate'].status.value") == "'failed'"
+    assert kernel.value("_orch.run['after'].status.value") == "'upstream_failed'"
+
+
+def test_cancel_ends_the_run_at_once_whatever_still_sleeps(kernel, running):
+    cell = running("%%orchestrate g --no-analyze\nimport time\n@task\ndef a(): time.sleep(5)\n")
+    kernel.click("Cancel")
+    kernel.finish(cell)
+    assert cell.reply["status"] == "ok"
+    assert cell.seconds < 3
+    assert kernel.value("_orch.run.status.value") == "'cancelled'"
+    assert "⊗ cancelled" in cell.text
+
+
+def test_while_it_runs_the_header_says_so_and_counts(kernel, running):
+    cell = running()
+    kernel.until(lambda: kernel.button("Approve"))
+    kernel.until(lambda: "1 of 5 tasks succeeded so far" in cell.text)
+    header = cell.outputs[0]["data"]["text/plain"]
+    assert "▶ running" in header
+    assert "1970" not in header
+    kernel.click("Cancel")
+
+
+def test_prompts_are_text_in_the_room_too(kernel, running):
+    running()
+    kernel.until(lambda: kernel.button("Approve"))
+    labels = [s["value"] for s in kernel.comms.values() if s.get("_model_name") == "HTMLModel"]
+    assert any("Ship &lt;b&gt;it" in label for label in labels)
+    assert not any("Ship <b>" in label for label in labels)
+    kernel.click("Cancel")
+
+
+def test_a_button_that_was_pressed_is_dead_until_the_room_changes(kernel, running):
+    cell = running()
+    kernel.click("Cancel")
+    kernel.finish(cell)
+    assert kernel.button("Cancel") is None
+
+
+def test_at_the_end_no_widget_is_shown_and_none_is_left(kernel, running):
+    # Threads that a cancelled run could not stop sleep on for a while.
+    kernel.until(lambda: kernel.value(CENSUS) == "(0, [])")
+    cell = running()
+    kernel.click("Retry shaky")
+    kernel.click("Done")
+    kernel.click("Approve")
+    kernel.finish(cell)
+    assert not any("widget" in name for name in cell.types)
+    assert "image/svg+xml" not in cell.types
+    assert kernel.value(CENSUS) == "(0, [])"
+    kernel.listen(0.2)
+    assert kernel.comms == {}
+
+
+def test_a_widget_and_its_frozen_twin_never_stand_in_one_output(kernel, running):
+    cell = running()
+    kernel.until(lambda: kernel.button("Approve"))
+    (live,) = [o["data"] for o in cell.outputs if any("widget" in name for name in o["data"])]
+    assert "text/html" not in live
+    kernel.click("Cancel")
+
+
+def test_a_room_that_cannot_be_opened_leaves_no_widget_behind(kernel):
+    kernel.ok("%%orchestrate g --no-analyze\n@task\ndef a(): ...\n", person=True)
+    cell = kernel.run("%orchestrate retry a", person=True)
+    assert "only a task that failed" in cell.error
+    assert kernel.value(CENSUS) == "(0, [])"
+
+
+def test_a_headless_cell_has_no_room_and_waits_for_nobody(kernel):
+    cell = kernel.ok(PLAN.replace("--no-analyze", "--no-analyze --headless"), person=True)
+    assert kernel.comms == {}
+    assert "⏸ waiting" in cell.text
+
+
+def test_approve_in_a_line_goes_on_with_a_room_of_its_own(kernel):
+    # gate ─► second
+    kernel.ok(
+        "%%orchestrate --no-analyze --headless\ngoal: g\ntasks:\n"
+        '  gate: {approval: "first?"}\n  second: {approval: "then?", needs: [gate]}\n',
+        person=True,
+    )
+    cell = kernel.start("%orchestrate approve gate", person=True)
+    kernel.click("Approve")
+    kernel.finish(cell)
+    assert kernel.value("_orch.run.status.value") == "'succeeded'"
+
+
+def test_coroutines_of_the_person_go_on_while_a_cell_runs(kernel):
+    kernel.ok(
+        "import asyncio\nticks = 0\nasync def ticker():\n    global ticks\n"
+        "    while True:\n        ticks += 1\n        await asyncio.sleep(0.02)\n"
+        "mine = asyncio.ensure_future(ticker())"
+    )
+    kernel.ok(
+        "%%orchestrate g --no-analyze\nimport time\nbefore = ticks\n@task\n"
+        "def a():\n    time.sleep(0.5)\n    return ticks - before\n"
+    )
+    kernel.ok("mine.cancel()")
+    assert int(kernel.value("_orch.run.results['a']")) > 5
+
+
+# -- detached --------------------------------------------------------------------------------------
+
+DETACHED = """%%orchestrate Go on --no-analyze --detach
+import time
+@task
+def a():
+    time.sleep(0.5)
+    print("from a")
+@task(approval="go?")
+def gate(a): ...
+@task
+def last(gate): return 1
+"""
+
+
+def test_a_detached_cell_returns_at_once_and_is_finished_in_its_own_place(kernel):
+    cell = kernel.ok(DETACHED, person=True)
+    assert cell.seconds < 0.5
+    later = kernel.ok("print('later')")
+    assert later.printed == "later\n"
+    assert "▶ running" in kernel.ok("%orchestrate status").text
+    kernel.until(lambda: kernel.button("Approve"))
+    assert "approve: gate" in kernel.ok("%orchestrate approve gate").printed
+    kernel.until(lambda: "INTEGRATE" in cell.text)
+    assert cell.printed == "from a\n"
+    assert not any("widget" in name for name in cell.types)
+    assert kernel.value("_orch.run.results['last']") == "1"
+    assert later.printed == "later\n"
+
+
+def test_a_detached_run_is_cancelled_by_a_line(kernel):
+    cell = kernel.ok(DETACHED, person=True)
+    assert "cancelling" in kernel.ok("%orchestrate cancel").printed
+    kernel.until(lambda: "⊗ cancelled" in cell.text)
+    kernel.until(lambda: "INTEGRATE" in cell.text)
+    assert kernel.value("_orch.run.status.value") == "'cancelled'"
+
+
+def test_threads_of_a_detached_run_have_names_and_do_not_hold_up_the_process(kernel):
+    kernel.ok(DETACHED, person=True)
+    threads = kernel.value("[(t.name, t.daemon) for t in __import__('threading').enumerate()]")
+    for name in ("orch_nb-engine", "orch_nb-room", "orch_nb-detached", "orch_nb-worker"):
+        assert f"('{name}', True)" in threads
+    kernel.ok("%orchestrate cancel")
