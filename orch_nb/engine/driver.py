@@ -143,10 +143,10 @@ class Driver:
                 holder.kill_group(*pid)
             again.append(ev.AttemptLost(at=now, task=task, attempt=attempt))
         going_on = [task.task for task in self.state.tasks.values() if not task.status.ended]
-        again += [
-            ev.RetryRequested(at=now, task=task, by="its result was not kept", reset=(task,))
-            for task in self._unkept(going_on)
-        ]
+        unkept = self._unkept(going_on)
+        if unkept:  # all at once: one may need another
+            why = "its result was not kept"
+            again.append(ev.RetryRequested(at=now, task=unkept[0], by=why, reset=unkept))
         again.append(ev.RunResumed(at=now, options=self.options))
         if self._retry is not None:
             retry = self._retry_event(self._retry, now)
