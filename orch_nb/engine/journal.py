@@ -304,6 +304,12 @@ class SqliteJournal:
     def close(self) -> None:
         self._db.close()
 
+    def __del__(self) -> None:
+        # A run reads its results from here for as long as somebody holds it, so nobody can say
+        # earlier when the file is done with; from Python 3.13 on, leaving it open is a warning.
+        if hasattr(self, "_db"):
+            self._db.close()
+
 
 def _within(logged: dict[tuple[str, str], int], task: tuple[str, str], text: str) -> str:
     """What of `text` is kept, given how many characters of the task's output were."""
