@@ -102,7 +102,8 @@ def _finding(plan: Plan) -> str:
         length = _length(found.path.length_s, found.estimated, len(found.path.tasks))
         parts.append(f"critical path {' → '.join(names)}, {length}")
     form = shape(plan)
-    parts.append("one at a time" if form.width == 1 else f"at most {number(form.width)} at once")
+    wide = "one at a time" if form.width == 1 else f"at most {number(form.width)} at once"
+    parts.append(f"{count(form.depth, 'level')} deep, {wide}")
     return " · ".join(parts)
 
 

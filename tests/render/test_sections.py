@@ -108,7 +108,7 @@ def test_decompose_says_shape_strategy_and_critical_path(plan):
     section = decompose_section(plan)
     assert section.finding == (
         "7 tasks in 3 stories · gated · critical path tests → wheel → Approve it → notify, "
-        "about 9.5 s · at most 3 at once"
+        "about 9.5 s · 4 levels deep, at most 3 at once"
     )
     assert isinstance(section.blocks[0], Drawing)
     assert "What can fail, and how it is handled" in tables(section)
