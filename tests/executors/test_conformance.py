@@ -286,7 +286,7 @@ def test_a_function_that_gives_a_coroutine_nobody_would_await_has_failed(bench_o
     async def work():
         return 1
 
-    outcome = bench_of(where)(Task(id="a", run=lambda: work()))["a"]
+    outcome = bench_of(where)(Task(id="a", run=lambda: work()))["a"]  # noqa: PLW0108  # a sync function
     assert outcome.failure.type == "TypeError"
     assert "async def" in outcome.failure.message
 

@@ -1,0 +1,341 @@
+"""The command line: the same story, with exit codes a CI can use and never a traceback."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from orch_nb import cli
+from orch_nb.engine.journal import SqliteJournal
+
+OK = "goal: Greet\ntasks: {hello: {sh: echo hello}, after: {sh: echo bye, needs: [hello]}}\n"
+BAD = (
+    "goal: Fail\ntasks: {bad: {sh: 'echo no such table >&2; exit 3'}, b: {sh: ls, needs: [bad]}}\n"
+)
+GATE = "goal: Ship\ntasks: {ship: {approval: 'Ship it?'}, b: {sh: echo out, needs: [ship]}}\n"
+LONG = "goal: Long\ntasks: {slow: {sh: 'touch begun; sleep 60'}, b: {sh: ls, needs: [slow]}}\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, text in {"ok": OK, "bad": BAD, "gate": GATE, "long": LONG}.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def orch(capsys):
+    """`orch("run", "ok.yaml")` gives the exit code, stdout and stderr."""
+
+    def call(*arguments):
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as end:  # argparse's own
+            code = end.code
+        told = capsys.readouterr()
+        assert "Traceback" not in told.out + told.err
+        return code, told.out, told.err
+
+    return call
+
+
+def process(*arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "orch_nb.cli", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
+    )  # fmt: skip
+
+
+def until(true, within_s=20.0):
+    end = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.02)
+
+
+# -- run
+
+
+def test_a_run_that_succeeds_exits_0_and_tells_what_happened(orch):
+    code, out, err = orch("run", "ok.yaml")
+    assert code == 0
+    assert "Greet" in out
+    assert "succeeded" in out
+    lines = [line.strip().partition("  ")[2] for line in err.splitlines()]
+    assert lines == ["▶ hello", "✓ hello", "▶ after", "✓ after"]
+
+
+def test_a_run_that_fails_exits_1_and_says_why(orch):
+    code, out, err = orch("run", "bad.yaml")
+    assert code == 1
+    assert "✗ bad: ShellError: exit code 3: no such table" in err
+    assert "⊘ b: needs bad, which ended failed" in err
+    assert "failed" in out
+
+
+def test_quiet_prints_the_outcome_only(orch):
+    code, out, err = orch("run", "ok.yaml", "--quiet")
+    assert (code, err) == (0, "")
+    assert "succeeded" in out
+
+
+def test_a_dry_run_shows_the_plan_and_runs_nothing(orch, folder):
+    code, out, _ = orch("run", "ok.yaml", "--dry-run")
+    assert code == 0
+    assert "hello" in out
+    assert not (folder / ".orch_nb").exists()
+
+
+def test_a_plan_comes_from_stdin(orch, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(OK))
+    assert orch("run", "-")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("goal: g\ntasks:\n  a: {sh: ls, needs: [bb]}\n  b: {sh: ls}\n", ["line 3", "`bb`", "`b`"]),
+        ("goal: g\ntasks:\n  a: {sh: x, needs: [b]}\n  b: {sh: x, needs: [a]}\n", ["a → b → a"]),
+        ("goal: g\ntasks:\n  a: {sh: x, retry: no}\n  b: {shh: x}\n",
+         ["2 problems", "nothing was run", "line 3", "line 4", "`sh`"]),
+        ("goal: g\ntasks:\n\ta: {sh: x}\n", ["line 3", "tab"]),
+        ("", []),
+        ("goal: g\ntasks: {a: {run: no_such_module_at_all:f}}", ["no_such_module_at_all"]),
+        ("goal: g\ntasks: {a: {notebook: x.ipynb}}", ["notebook"]),
+    ],
+    ids=["unknown need", "cycle", "two faults", "tab", "empty", "no module", "not yet"],
+)  # fmt: skip
+def test_a_broken_plan_exits_2_and_tells_every_problem_with_its_line(orch, folder, text, told):
+    (folder / "broken.yaml").write_text(text)
+    code, out, err = orch("run", "broken.yaml")
+    assert (code, out) == (2, "")
+    assert err.startswith("orch-nb: ")
+    for part in told:
+        assert part in err
+    assert not (folder / ".orch_nb").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "gone.yaml"),
+        ("run", "."),
+        ("run", "binary.yaml"),
+        ("run", "ok.yaml", "--workers", "0"),
+        ("run", "ok.yaml", "--workers", "many"),
+        ("run", "ok.yaml", "--approve", "nobody"),
+        ("run", "ok.yaml", "--journal", "ok.yaml"),
+        ("run", "ok.yaml", "--journal", "ok.yaml/below"),
+        ("run", "ok.yaml", "--journal", "."),
+        ("run",),
+        ("dance",),
+        ("runs",),  # no journal yet
+        ("runs", "--journal", "ok.yaml"),
+        ("status", "nope"),
+        ("report", "nope"),
+        ("recover", "nope"),
+        ("approve", "nope", "x"),
+        ("cancel", "nope"),
+        ("retry", "nope", "x"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_exits_2_with_a_message(orch, folder, arguments):
+    (folder / "binary.yaml").write_bytes(b"\xff\xfe\x00\x80")
+    code, out, err = orch(*arguments)
+    assert (code, out) == (2, "")
+    assert err.strip()
+
+
+@pytest.mark.parametrize("verb", ["status", "report", "recover", "cancel"])
+def test_an_unknown_run_is_told_with_the_latest(orch, verb):
+    orch("run", "ok.yaml", "--run-id", "mine")
+    code, _, err = orch(verb, "yours")
+    assert code == 2
+    assert "latest are: mine" in err
+
+
+def test_a_run_id_is_taken_once(orch):
+    assert orch("run", "ok.yaml", "--run-id", "mine")[0] == 0
+    code, _, err = orch("run", "ok.yaml", "--run-id", "mine")
+    assert code == 2
+    assert "recover('mine')" in err
+
+
+# -- people
+
+
+def test_a_waiting_run_exits_3_and_the_line_it_prints_goes_on(orch):
+    code, out, _ = orch("run", "gate.yaml", "--name", "ship")
+    assert code == 3
+    assert "orch-nb approve ship-1 ship && orch-nb recover ship-1" in out
+    code, out, _ = orch("approve", "ship-1", "ship", "--note", "fine")
+    assert (code, out) == (0, "approve: ship; go on with: orch-nb recover ship-1\n")
+    code, out, _ = orch("recover", "ship-1")
+    assert code == 0
+    assert SqliteJournal(".orch_nb/journal.db").runs()[0].status == "succeeded"
+
+
+def test_a_rejected_gate_fails_the_run(orch):
+    orch("run", "gate.yaml", "--run-id", "r")
+    orch("reject", "r", "ship", "--note", "not on a Friday")
+    code, _, err = orch("recover", "r")
+    assert code == 1
+    assert "not on a Friday" in orch("status", "r")[1] + err
+
+
+def test_a_gate_is_approved_beforehand_and_recovering_twice_changes_nothing(orch):
+    assert orch("run", "gate.yaml", "--run-id", "r", "--approve", "ship")[0] == 0
+    assert orch("recover", "r")[0] == 0
+    assert orch("recover", "r", "--plan", "gate.yaml")[0] == 0
+    code, _, err = orch("recover", "r", "--plan", "ok.yaml")
+    assert code == 2
+    assert "another plan" in err
+
+
+def test_a_waiting_run_can_be_cancelled(orch):
+    orch("run", "gate.yaml", "--run-id", "r")
+    assert orch("cancel", "r")[0] == 0
+    assert orch("recover", "r")[0] == 1
+    assert SqliteJournal(".orch_nb/journal.db").runs()[0].status == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("approve", "r", "hello"), "does not wait for anybody: it is succeeded"),
+        (("approve", "r", "helo"), "Did you mean `hello`"),
+        (("cancel", "r"), "not going on: it is succeeded"),
+        (("retry", "r", "hello"), "only a task that failed is retried"),
+        (("retry", "r", "helo"), "Did you mean `hello`"),
+    ],
+)
+def test_asking_for_what_cannot_be_says_why(orch, arguments, told):
+    orch("run", "ok.yaml", "--run-id", "r")
+    code, _, err = orch(*arguments)
+    assert code == 2
+    assert told in err
+
+
+def test_a_failed_task_is_retried(orch, folder):
+    (folder / "flaky.yaml").write_text("goal: g\ntasks: {a: {sh: test -e fixed}}\n")
+    assert orch("run", "flaky.yaml", "--run-id", "r")[0] == 1
+    (folder / "fixed").touch()
+    assert orch("retry", "r", "a")[0] == 0
+
+
+def test_a_user_without_a_name_may_ask(orch, monkeypatch):
+    def nobody():
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    orch("run", "gate.yaml", "--run-id", "r")
+    assert orch("approve", "r", "ship")[0] == 0
+
+
+# -- telling
+
+
+def test_runs_and_status_list_what_there_is(orch):
+    orch("run", "ok.yaml", "--run-id", "first")
+    orch("run", "bad.yaml", "--run-id", "second")
+    code, out, _ = orch("runs")
+    assert code == 0
+    assert out.index("second") < out.index("first")
+    code, out, _ = orch("status", "second")
+    assert code == 0
+    assert "upstream" in out
+
+
+def test_a_report_is_html_or_markdown_by_its_name(orch, folder):
+    orch("run", "bad.yaml", "--run-id", "r")
+    assert orch("report", "r") == (0, "report.html\n", "")
+    assert "</html>" in (folder / "report.html").read_text()
+    assert orch("report", "r", "-o", "r.md")[0] == 0
+    assert (folder / "r.md").read_text().lstrip().startswith("#")
+
+
+def test_a_report_that_cannot_be_written_is_told(orch, folder):
+    orch("run", "ok.yaml", "--run-id", "r")
+    code, _, err = orch("report", "r", "-o", "ok.yaml/report.html")
+    assert code == 2
+    assert "ok.yaml/report.html" in err
+
+
+def test_a_journal_with_an_event_of_tomorrow_is_told(orch):
+    orch("run", "ok.yaml", "--run-id", "r")
+    with sqlite3.connect(".orch_nb/journal.db") as raw:
+        raw.execute("UPDATE event SET body=? WHERE seq=1", (b'{"t":"of_tomorrow","at":1}',))
+    raw.close()
+    code, _, err = orch("status", "r")
+    assert code == 2
+    assert "cannot be read" in err
+
+
+def test_the_version_and_the_help_are_there(orch):
+    assert orch("--version")[1].startswith("orch-nb ")
+    assert "Exit codes" in orch("--help")[1]
+
+
+# -- other processes
+
+
+def test_a_live_run_is_cancelled_from_another_process_within_two_seconds(folder):
+    run = process("run", "long.yaml", "--run-id", "r")
+    until((folder / "begun").exists)
+    begun = time.monotonic()
+    asked = process("cancel", "r")
+    told, err = asked.communicate(timeout=20)
+    assert (asked.returncode, told) == (0, "cancel: r\n"), err
+    _, err = run.communicate(timeout=20)
+    assert time.monotonic() - begun < 2 + 1  # a second for starting the second Python
+    assert run.returncode == 1
+    assert "⊗ b: cancelled by" in err
+    assert SqliteJournal(".orch_nb/journal.db").runs()[0].status == "cancelled"
+
+
+def test_ctrl_c_exits_130_and_the_journal_says_cancelled(folder):
+    run = process("run", "long.yaml", "--run-id", "r")
+    until((folder / "begun").exists)
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=20)
+    assert run.returncode == 130
+    assert err.splitlines()[-1].startswith("orch-nb: stopped")
+    assert "Traceback" not in err
+    assert SqliteJournal(".orch_nb/journal.db").runs()[0].status == "cancelled"
+
+
+def test_a_run_that_was_killed_may_be_cancelled_or_recovered(folder, orch):
+    run = process("run", "long.yaml", "--run-id", "r")
+    until((folder / "begun").exists)
+    code, _, err = orch("recover", "r")
+    assert code == 2
+    assert f"worked on by process {run.pid}" in err
+    run.kill()
+    run.communicate()
+    assert orch("cancel", "r")[0] == 0
+    (folder / "begun").unlink()
+    assert orch("recover", "r")[0] == 1
+    assert not (folder / "begun").exists(), "a cancelled task began again"
+    assert SqliteJournal(".orch_nb/journal.db").runs()[0].status == "cancelled"
+
+
+def test_a_reader_that_goes_away_is_no_traceback(orch):
+    orch("run", "ok.yaml", "--run-id", "r")
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "orch_nb.cli", "status", "r"],
+        stdout=write, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    os.close(write)
+    assert done.stderr == ""
+    assert done.returncode == 1
