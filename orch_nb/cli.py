@@ -99,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         ask.set_defaults(verb=name)
     cancel = verb("cancel", _ask, "cancel a run, or one task of it", "run", "task?")
     cancel.set_defaults(verb="cancel", note="")
+    verb("log", _log, "print what a shell task printed", "run", "task")
     report = verb("report", _report, "write a run's report", "run")
     report.add_argument("-o", "--output", default="report.html", help="a .html or .md file")
     return parser
@@ -259,6 +260,14 @@ def _status(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _log(arguments: argparse.Namespace) -> int:
+    journal = _journal(arguments)
+    run = phases.past_run(journal.history(arguments.run), journal)
+    _known_task(run, arguments.task)
+    sys.stdout.write(journal.read_log(run.run_id, arguments.task))
+    return 0
+
+
 def _report(arguments: argparse.Namespace) -> int:
     report = phases.integrate(_past(arguments))
     write = report.to_markdown if arguments.output.endswith(".md") else report.to_html
@@ -266,15 +275,19 @@ def _report(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _known_task(run: Run, task: str) -> None:
+    if task not in run.plan:
+        near = did_you_mean(task, run.plan.by_id)
+        raise UsageError(f"run {run.run_id} has no task `{task}`. {near}".rstrip())
+
+
 def _ask(arguments: argparse.Namespace) -> int:
     journal = _journal(arguments)
     row = _row(journal, arguments.run)
     run = phases.past_run(journal.history(arguments.run), journal)
     task = arguments.task
-    if task is not None and task not in run.plan:
-        raise UsageError(
-            f"run {run.run_id} has no task `{task}`. {did_you_mean(task, run.plan.by_id)}"
-        )
+    if task is not None:
+        _known_task(run, task)
     _can_be_asked(arguments.verb, run, task)
     journal.ask(run.run_id, Request(arguments.verb, task, _user(), arguments.note))
     if row.held:

@@ -91,6 +91,8 @@ def _after(verb: str) -> Iterable[str]:
         return [task.task for task in tasks if task.status in (Status.FAILED, Status.CANCELLED)]
     if verb in ("approve", "reject"):
         return [task.task for task in tasks if task.status is Status.WAITING]
+    if verb == "log":
+        return [task.task for task in tasks]
     if verb == "cancel":
         return [task.task for task in tasks if not task.status.ended]
     if verb in ("edit", "run"):

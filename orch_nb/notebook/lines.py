@@ -93,6 +93,14 @@ class Line:
         """search the catalogue of orchestration patterns"""
         show([patterns_bundle(" ".join(words))])
 
+    def log(self, task: str, run: str = "") -> None:
+        """what a shell task printed, in the last run or the one that is named"""
+        live = SESSION.running()
+        past = next(iter(live.values())).snapshot() if live and not run else self._past(run)
+        self._task_of(past, task)
+        journal = open_journal(SESSION.memory if past.journal == "memory" else past.journal)
+        print(journal.read_log(past.run_id, task) or f"{task} has printed nothing.")
+
     def report(self, path: str = "report.html") -> None:
         """write the last run's report to PATH (.html or .md)"""
         last = SESSION.last
@@ -266,5 +274,6 @@ VERBS: dict[str, Callable[..., Any]] = {
     "run": Line.run,
     "edit": Line.edit,
     "report": Line.report,
+    "log": Line.log,
     "patterns": Line.patterns,
 }
