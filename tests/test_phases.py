@@ -208,6 +208,32 @@ def test_a_function_past_its_timeout_is_left_behind_and_said_to_run_on():
     assert run["orders"].status == "succeeded"
 
 
+@pytest.mark.parametrize(
+    ("work", "told", "within_s"),
+    [
+        ("await asyncio.to_thread(time.sleep, 20)", "timeout of 0.2 s", 3),
+        (
+            ("while True:\n        try: await asyncio.sleep(1)\n"
+            "        except asyncio.CancelledError: pass"),
+            "does not let itself be cancelled and still runs", 8,
+        ),
+    ],
+    ids=["leaves a thread behind", "cannot be cancelled"],
+)  # fmt: skip
+def test_a_coroutine_past_its_timeout_does_not_hold_up_the_end_of_the_run(work, told, within_s):
+    code = (
+        "import asyncio, os, time, orch_nb as nb\n"
+        f"async def a():\n    {work}\n"
+        "begun = time.monotonic()\n"
+        "run = nb.execute([nb.Task(id='a', run=a, timeout='0.2s')], journal='memory')\n"
+        "print(time.monotonic() - begun, run['a'].error, flush=True)\n"
+        "os._exit(0)\n"  # Python's own end waits for the thread
+    )
+    took_s, _, error = python(code).stdout.partition(" ")
+    assert told in error
+    assert float(took_s) < within_s
+
+
 def test_a_shell_task_past_its_timeout_is_killed():
     run = nb.execute("goal: g\ntasks: {a: {sh: sleep 60, timeout: 0.2s}}", journal="memory")
     (attempt,) = run["a"].attempts

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import threading
 import warnings
 from collections import deque
@@ -316,7 +317,7 @@ class Driver:
         if why == "timeout":
             failure = self._timeout(task, abandoned)
         elif abandoned:
-            failure = ev.Failure("Cancelled", "its thread cannot be stopped and still runs")
+            failure = ev.Failure("Cancelled", self._left_behind(task))
         return ev.AttemptFailed(
             at=outcome.finished, task=task, attempt=attempt, started=started, error=failure,
             exit_code=outcome.exit_code, timed_out=why == "timeout", abandoned=abandoned,
@@ -324,13 +325,18 @@ class Driver:
         )  # fmt: skip
 
     def _timeout(self, task: str, abandoned: bool) -> ev.Failure:
-        still = (
-            "; a synchronous function cannot be killed: its thread still runs"
-            if abandoned and self.plan[task].run is not None
-            else ""
-        )
+        still = f"; {self._left_behind(task)}" if abandoned else ""
         message = f"took longer than its timeout of {self.plan[task].timeout_s:g} s{still}"
         return ev.Failure("TimeoutError", message, kinds=("TimeoutError", "OSError", "Exception"))
+
+    def _left_behind(self, task: str) -> str:
+        """What is told of an attempt that could not be stopped."""
+        function = self.plan[task].run
+        if function is None:
+            return "its processes do not end and may still run"
+        if inspect.iscoroutinefunction(function):
+            return "it does not let itself be cancelled and still runs"
+        return "a synchronous function cannot be killed: its thread still runs"
 
     def _started(self, key: AttemptKey) -> float:
         run = self.state.tasks[key[0]].snapshot()

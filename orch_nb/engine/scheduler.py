@@ -294,7 +294,7 @@ class Scheduler:
     def _after_failure(self, event: ev.AttemptFailed) -> list[Command]:
         n, task = self._index[event.task], self.plan.tasks[self._index[event.task]]
         if n in self._cancelled or self._cancelling:
-            left = "; its thread still runs" if event.abandoned else ""
+            left = "; it still runs" if event.abandoned else ""
             return [self._ended_as(n, event.at, Status.CANCELLED, f"cancelled{left}")]
         if retryable(task.retry, self._failures[n], event.error):
             u = spread(self._run_id, task.id, event.attempt)

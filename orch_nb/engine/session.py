@@ -127,7 +127,15 @@ class LiveRun:
         async def main() -> None:
             live.driver = make()
             live._ready.set()
-            live._run = await live.driver.drive()
+            try:
+                live._run = await live.driver.drive()
+            except BaseException as error:
+                live._error = error
+                raise
+            finally:
+                # Not when the loop has closed: that waits for coroutines which do not let
+                # themselves be cancelled, and for threads that they left behind.
+                live.done.set()
 
         def work() -> None:
             try:
