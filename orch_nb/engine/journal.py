@@ -41,6 +41,8 @@ __all__ = ["DEFAULT_PATH", "MemoryJournal", "SqliteJournal", "open_journal"]
 
 DEFAULT_PATH = Path(".orch_nb") / "journal.db"
 VERSION = 1
+#: Runs that drivers of this process work on, as (file, run).
+_held_here: set[tuple[str, str]] = set()
 _BUSY_S = 10.0  # how long another process's write is waited for
 _LOG_LIMIT = 2_000_000  # characters of output kept per task and run
 
@@ -80,6 +82,7 @@ class SqliteJournal:
         if durability not in ("process", "power"):
             raise ValueError(f"durability is process or power, not {durability!r}")
         self.path = str(path)
+        self._where = os.path.realpath(path)
         self._seq: dict[str, int] = {}
         self._logged: dict[tuple[str, str], int] = {}
         self._lock = threading.RLock()  # one connection has one transaction at a time
@@ -170,6 +173,7 @@ class SqliteJournal:
             )  # fmt: skip
             db.execute("INSERT INTO event VALUES(?,0,?)", (run_id, encode_event(event)))
         self._seq[run_id] = 1
+        _held_here.add((self._where, run_id))
 
     def claim(self, run_id: str) -> None:
         """Hold an existing run for this process. Raises RunNotFound, RunHeld."""
@@ -177,7 +181,7 @@ class SqliteJournal:
             row = db.execute("SELECT holder FROM run WHERE run_id=?", (run_id,)).fetchone()
             if row is None:
                 raise self._unknown(run_id)
-            if holder.alive(row[0]):
+            if self._alive(run_id, row[0]):
                 raise RunHeld(
                     f"Run `{run_id}` is being worked on by process {row[0].split(':')[-2]}. "
                     "Cancel it there, or wait for its end."
@@ -187,8 +191,16 @@ class SqliteJournal:
                 "SELECT COALESCE(MAX(seq)+1, 0) FROM event WHERE run_id=?", (run_id,)
             ).fetchone()
         self._seq[run_id] = seq
+        _held_here.add((self._where, run_id))
+
+    def _alive(self, run_id: str, by: str) -> bool:
+        """Whether the holder works on the run. This process may have lost it without being able to
+        write that down, where the disk was full."""
+        ours = by == holder.myself() and (self._where, run_id) not in _held_here
+        return holder.alive(by) and not ours
 
     def release(self, run_id: str) -> None:
+        _held_here.discard((self._where, run_id))
         with self._transaction() as db:
             db.execute(
                 "UPDATE run SET holder='' WHERE run_id=? AND holder=?", (run_id, holder.myself())
@@ -297,7 +309,7 @@ class SqliteJournal:
         )
         found = []
         for run_id, name, goal, status, started, finished, plan_hash, by in rows:
-            held = holder.alive(by)
+            held = self._alive(run_id, by)
             found.append(RunRow(run_id, name, goal, status, started, finished, plan_hash, held))
         return found
 

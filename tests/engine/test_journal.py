@@ -309,6 +309,23 @@ def test_a_full_disk_is_told_and_loses_nothing_that_was_kept(file):
     assert journal.history("r") == [START, EVERY[0]]
 
 
+def test_a_run_that_could_not_be_released_on_a_full_disk_can_be_gone_on_with(file, monkeypatch):
+    journal = SqliteJournal(file)
+    journal.create("r", START, PLAN.hash)
+
+    def full(*_):
+        raise JournalError("The disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "_transaction", full)
+        with pytest.raises(JournalError):
+            journal.release("r")
+    assert [row.held for row in journal.runs()] == [False]
+    SqliteJournal(file).claim("r")
+    with pytest.raises(RunHeld):
+        SqliteJournal(file).claim("r")
+
+
 # -- opening
 
 
