@@ -474,6 +474,7 @@ def _starting(
     observers: Sequence[Observer],
 ) -> Callable[[], Driver]:
     _known_gates(plan, options.approve)
+    _can_be_kept(plan, run_id)
     where = _executor(executor)
 
     def next_id() -> str:
@@ -493,6 +494,19 @@ def _starting(
         )  # fmt: skip
 
     return make
+
+
+def _can_be_kept(plan: Plan, run_id: str | None) -> None:
+    """Raises PlanError, UsageError for what no journal can hold."""
+    if run_id is not None and not (run_id.strip() and run_id.isprintable()):
+        raise UsageError(f"a run_id is a name of printable characters, not {run_id!a}")
+    try:
+        _ = plan.hash
+    except (TypeError, ValueError) as error:
+        raise PlanError(
+            f"The plan cannot be written down: {error}. Let a task return such a value, "
+            "and tasks that need it take it by name."
+        ) from None
 
 
 def free_run_id(journal: Journal, name: str) -> str:

@@ -104,6 +104,20 @@ def test_what_cannot_be_a_plan_is_told():
         nb.execute(3, journal="memory")
 
 
+@pytest.mark.parametrize(
+    "value", [object(), {(1, 2): 3}, "caf\udce9"], ids=["object", "tuple key", "no utf-8"]
+)
+def test_a_value_that_no_plan_can_hold_is_refused_with_the_way_out(value):
+    with pytest.raises(nb.PlanError, match=r"cannot be written down.*Let a task return"):
+        nb.execute([nb.Task(id="a", run=len, with_={"obj": value})], journal="memory")
+
+
+@pytest.mark.parametrize("run_id", ["", " ", "a\nb", "caf\udce9"], ids=ascii)
+def test_a_run_id_is_a_printable_name(run_id):
+    with pytest.raises(nb.UsageError, match="printable"):
+        nb.execute([orders], journal="memory", run_id=run_id)
+
+
 def test_a_failed_run_does_not_raise_until_it_is_asked_to():
     def fails():
         raise ValueError("no orders today")
