@@ -6,7 +6,15 @@ import pytest
 
 from orch_nb.graph.topology import shape
 from orch_nb.testing import (
-    FakeExecutor, Hang, ManualClock, Took, chain, diamond, fan, layered, perform,
+    FakeExecutor,
+    Hang,
+    ManualClock,
+    Took,
+    chain,
+    diamond,
+    fan,
+    layered,
+    perform,
 )  # fmt: skip
 
 
