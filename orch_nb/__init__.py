@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from orch_nb.engine.journal import MemoryJournal, SqliteJournal
+    from orch_nb.engine.journal import SqliteJournal
+    from orch_nb.engine.memory import MemoryJournal
     from orch_nb.engine.ports import Current, current
     from orch_nb.engine.session import allow_nested
     from orch_nb.errors import (
@@ -67,7 +68,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
-    "engine.journal": ("MemoryJournal", "SqliteJournal"),
+    "engine.journal": ("SqliteJournal",),
+    "engine.memory": ("MemoryJournal",),
     "engine.ports": ("Current", "current"),
     "engine.session": ("allow_nested",),
     "errors": (

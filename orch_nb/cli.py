@@ -11,12 +11,14 @@ journal within a second, whichever process performs it, a notebook's kernel too.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import getpass
 import os
+import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, "")  # a plan's `module:function` is found here, as by `python -m`
     try:
-        code = int(arguments.do(arguments))
+        with _terminated_like_interrupted():
+            code = int(arguments.do(arguments))
         sys.stdout.flush()
     except OrchestrationError as error:
         print(f"orch-nb: {error}", file=sys.stderr)
@@ -57,6 +60,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"orch-nb: {error}", file=sys.stderr)
         return 2
     return code
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM (a CI that gives up, `kill`) cancels a run as Ctrl-C does, and leaves no process."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,19 +10,20 @@ executors, bridges from synchronous code to the engine's loop, and hands values 
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orch_nb.engine import launch
 from orch_nb.engine.driver import Driver
 from orch_nb.engine.journal import open_journal
+from orch_nb.engine.launch import past_run, run_options
 from orch_nb.engine.ports import Executor, Journal, Observer
 from orch_nb.engine.session import LiveRun, refuse_nested, run_sync
-from orch_nb.errors import PlanError, RunExists, UsageError
-from orch_nb.model.event import Event, RunOptions
+from orch_nb.errors import UsageError
+from orch_nb.model.event import RunOptions
 from orch_nb.model.plan import Plan
-from orch_nb.model.run import Run, replay
+from orch_nb.model.run import Run
 from orch_nb.model.status import RunStatus
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "analyze", "begin", "checked", "decompose", "execute", "execute_async", "integrate",
-    "orchestrate", "recover", "recover_async", "research",
+    "orchestrate", "past_run", "recover", "recover_async", "research", "research_async",
+    "resuming", "run_options", "starting",
 ]  # fmt: skip
 
 
@@ -190,7 +192,10 @@ def execute(
     """
     plan = _planned(plan, namespace if namespace is not None else _callers_globals())
     options = run_options(workers, executor, approve, workspace)
-    make = _starting(plan, options, executor, open_journal(journal), run_id, name, observers)
+    make = starting(
+        plan, journal=open_journal(journal), options=options, executor=executor, run_id=run_id,
+        name=name, observers=observers,
+    )  # fmt: skip
     return _performed(make, "execute")
 
 
@@ -215,7 +220,10 @@ def execute_async(
         checked_plan = _planned(plan, names)
         options = run_options(workers, executor, approve, workspace)
         where = open_journal(journal)
-        make = _starting(checked_plan, options, executor, where, run_id, name, observers)
+        make = starting(
+        checked_plan, journal=where, options=options, executor=executor, run_id=run_id,
+        name=name, observers=observers,
+    )  # fmt: skip
         return await make().drive()
 
     return performed()
@@ -279,7 +287,10 @@ def starting(
     observers: Sequence[Observer] = (),
 ) -> Callable[[], Driver]:
     """What `begin` takes, for a new run of a checked plan."""
-    return _starting(plan, options, executor, journal, run_id, name, observers)
+    return launch.starting(
+        plan, journal=journal, executor=_executor(executor), options=options, run_id=run_id,
+        name=name, observers=observers,
+    )  # fmt: skip
 
 
 def resuming(
@@ -298,46 +309,26 @@ def resuming(
 ) -> Callable[[], Driver] | Run:
     """What `begin` takes to go on with a run; the run itself if there is nothing to go on with."""
     history = journal.history(run_id)
-    state = replay(history)
-    known = _same_plan(state.plan, plan, namespace or {}, run_id)
-    if retry is None and state.status not in (RunStatus.RUNNING, RunStatus.WAITING):
-        state.plan = known if known is not None else state.plan
-        return past_run(history, journal, plan=state.plan)
+    run = past_run(history, journal)
+    known = None if plan is None else launch.same_plan(run, _planned(plan, namespace or {}))
+    if retry is None and run.status not in (RunStatus.RUNNING, RunStatus.WAITING):
+        return past_run(history, journal, plan=known)
     if known is None:
-        known = checked(state.plan, namespace or {})
-    if retry is not None:
-        _check_retry(state_task=retry, run=state.snapshot())
-    before = state.options
+        known = checked(run.plan, namespace or {})
+    before = run.options
     chosen = executor if executor is not None else before.executor
     where = _executor(chosen)
     options = run_options(
         workers if workers is not None else before.workers,
         chosen,
-        tuple(dict.fromkeys((*before.approve, *_known_gates(known, approve)))),
+        tuple(dict.fromkeys((*before.approve, *launch.known_gates(known, approve)))),
         workspace if workspace is not None else before.workspace,
         interactive=interactive,
     )
-    # Last, when nothing that was asked for can be wrong any more: a claim has to be given back.
-    journal.claim(run_id)
-    history = journal.history(run_id)  # another process may have gone on until the claim
-
-    def make() -> Driver:
-        return Driver(
-            known, run_id=run_id, journal=journal, executor=where, options=options,
-            name=state.name, observers=observers, history=history, retry=retry,
-        )  # fmt: skip
-
-    return make
-
-
-def past_run(history: Sequence[Event], journal: Journal, *, plan: Plan | None = None) -> Run:
-    """The run that a journal's events tell, its results readable, without going on with it."""
-    from orch_nb.engine.results_view import Results
-
-    state = replay(history)
-    if plan is not None:
-        state.plan = plan
-    return state.snapshot(Results(state, journal), journal=journal.path)
+    return launch.resuming(
+        run, known, journal=journal, executor=where, options=options, retry=retry,
+        observers=observers,
+    )  # fmt: skip
 
 
 # -- INTEGRATE, and all five ---------------------------------------------------------------------
@@ -415,33 +406,6 @@ def _planned(plan: Any, namespace: Mapping[str, Any]) -> Plan:
     return decompose(plan, namespace=namespace)
 
 
-def run_options(
-    workers: int | None,
-    executor: str | Executor,
-    approve: Sequence[str],
-    workspace: str | os.PathLike[str] | None,
-    *,
-    interactive: bool = False,
-) -> RunOptions:
-    import os
-
-    if workers is None:
-        workers = min(32, (os.cpu_count() or 1) + 4)
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise UsageError(f"workers is a whole number of at least 1, not {workers!r}")
-    return RunOptions(
-        workers=workers,
-        executor=_executor_name(executor),
-        interactive=interactive,
-        approve=(approve,) if isinstance(approve, str) else tuple(approve),
-        workspace=str(workspace or ""),
-    )
-
-
-def _executor_name(executor: str | Executor) -> str:
-    return executor if isinstance(executor, str) else executor.name
-
-
 def _executor(executor: str | Executor) -> Executor:
     from orch_nb.executors.local import LocalExecutor, local_executor
 
@@ -450,111 +414,9 @@ def _executor(executor: str | Executor) -> Executor:
     return executor if isinstance(executor, LocalExecutor) else LocalExecutor(executor)
 
 
-def _known_gates(plan: Plan, approve: Sequence[str]) -> tuple[str, ...]:
-    from orch_nb.graph.nearest import nearest
-
-    names = (approve,) if isinstance(approve, str) else tuple(approve)
-    gates = [task.id for task in plan.tasks if task.waits_for_person]
-    for name in names:
-        if name not in gates:
-            there = f"Its gates are: {', '.join(gates)}." if gates else "It has no gates."
-            near = nearest(name, gates)
-            hint = f" Did you mean `{near}`?" if near else ""
-            raise UsageError(f"`{name}` is no gate of this plan.{hint} {there}")
-    return names
-
-
-def _starting(
-    plan: Plan,
-    options: RunOptions,
-    executor: str | Executor,
-    journal: Journal,
-    run_id: str | None,
-    name: str,
-    observers: Sequence[Observer],
-) -> Callable[[], Driver]:
-    _known_gates(plan, options.approve)
-    _can_be_kept(plan, run_id)
-    where = _executor(executor)
-
-    def next_id() -> str:
-        return free_run_id(journal, name or plan.goal)
-
-    chosen = run_id if run_id is not None else next_id()
-    if run_id is not None and any(row.run_id == run_id for row in journal.runs()):
-        raise RunExists(
-            f"The journal {journal.path} has a run `{run_id}` already. "
-            f"Continue it with recover({run_id!r}), or choose another run_id."
-        )
-
-    def make() -> Driver:
-        return Driver(
-            plan, run_id=chosen, journal=journal, executor=where, options=options, name=name,
-            observers=observers, next_id=None if run_id is not None else next_id,
-        )  # fmt: skip
-
-    return make
-
-
-def _can_be_kept(plan: Plan, run_id: str | None) -> None:
-    """Raises PlanError, UsageError for what no journal can hold."""
-    if run_id is not None and not (run_id.strip() and run_id.isprintable()):
-        raise UsageError(f"a run_id is a name of printable characters, not {run_id!a}")
-    try:
-        _ = plan.hash
-    except (TypeError, ValueError) as error:
-        raise PlanError(
-            f"The plan cannot be written down: {error}. Let a task return such a value, "
-            "and tasks that need it take it by name."
-        ) from None
-
-
-def free_run_id(journal: Journal, name: str) -> str:
-    """`release-3` for the third run named release."""
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:28].strip("-") or "run"
-    taken = {row.run_id for row in journal.runs()}
-    number = 1
-    while f"{slug}-{number}" in taken:
-        number += 1
-    return f"{slug}-{number}"
-
-
 def _performed(make: Callable[[], Driver], function: str) -> Run:
     if refuse_nested(function, f"{function}_async"):
         import asyncio
 
         return asyncio.get_running_loop().run_until_complete(make().drive())
     return LiveRun.start(make).result()
-
-
-def _same_plan(told: Plan, given: Any, namespace: Mapping[str, Any], run_id: str) -> Plan | None:
-    """`given`, checked and compared with the plan of the journal; None if none was given."""
-    if given is None:
-        return None
-    plan = _planned(given, namespace)
-    if plan.hash == told.hash:
-        return plan
-    ours, theirs = {t.id for t in plan.tasks}, {t.id for t in told.tasks}
-    differs = ", ".join(f"`{task}`" for task in sorted(ours ^ theirs)[:5])
-    detail = f"these tasks are in only one of them: {differs}" if differs else "tasks have changed"
-    raise PlanError(
-        f"run `{run_id}` was made from another plan ({detail}). "
-        "Recover it with the plan it was made from, or execute this one as a new run."
-    )
-
-
-def _check_retry(state_task: str, run: Run) -> None:
-    from orch_nb.graph.nearest import nearest
-
-    if state_task not in run.plan:
-        near = nearest(state_task, [task.id for task in run.plan.tasks])
-        hint = f" Did you mean `{near}`?" if near else ""
-        raise UsageError(f"run `{run.run_id}` has no task `{state_task}`.{hint}")
-    task = run[state_task]
-    if task.cause is not None and task.status == "upstream_failed":
-        raise UsageError(
-            f"`{state_task}` did not run because of `{task.cause}`: retry `{task.cause}`, "
-            f"and `{state_task}` runs after it."
-        )
-    if not task.status.ended or task.status == "succeeded":
-        raise UsageError(f"`{state_task}` is {task.status}: only a task that failed is retried.")

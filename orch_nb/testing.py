@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from orch_nb.engine.driver import Driver
-from orch_nb.engine.journal import MemoryJournal
+from orch_nb.engine.memory import MemoryJournal
 from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Executor, Journal, Observer
 from orch_nb.engine.ports import Outcome as _Outcome
 from orch_nb.engine.ports import Report as _Report

@@ -302,10 +302,11 @@ def test_a_live_run_is_cancelled_from_another_process_within_two_seconds(folder)
     assert SqliteJournal(".orch_nb/journal.db").runs()[0].status == "cancelled"
 
 
-def test_ctrl_c_exits_130_and_the_journal_says_cancelled(folder):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_exits_130_and_the_journal_says_cancelled(folder, number):
     run = process("run", "long.yaml", "--run-id", "r")
     until((folder / "begun").exists)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(number)
     _, err = run.communicate(timeout=20)
     assert run.returncode == 130
     assert err.splitlines()[-1].startswith("orch-nb: stopped")
@@ -339,3 +340,14 @@ def test_a_reader_that_goes_away_is_no_traceback(orch):
     os.close(write)
     assert done.stderr == ""
     assert done.returncode == 1
+
+
+def test_what_a_task_printed_can_be_read_afterwards(folder, orch):
+    (folder / "talk.yaml").write_text("goal: g\ntasks: {a: {sh: 'echo out; echo err >&2'}}\n")
+    assert orch("run", "talk.yaml", "--run-id", "t")[0] == 0
+    code, out, _ = orch("log", "t", "a")
+    assert code == 0
+    assert sorted(out.split()) == ["err", "out"]
+    code, _, err = orch("log", "t", "b")
+    assert code == 2
+    assert "has no task `b`" in err

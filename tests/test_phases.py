@@ -13,7 +13,8 @@ import time
 import pytest
 
 import orch_nb as nb
-from orch_nb.engine.journal import MemoryJournal, SqliteJournal
+from orch_nb.engine.journal import SqliteJournal
+from orch_nb.engine.memory import MemoryJournal
 from orch_nb.model import event as ev
 
 

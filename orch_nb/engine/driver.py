@@ -18,21 +18,19 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from orch_nb.engine import holder
-from orch_nb.engine.arguments import arguments
+from orch_nb.engine.attempts import Attempts
 from orch_nb.engine.clock import SystemClock
 from orch_nb.engine.ports import (
     AttemptKey,
     AttemptRequest,
     Clock,
-    Current,
     Executor,
     Journal,
     Observer,
@@ -52,7 +50,6 @@ from orch_nb.model.status import RunStatus, Status
 __all__ = ["Driver"]
 
 _POLL_S = 0.25  # how often requests of other processes and logs are moved
-_GRACE_S = 5.0  # how long a stopped attempt may take to end before it is given up
 
 
 class Driver:
@@ -90,9 +87,11 @@ class Driver:
         self._logs: deque[tuple[str, int, str, str]] = deque()
         self._awake = False
         self._done: asyncio.Future[None] = self._loop.create_future()
-        self._timers: dict[AttemptKey | str, Timer] = {}
-        self._stopping: dict[AttemptKey, str] = {}
-        self._live: set[AttemptKey] = set()
+        self._timers: dict[str, Timer] = {}
+        self._attempts = Attempts(
+            plan, self._edges, self.state, self._results, executor=executor, clock=self._clock,
+            report=self.report, log=self._log, process=self._process,
+        )  # fmt: skip
         self._thread = threading.get_ident()
         self._uncommitted: dict[AttemptKey, threading.Event] = {}
         self._held = bool(history)
@@ -109,11 +108,12 @@ class Driver:
             self._poll()
             await self._done
         except asyncio.CancelledError:
-            self._give_up("the engine was stopped")
+            self._attempts.stop_all()
             raise
         finally:
             for timer in self._timers.values():
                 timer.cancel()
+            self._attempts.close()
             self.executor.stop()
             try:
                 self._flush_logs()
@@ -221,7 +221,10 @@ class Driver:
         for event in batch:
             kind = type(event)
             if kind is ev.AttemptStarted:
-                request = self._request(event, stopped)  # type: ignore[arg-type]
+                if (event.task, event.attempt) in stopped:  # type: ignore[attr-defined]
+                    self._attempts.never_began(event)  # type: ignore[arg-type]
+                    continue
+                request = self._attempts.request(event)  # type: ignore[arg-type]
                 if request is not None:
                     attempts.append(request)
             elif kind is ev.BackingOff:
@@ -233,118 +236,9 @@ class Driver:
         if attempts:
             self.executor.submit(attempts, self.report)
         for stop in stops:
-            self._stop((stop.task, stop.attempt), "cancelled")
+            self._attempts.stop((stop.task, stop.attempt), "cancelled")
         if batch and isinstance(batch[-1], ev.RunEnded) and not self._done.done():
             self._done.set_result(None)
-
-    def _request(
-        self, event: ev.AttemptStarted, stopped: Collection[AttemptKey]
-    ) -> AttemptRequest | None:
-        task, key = self.plan[event.task], (event.task, event.attempt)
-        if key in stopped:  # cancelled in the turn of its start: it must not begin at all
-            self._live.add(key)
-            self._stopping[key] = "cancelled"
-            self.report([Outcome(key, event.at, event.at, cancelled=True)])
-            return None
-        args: tuple[Any, ...] = ()
-        kwargs: dict[str, Any] = {}
-        if task.run is not None:
-            try:
-                needs = self._edges[task.id]
-                args, kwargs = arguments(task, needs, self._results.given, self.plan.params)
-            except LookupError as error:
-                now = self._clock.now()
-                failure = ev.Failure("LookupError", str(error.args[0] if error.args else error))
-                self._live.add(key)
-                self.report([Outcome(key, now, now, failure=failure)])
-                return None
-        self._live.add(key)
-        if task.timeout_s is not None:
-            self._timers[key] = self._clock.call_at(
-                event.at + task.timeout_s, functools.partial(self._stop, key, "timeout")
-            )
-        return AttemptRequest(
-            task,
-            event.attempt,
-            Current(
-                task=task.id, attempt=event.attempt, run_id=self.run_id, params=self.plan.params
-            ),
-            args,
-            kwargs,
-            functools.partial(self._log, task.id, event.attempt),
-            functools.partial(self._process, task.id, event.attempt),
-            self.options.workspace,
-        )
-
-    # -- stopping ------------------------------------------------------------------------------
-
-    def _stop(self, key: AttemptKey, why: str) -> None:
-        if key not in self._live or key in self._stopping:
-            return
-        self._stopping[key] = why
-        if self.executor.cancel(key):
-            self._timers[key] = self._clock.call_at(
-                self._clock.now() + _GRACE_S, functools.partial(self._abandon, key)
-            )
-        else:
-            self._abandon(key)
-
-    def _abandon(self, key: AttemptKey) -> None:
-        """Record an attempt that cannot be stopped as ended; what it still reports is ignored."""
-        if key in self._live:
-            now = self._clock.now()
-            self.report([Outcome(key, 0.0, now, cancelled=True, value=_ABANDONED)])
-
-    def _ended(self, outcome: Outcome) -> ev.Event | None:
-        key = outcome.key
-        if key not in self._live:
-            return None  # an abandoned attempt has ended after all
-        self._live.discard(key)
-        timer = self._timers.pop(key, None)
-        if timer is not None:
-            timer.cancel()
-        why = self._stopping.pop(key, None)
-        abandoned = outcome.value is _ABANDONED
-        task, attempt = key
-        if outcome.failure is None and not outcome.cancelled:
-            ref = self._results.put(task, outcome.value)
-            return ev.AttemptSucceeded(
-                at=outcome.finished, task=task, attempt=attempt, started=outcome.started,
-                result=ref, exit_code=outcome.exit_code,
-            )  # fmt: skip
-        started = outcome.started or self._started(key)
-        failure = outcome.failure or ev.Failure("Cancelled")
-        if why == "timeout":
-            failure = self._timeout(task, abandoned)
-        elif abandoned:
-            failure = ev.Failure("Cancelled", self._left_behind(task))
-        return ev.AttemptFailed(
-            at=outcome.finished, task=task, attempt=attempt, started=started, error=failure,
-            exit_code=outcome.exit_code, timed_out=why == "timeout", abandoned=abandoned,
-            cancelled=why == "cancelled" or (why is None and outcome.cancelled),
-        )  # fmt: skip
-
-    def _timeout(self, task: str, abandoned: bool) -> ev.Failure:
-        still = f"; {self._left_behind(task)}" if abandoned else ""
-        message = f"took longer than its timeout of {self.plan[task].timeout_s:g} s{still}"
-        return ev.Failure("TimeoutError", message, kinds=("TimeoutError", "OSError", "Exception"))
-
-    def _left_behind(self, task: str) -> str:
-        """What is told of an attempt that could not be stopped."""
-        function = self.plan[task].run
-        if function is None:
-            return "its processes do not end and may still run"
-        if inspect.iscoroutinefunction(function):
-            return "it does not let itself be cancelled and still runs"
-        return "a synchronous function cannot be killed: its thread still runs"
-
-    def _started(self, key: AttemptKey) -> float:
-        run = self.state.tasks[key[0]].snapshot()
-        return run.attempts[-1].started.timestamp() if run.attempts else self._clock.now()
-
-    def _give_up(self, why: str) -> None:
-        for key in list(self._live):
-            self.executor.cancel(key)
 
     # -- timers and the inbox ------------------------------------------------------------------
 
@@ -385,7 +279,7 @@ class Driver:
             while self._inbox:
                 item = self._inbox.popleft()
                 if type(item) is Outcome:
-                    item = self._ended(item)
+                    item = self._attempts.ended(item)
                 elif callable(item):
                     item = item()
                 if item is not None:
@@ -397,7 +291,7 @@ class Driver:
 
     def _fail(self, error: Exception) -> None:
         """The engine itself cannot go on (the journal is gone, a defect): stop, and say why."""
-        self._give_up(str(error))
+        self._attempts.stop_all()
         if not self._done.done():
             self._done.set_exception(error)
 
@@ -496,6 +390,3 @@ class Driver:
         }
         if request.verb in actions:
             actions[request.verb]()
-
-
-_ABANDONED = object()

@@ -72,19 +72,22 @@ def _kept(form: str, data: bytes, shown: str) -> tuple[ResultRef, Blob]:
     return ref, Blob(ref, data)
 
 
-def _is_json(value: Any, depth: int = 0) -> bool:
-    """Whether JSON gives back the same value: exact types only, string keys, finite numbers."""
+def _is_json(value: Any, seen: set[int] | None = None, depth: int = 0) -> bool:
+    """Whether JSON gives back the same value: exact types only, string keys, finite numbers, and no
+    list or mapping that stands in two places (JSON would make copies, a pickle keeps it one)."""
     kind = type(value)
     if kind is int:  # Python refuses to write or read thousands of digits
         return int.bit_length(value) < _BITS
     if kind in _PLAIN:
         return kind is not float or value - value == 0.0
-    if depth > 50:
+    seen = set() if seen is None else seen
+    if depth > 50 or id(value) in seen:
         return False
+    seen.add(id(value))
     if kind is list:
-        return all(_is_json(item, depth + 1) for item in value)
+        return all(_is_json(item, seen, depth + 1) for item in value)
     if kind is dict:
-        return all(type(k) is str and _is_json(v, depth + 1) for k, v in value.items())
+        return all(type(k) is str and _is_json(v, seen, depth + 1) for k, v in value.items())
     return False
 
 

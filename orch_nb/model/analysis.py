@@ -56,7 +56,8 @@ class Workflow(msgspec.Struct, frozen=True):
 
 class Scope(msgspec.Struct, frozen=True, omit_defaults=True):
     """What was scanned. `languages` counts files; `skipped` counts what was left out, by reason;
-    `complete` is False when the scan stopped at its time bound."""
+    `landmarks` names what a project shows itself by (`changelog`, `docs`, `benchmarks`,
+    `release_branches`); `complete` is False when the scan stopped at its time bound."""
 
     root: str = ""
     files: int = 0
@@ -65,6 +66,7 @@ class Scope(msgspec.Struct, frozen=True, omit_defaults=True):
     skipped: dict[str, int] = {}
     components: tuple[Component, ...] = ()
     workflows: tuple[Workflow, ...] = ()
+    landmarks: dict[str, Evidence] = {}
     complete: bool = True
     duration_s: float = 0.0
 
@@ -86,6 +88,11 @@ class Complexity(msgspec.Struct, frozen=True):
     @property
     def score(self) -> int:
         return sum(factor.points for factor in self.factors)
+
+    @property
+    def level(self) -> str:
+        """The score in a word: low, medium or high."""
+        return "low" if self.score < 25 else "medium" if self.score < 50 else "high"
 
 
 class Risk(msgspec.Struct, frozen=True):

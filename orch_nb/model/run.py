@@ -150,6 +150,7 @@ class TaskState:
     __slots__ = (
         "attempts",
         "cause",
+        "decided",
         "decided_by",
         "finished",
         "note",
@@ -175,6 +176,7 @@ class TaskState:
         self.pid: tuple[int, float] | None = None
         self.reason = self.note = self.decided_by = ""
         self.cause: str | None = None
+        self.decided = False
 
     @property
     def tries(self) -> int:
@@ -300,7 +302,7 @@ class RunState:
             task = self.tasks[name]
             task.status, task.reason, task.cause = Status.PENDING, "", None
             task.ready = task.finished = task.until = task.waiting_since = None
-            task.decided_by = task.note = ""
+            task.decided, task.decided_by, task.note = False, "", ""
 
     def _attempt_started(self, event: ev.AttemptStarted) -> None:
         task = self.tasks[event.task]
@@ -353,7 +355,8 @@ class RunState:
 
     def _decided(self, event: ev.Decided) -> None:
         task = self.tasks[event.task]
-        task.decided_by, task.note = event.by, event.note
+        if not task.decided:  # of two answers in one turn the first counts
+            task.decided, task.decided_by, task.note = True, event.by, event.note
 
     def _task_ended(self, event: ev.TaskEnded) -> None:
         task = self.tasks[event.task]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orch_nb.engine.driver import Driver
-from orch_nb.engine.journal import MemoryJournal
+from orch_nb.engine.memory import MemoryJournal
 from orch_nb.engine.ports import Request
 from orch_nb.errors import JournalError
 from orch_nb.model import event as ev
@@ -547,3 +547,18 @@ def test_replaying_the_journal_gives_the_very_run(script, cancel, retry, workers
     told = replay(journal.history("run")).snapshot(run.results, journal=journal.path)
     assert told == run
     assert run.status != "running"
+
+
+def test_of_two_answers_in_one_turn_the_first_is_told():
+    plan = plan_of(gate())
+    state = replay(
+        [
+            ev.RunStarted(at=1.0, run_id="r", plan=plan),
+            ev.Waiting(at=1.0, task="g", prompt="Ship?"),
+            ev.Decided(at=2.0, task="g", approved=True, by="ann", note="fine"),
+            ev.Decided(at=2.0, task="g", approved=False, by="bob", note="wait"),
+            ev.TaskEnded(at=2.0, task="g", status=Status.SUCCEEDED, reason="approved by ann: fine"),
+        ]
+    )
+    told = state.snapshot()["g"]
+    assert (told.decided_by, told.note) == ("ann", "fine")

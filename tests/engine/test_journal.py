@@ -11,7 +11,9 @@ import threading
 import pytest
 
 from orch_nb.engine import journal as room
-from orch_nb.engine.journal import MemoryJournal, SqliteJournal, open_journal
+from orch_nb.engine import memory
+from orch_nb.engine.journal import SqliteJournal, open_journal
+from orch_nb.engine.memory import MemoryJournal
 from orch_nb.engine.ports import Blob, Request
 from orch_nb.errors import JournalError, RunExists, RunHeld, RunNotFound
 from orch_nb.model import event as ev
@@ -229,7 +231,7 @@ def test_output_comes_back_by_task(journal):
 
 
 def test_output_past_a_bound_is_dropped_and_that_is_said_once(journal, monkeypatch):
-    monkeypatch.setattr(room, "_LOG_LIMIT", 10)
+    monkeypatch.setattr(memory, "_LOG_LIMIT", 10)
     journal.create("r", START, PLAN.hash)
     for _ in range(5):
         journal.write_log("r", [("a", 1, "stdout", "123456"), ("g", 1, "stdout", "ok")])

@@ -219,3 +219,13 @@ def test_a_repr_that_raises_is_told():
     # reprlib has a text of its own for it; what even that cannot do is told by us.
     assert preview(Mute()).startswith("<Mute instance at")
     assert preview(Columnless()) == "<Columnless, whose repr raises OSError>"
+
+
+def test_a_list_that_stands_in_two_places_stays_one_and_costs_no_time():
+    nested = []
+    for _ in range(60):  # as JSON it would have 2 ** 60 lists
+        nested = [nested, nested]
+    ref, blob = store(nested)
+    assert ref.format == "pickle"
+    back = restore(ref, blob.data)
+    assert back[0] is back[1]

@@ -1,0 +1,192 @@
+"""Starting and going on with runs: what has to be right before a driver is made.
+
+    make = starting(plan, journal=..., executor=..., options=...)     a new run
+    make = resuming(told, plan, journal=..., ...)                     one of the past
+    await make().drive()                 or `session.LiveRun.start(make)`, on a loop of its own
+
+A driver is made on the loop that performs it, so both give a function that makes it. All that a
+person may have got wrong (a gate that is none, a run that is taken, a task that cannot be retried)
+is judged here, before the run is begun or claimed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+
+from orch_nb.engine.driver import Driver
+from orch_nb.engine.ports import Executor, Journal, Observer
+from orch_nb.engine.results_view import Results
+from orch_nb.errors import PlanError, RunExists, UsageError
+from orch_nb.graph.nearest import did_you_mean
+from orch_nb.model.event import Event, RunOptions
+from orch_nb.model.plan import Plan
+from orch_nb.model.run import Run, replay
+from orch_nb.model.status import Status
+
+__all__ = [
+    "check_retry", "free_run_id", "known_gates", "past_run", "resuming", "run_options",
+    "same_plan", "starting",
+]  # fmt: skip
+
+
+def run_options(
+    workers: int | None,
+    executor: str | Executor,
+    approve: Sequence[str],
+    workspace: str | os.PathLike[str] | None,
+    *,
+    interactive: bool = False,
+) -> RunOptions:
+    """The options of a run, judged. `workers` None: processors + 4, at most 32."""
+    if workers is None:
+        workers = min(32, (os.cpu_count() or 1) + 4)
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise UsageError(f"workers is a whole number of at least 1, not {workers!r}")
+    return RunOptions(
+        workers=workers,
+        executor=executor if isinstance(executor, str) else executor.name,
+        interactive=interactive,
+        approve=(approve,) if isinstance(approve, str) else tuple(approve),
+        workspace=str(workspace or ""),
+    )
+
+
+def starting(
+    plan: Plan,
+    *,
+    journal: Journal,
+    executor: Executor,
+    options: RunOptions,
+    run_id: str | None = None,
+    name: str = "",
+    observers: Sequence[Observer] = (),
+) -> Callable[[], Driver]:
+    """A new run of a checked plan. Raises RunExists, UsageError, PlanError."""
+    known_gates(plan, options.approve)
+    _can_be_kept(plan, run_id)
+
+    def next_id() -> str:
+        return free_run_id(journal, name or plan.goal)
+
+    chosen = run_id if run_id is not None else next_id()
+    if run_id is not None and any(row.run_id == run_id for row in journal.runs()):
+        raise RunExists(
+            f"The journal {journal.path} has a run `{run_id}` already. "
+            f"Continue it with recover({run_id!r}), or choose another run_id."
+        )
+
+    def make() -> Driver:
+        return Driver(
+            plan, run_id=chosen, journal=journal, executor=executor, options=options, name=name,
+            observers=observers, next_id=None if run_id is not None else next_id,
+        )  # fmt: skip
+
+    return make
+
+
+def resuming(
+    run: Run,
+    plan: Plan,
+    *,
+    journal: Journal,
+    executor: Executor,
+    options: RunOptions,
+    retry: str | None = None,
+    observers: Sequence[Observer] = (),
+) -> Callable[[], Driver]:
+    """The rest of a run of the past, by the checked plan that it was made from.
+
+    `retry` names a task to be tried anew. Raises RunHeld if a live process works on the run,
+    UsageError for what cannot be; the run is claimed when this returns.
+    """
+    if retry is not None:
+        check_retry(run, retry)
+    # Last, when nothing that was asked for can be wrong any more: a claim has to be given back.
+    journal.claim(run.run_id)
+    history = journal.history(run.run_id)  # another process may have gone on until the claim
+
+    def make() -> Driver:
+        return Driver(
+            plan, run_id=run.run_id, journal=journal, executor=executor, options=options,
+            name=run.name, observers=observers, history=history, retry=retry,
+        )  # fmt: skip
+
+    return make
+
+
+def past_run(history: Sequence[Event], journal: Journal, *, plan: Plan | None = None) -> Run:
+    """The run that a journal's events tell, its results readable, without going on with it.
+
+    `plan` is the same plan with its callables, where somebody has them.
+    """
+    state = replay(history)
+    if plan is not None:
+        state.plan = plan
+    return state.snapshot(Results(state, journal), journal=journal.path)
+
+
+def same_plan(run: Run, plan: Plan) -> Plan:
+    """`plan`, if it is the one that `run` was made from. Raises PlanError, saying what differs."""
+    if plan.hash == run.plan.hash:
+        return plan
+    ours, theirs = {t.id for t in plan.tasks}, {t.id for t in run.plan.tasks}
+    differs = ", ".join(f"`{task}`" for task in sorted(ours ^ theirs)[:5])
+    detail = f"these tasks are in only one of them: {differs}" if differs else "tasks have changed"
+    raise PlanError(
+        f"run `{run.run_id}` was made from another plan ({detail}). "
+        "Recover it with the plan it was made from, or execute this one as a new run."
+    )
+
+
+def known_gates(plan: Plan, approve: Sequence[str]) -> tuple[str, ...]:
+    """`approve`, if each names a gate of the plan. Raises UsageError with the nearest."""
+    names = (approve,) if isinstance(approve, str) else tuple(approve)
+    gates = [task.id for task in plan.tasks if task.waits_for_person]
+    for name in names:
+        if name not in gates:
+            there = f"Its gates are: {', '.join(gates)}." if gates else "It has no gates."
+            near = did_you_mean(name, gates)
+            raise UsageError(
+                " ".join(filter(None, (f"`{name}` is no gate of this plan.", near, there)))
+            )
+    return names
+
+
+def check_retry(run: Run, task: str) -> None:
+    """Raises UsageError if `task` cannot be tried anew, with what can."""
+    if task not in run.plan:
+        near = did_you_mean(task, run.plan.by_id)
+        raise UsageError(f"run `{run.run_id}` has no task `{task}`. {near}".rstrip())
+    state = run[task]
+    if state.cause is not None and state.status is Status.UPSTREAM_FAILED:
+        raise UsageError(
+            f"`{task}` did not run because of `{state.cause}`: retry `{state.cause}`, "
+            f"and `{task}` runs after it."
+        )
+    if not state.status.ended or state.status is Status.SUCCEEDED:
+        raise UsageError(f"`{task}` is {state.status}: only a task that failed is retried.")
+
+
+def free_run_id(journal: Journal, name: str) -> str:
+    """`release-3` for the third run named release."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:28].strip("-") or "run"
+    taken = {row.run_id for row in journal.runs()}
+    number = 1
+    while f"{slug}-{number}" in taken:
+        number += 1
+    return f"{slug}-{number}"
+
+
+def _can_be_kept(plan: Plan, run_id: str | None) -> None:
+    """Raises PlanError, UsageError for what no journal can hold."""
+    if run_id is not None and not (run_id.strip() and run_id.isprintable()):
+        raise UsageError(f"a run_id is a name of printable characters, not {run_id!a}")
+    try:
+        _ = plan.hash
+    except (TypeError, ValueError) as error:
+        raise PlanError(
+            f"The plan cannot be written down: {error}. Let a task return such a value, "
+            "and tasks that need it take it by name."
+        ) from None

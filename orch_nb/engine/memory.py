@@ -1,0 +1,110 @@
+"""A journal in memory, and the bound of output that every journal keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from orch_nb.engine import results
+from orch_nb.engine.ports import Blob, Request, RunRow
+from orch_nb.errors import RunExists, RunHeld, RunNotFound
+from orch_nb.model.event import Event, ResultRef, RunEnded, RunStarted
+
+__all__ = ["MemoryJournal", "within"]
+
+_LOG_LIMIT = 2_000_000  # characters of output kept per task and run
+
+
+def within(logged: dict[tuple[str, str], int], task: tuple[str, str], text: str) -> str:
+    """What of `text` is kept, given how many characters of the task's output were."""
+    written = logged.get(task, 0)
+    logged[task] = written + len(text)
+    if written > _LOG_LIMIT:
+        return ""
+    if written + len(text) > _LOG_LIMIT:
+        return text[: _LOG_LIMIT - written] + "\n… (more output was not kept)\n"
+    return text
+
+
+class MemoryJournal:
+    """A journal that is gone with the process: for tests and throwaway runs. Same interface."""
+
+    path = "memory"
+
+    def __init__(self) -> None:
+        self._events: dict[str, list[Event]] = {}
+        self._rows: dict[str, RunRow] = {}
+        self._values: dict[str, Any] = {}
+        self._logs: dict[tuple[str, str], list[str]] = {}
+        self._logged: dict[tuple[str, str], int] = {}
+        self._requests: dict[str, list[Request]] = {}
+        self._held: set[str] = set()
+
+    def create(self, run_id: str, event: Event, plan_hash: str) -> None:
+        assert isinstance(event, RunStarted)
+        if run_id in self._events:
+            raise RunExists(f"This journal has a run `{run_id}` already; recover it.")
+        self._events[run_id] = [event]
+        self._held.add(run_id)
+        self._rows[run_id] = RunRow(
+            run_id, event.name, event.plan.goal, "running", event.at, None, plan_hash, True
+        )
+
+    def claim(self, run_id: str) -> None:
+        if run_id not in self._events:
+            raise RunNotFound(f"This journal has no run `{run_id}`.")
+        if run_id in self._held:
+            raise RunHeld(f"Run `{run_id}` is being worked on.")
+        self._held.add(run_id)
+
+    def release(self, run_id: str) -> None:
+        self._held.discard(run_id)
+
+    def append(self, run_id: str, events: Sequence[Event], blobs: Sequence[Blob] = ()) -> None:
+        self._events[run_id] += events
+
+    def history(self, run_id: str) -> list[Event]:
+        if run_id not in self._events:
+            raise RunNotFound(f"This journal has no run `{run_id}`.")
+        return list(self._events[run_id])
+
+    def store(self, value: Any) -> tuple[ResultRef, Blob | None]:
+        if value is None:
+            return ResultRef(), None
+        key = f"{id(value)}-{len(self._values)}"
+        self._values[key] = value
+        return ResultRef(format="memory", hash=key, preview=results.preview(value)), None
+
+    def load(self, ref: ResultRef) -> Any:
+        return None if ref.format == "none" else self._values[ref.hash]
+
+    def write_log(self, run_id: str, lines: Sequence[tuple[str, int, str, str]]) -> None:
+        for task, _, _, text in lines:
+            kept = within(self._logged, (run_id, task), text)
+            self._logs.setdefault((run_id, task), []).append(kept)
+
+    def read_log(self, run_id: str, task: str) -> str:
+        return "".join(self._logs.get((run_id, task), ()))
+
+    def ask(self, run_id: str, request: Request) -> None:
+        self._requests.setdefault(run_id, []).append(request)
+
+    def take_requests(self, run_id: str) -> list[Request]:
+        return self._requests.pop(run_id, [])
+
+    def runs(self) -> list[RunRow]:
+        found = []
+        for run_id, row in self._rows.items():
+            events = self._events[run_id]
+            end = events[-1] if isinstance(events[-1], RunEnded) else None
+            found.append(
+                RunRow(
+                    run_id, row.name, row.goal,
+                    end.status.value if end else "running", row.started,
+                    end.at if end else None, row.plan_hash, run_id in self._held,
+                )
+            )  # fmt: skip
+        return found[::-1]
+
+    def close(self) -> None:
+        """Nothing to close; what it holds stays readable."""
