@@ -134,9 +134,9 @@ def _running(parser: argparse.ArgumentParser) -> None:
 
 
 def _version() -> str:
-    from orch_nb import __version__
+    from importlib.metadata import version
 
-    return f"orch-nb {__version__}"
+    return f"orch-nb {version('orch_nb')}"
 
 
 # -- running -------------------------------------------------------------------------------------
