@@ -24,7 +24,7 @@ from orch_nb.errors import PlanError
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
 from orch_nb.model.run import Run
-from orch_nb.notebook.display import body_filename, show_only_frames_of, watched
+from orch_nb.notebook.display import body_filename, in_kernel, show_only_frames_of, watched
 from orch_nb.notebook.following import Progress, Stage, Stopped, account, begun, follow, stop
 from orch_nb.notebook.options import parse_cell_line
 from orch_nb.notebook.session import SESSION
@@ -101,11 +101,11 @@ class Cell:
         if room is not None:
             room.attach(live)
         if self.options.detach:
-            self._show_room(room)
+            self._show_live(room)
             self._detach(operation, live, room)
             return
         try:
-            self._show_room(room)
+            self._show_live(room)
             run = await follow(live, self.stage, self.waiting, self._kept(operation), progress)
         except (KeyboardInterrupt, asyncio.CancelledError):
             run = stop(live)
@@ -189,9 +189,11 @@ class Cell:
             observers=observers,
         )  # fmt: skip
 
-    def _show_room(self, room: Any) -> None:
+    def _show_live(self, room: Any) -> None:
         if room is not None:
-            self.stage.show_widget("EXECUTE", room.widget)
+            self.stage.show_live(room.widget)
+        elif in_kernel():
+            self.stage.show_live()
 
     def _kept(self, operation: Operation) -> Callable[[Run], None]:
         """What is done as soon as a run is under way: `_orch` holds it, as it then stands."""

@@ -28,7 +28,7 @@ from orch_nb.model.run import Run, RunState
 from orch_nb.model.status import Status
 from orch_nb.notebook.display import Slot, in_kernel
 from orch_nb.notebook.waiting import Waiting
-from orch_nb.render.bundle import header_bundle, section_bundles
+from orch_nb.render.bundle import header_bundle, section_bundle, section_bundles
 from orch_nb.render.document import Section
 from orch_nb.render.sections import (
     analyze_section,
@@ -59,6 +59,8 @@ class Stage:
             if n == len(slots):
                 slots.append(Slot())
             slots[n].show(bundle)
+        for left in slots[len(bundles) :]:
+            left.show({"text/plain": ""})
 
     def show_section(self, section: Section) -> None:
         self.show(section.title, section_bundles(section))
@@ -68,10 +70,18 @@ class Stage:
     ) -> None:
         self.show("header", [header_bundle(plan, run, report, name=name)])
 
-    def show_widget(self, part: str, widget: Any) -> None:
-        slot = Slot()
-        self._slots[part] = [slot]
-        slot.show_widget(widget)
+    def show_live(self, room: Any = None) -> None:
+        """EXECUTE as it begins: its line, and the room (or, until there is more to tell, nothing).
+        Both places that it needs at the end are taken now, so what tasks print comes below them."""
+        self.show(
+            "EXECUTE", [section_bundle(Section(4, "EXECUTE", "under way")), {"text/plain": ""}]
+        )
+        if room is not None:
+            self._slots["EXECUTE"][1].show_widget(room)
+
+    def tell(self, progress: str) -> None:
+        """A line of text in the place of the room."""
+        self._slots["EXECUTE"][1].show({"text/plain": progress})
 
     def show_findings(self, analysis: Analysis | None, found: Research | None, past: bool) -> None:
         """ANALYZE and RESEARCH; closed if they are `past`, since a run follows."""
@@ -130,7 +140,7 @@ class Progress:
         tasks = list(live.driver.state.tasks.values())
         ended = [task.task for task in tasks if task.status.ended]
         if in_kernel():
-            self._stage.show("EXECUTE", [{"text/plain": self._line(tasks, len(ended))}])
+            self._stage.tell(self._line(tasks, len(ended)))
         else:
             for task in tasks:
                 if task.status.ended and task.task not in self._told and len(self._told) < 200:

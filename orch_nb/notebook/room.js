@@ -37,10 +37,9 @@ function render({ model, el }) {
 
   const root = element("div", { class: "orch-room", role: "region", "aria-label": `Run of ${model.get("goal")}` });
   const head = element("div", { class: "orch-head" });
-  const title = element("span", { class: "orch-goal" }, model.get("goal"));
   const counts = element("span", { class: "orch-counts", role: "status", "aria-live": "polite" });
   const clock = element("span", { class: "orch-muted" });
-  head.append(title, counts, clock);
+  head.append(counts, clock);
   root.append(head);
 
   let nodes = new Map();

@@ -25,6 +25,7 @@ import traitlets
 from orch_nb.engine.session import LiveRun
 from orch_nb.model.event import Event
 from orch_nb.model.plan import Plan
+from orch_nb.model.quantity import times
 from orch_nb.model.run import RunState, TaskState
 from orch_nb.model.status import Status
 from orch_nb.render.drawing import plan_svg
@@ -116,6 +117,8 @@ class Room:
 
     def _send_changes(self) -> None:
         assert self._live is not None
+        # A run that goes on first stands where it stood, for as long as a turn takes.
+        self._stop.wait(_PERIOD_S)
         while not self._stop.is_set():
             ended = self._live.done.is_set()
             self._send()
@@ -150,7 +153,7 @@ class Room:
         started = task.attempts[0].started if task.attempts else task.waiting_since
         reason = task.reason
         if task.status is Status.BACKING_OFF and task.attempts and task.attempts[-1].error:
-            reason = f"tried {task.tries} times, last: {task.attempts[-1].error}"
+            reason = f"failed {times(task.tries)}, last: {task.attempts[-1].error}"
         elif task.status is Status.FAILED and task.attempts and task.attempts[-1].error:
             reason = str(task.attempts[-1].error)
         finished = task.finished if task.status.ended else None

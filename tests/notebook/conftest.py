@@ -174,10 +174,13 @@ class Kernel:
     # -- a person's hands ----------------------------------------------------------------------
 
     def button(self, text: str) -> str | None:
-        """The id of the button with that text, if it is there and can be pressed."""
+        """The id of the button with that text or tooltip, if it is shown and can be pressed."""
+        shown = {child for state in self.comms.values() for child in state.get("children", ())}
         for name, state in self.comms.items():
-            if state.get("_model_name") == "ButtonModel" and state.get("description") == text:
-                return None if state.get("disabled") else name
+            words = (state.get("description"), state.get("tooltip"))
+            if state.get("_model_name") == "ButtonModel" and text in words:
+                there = f"IPY_MODEL_{name}" in shown and not state.get("disabled")
+                return name if there else None
         return None
 
     def click(self, text: str) -> None:

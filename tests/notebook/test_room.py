@@ -144,7 +144,7 @@ def test_approve_in_a_line_goes_on_with_a_room_of_its_own(kernel):
         person=True,
     )
     cell = kernel.start("%orchestrate approve gate", person=True)
-    kernel.click("Approve")
+    kernel.click("Approve: second")
     kernel.finish(cell)
     assert kernel.value("_orch.run.status.value") == "'succeeded'"
 
