@@ -16,6 +16,7 @@ from pathlib import Path
 
 from orch_nb.analysis.complexity import complexity
 from orch_nb.analysis.components import components
+from orch_nb.analysis.landmarks import landmarks
 from orch_nb.analysis.risks import risks
 from orch_nb.analysis.scan import scan
 from orch_nb.analysis.text import as_goal, domains, questions, single_step
@@ -97,6 +98,7 @@ def _scope(
         skipped=dict(seen.skipped),
         components=parts,
         workflows=flows,
+        landmarks=landmarks(seen),
         complete=seen.complete,
         duration_s=time.monotonic() - started,
     )

@@ -21,6 +21,9 @@ _SUCCESS = re.compile(
     r"within)\b",
     re.IGNORECASE,
 )
+_DATA = re.compile(
+    r"\b(data ?set|data|csv|parquet|survey|logs?|tables?|measurements)\b", re.IGNORECASE
+)
 _SEVERAL = re.compile(
     r"[:;]|,\s|\b(and|then|before|after|each|every|all|from)\b|\.\s+\S", re.IGNORECASE
 )
@@ -57,7 +60,8 @@ def questions(text: str, operation: str) -> tuple[Question, ...]:
 
     if operation == "":
         ask(
-            "What kind of operation is this?", "no cue of a release, a data pipeline or a migration"
+            "What kind of operation is this?",
+            "no cue of a release, a data pipeline, a migration or a data analysis",
         )
     if not _SUCCESS.search(text):
         ask("By what does one see that the goal is reached?", "the goal names no condition for it")
@@ -71,6 +75,8 @@ def questions(text: str, operation: str) -> tuple[Question, ...]:
         r"\b(hourly|daily|nightly|weekly|monthly|every|once)\b", text, re.IGNORECASE
     ):
         ask("How often does it run?", "the goal names no schedule")
+    if operation == "data analysis" and not found("stores", text) and not _DATA.search(text):
+        ask("Which data are they, and where do they lie?", "the goal names no data set or file")
     if "deadline" not in stated:
         ask("By when is it needed?", "the goal names no date")
     if not _WHO.search(text):

@@ -24,12 +24,16 @@ from typing import Any
 import msgspec
 
 from orch_nb.catalog.library import document
+from orch_nb.catalog.words import verb_of
 
-__all__ = ["Kind", "Method", "Step", "StoryTemplate", "classify", "kind", "operations"]
+__all__ = ["Kind", "Method", "Step", "StoryTemplate", "classify", "kind", "opens", "operations"]
 
 #: Evidence below this is no evidence: the weight of one strong cue.
 ENOUGH = 3.0
-_LEAD = 3.0
+#: What it takes for a goal that opens with another verb than the kind's.
+_ENOUGH_OTHERWISE = 4.0
+#: What a leading verb adds to cues of at least `_SOME`; by itself it says too little.
+_LEAD, _WEAK_LEAD, _SOME = 3.0, 1.0, 2.0
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,7 +42,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     id: str
     title: str
     done: str
+    about: str = ""
     when: str = ""
+    unless: str = ""
+    does: tuple[str, ...] = ()
     says: str = ""
     each: str = ""
     pairs: str = ""
@@ -114,6 +121,9 @@ def _check(entry: Kind, method: Method) -> None:
     named += [name for criterion in method.criteria for name in criterion.tasks]
     if unknown := sorted(set(named) - set(ids)):
         raise ValueError(f"{where} names tasks that it has not: {unknown}")
+    known = set(document("acts.yaml"))
+    if unknown := sorted({act for step in method.steps for act in step.does} - known):
+        raise ValueError(f"{where} has acts that acts.yaml has not: {unknown}")
 
 
 def operations() -> tuple[Kind, ...]:
@@ -127,7 +137,9 @@ def kind(name: str) -> Kind:
 
 
 @functools.cache
-def _cues() -> tuple[tuple[str, re.Pattern[str], tuple[tuple[re.Pattern[str], float], ...]], ...]:
+def _cue_table() -> tuple[
+    tuple[str, re.Pattern[str], tuple[tuple[re.Pattern[str], float], ...]], ...
+]:
     return tuple(
         (
             entry.id,
@@ -144,13 +156,24 @@ def classify(text: str) -> tuple[str, float]:
     >>> classify("Move the carts from Redis to Postgres without downtime")[0]
     'migration'
     """
-    scores = {
-        name: sum(weight for cue, weight in cues if cue.search(text))
-        + (_LEAD if lead.match(text) else 0.0)
-        for name, lead, cues in _cues()
-    }
+    scores = {name: _score(text, lead, cues) for name, lead, cues in _cue_table()}
     ranked = sorted(scores.items(), key=lambda row: -row[1])
     (best, score), (_, second) = ranked[0], ranked[1]
-    if score < ENOUGH:
+    other = bool(verb_of(text.strip())) and not opens(best, text)
+    if score < (_ENOUGH_OTHERWISE if other else ENOUGH):
         return "", 0.0
     return best, round(score / (score + second + 1.0), 2)
+
+
+def opens(name: str, text: str) -> bool:
+    """Whether `text` opens with a verb by which people ask for that kind of operation."""
+    return any(lead.match(text) is not None for kind_, lead, _ in _cue_table() if kind_ == name)
+
+
+def _score(
+    text: str, lead: re.Pattern[str], cues: tuple[tuple[re.Pattern[str], float], ...]
+) -> float:
+    told = sum(weight for cue, weight in cues if cue.search(text))
+    if not told or not lead.match(text):
+        return told
+    return told + (_LEAD if told >= _SOME else _WEAK_LEAD)

@@ -17,7 +17,7 @@ import msgspec
 
 from orch_nb.catalog.library import document
 
-__all__ = ["Artefact", "artefacts", "artefacts_by_id", "constraints", "found"]
+__all__ = ["Artefact", "acts", "artefacts", "artefacts_by_id", "constraints", "cues", "found"]
 
 
 class Artefact(msgspec.Struct, frozen=True):
@@ -54,6 +54,38 @@ def found(section: str, text: str) -> dict[str, str]:
 def constraints(text: str) -> dict[str, str]:
     """What `text` demands, by kind (no_downtime, way_back, deadline, ...), each quoted from it."""
     return {name: quote.strip(" ,;:") for name, quote in found("constraints", text).items()}
+
+
+@functools.cache
+def _acts() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple(
+        (name, re.compile(words, re.IGNORECASE)) for name, words in document("acts.yaml").items()
+    )
+
+
+def acts(clause: str) -> tuple[str, ...]:
+    """What `clause`, in the imperative, asks for, the most special act first.
+
+    >>> acts("type-check the package")
+    ('types',)
+    """
+    return tuple(name for name, pattern in _acts() if pattern.search(clause))
+
+
+@functools.cache
+def _cues() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple(
+        (name, re.compile(words, re.IGNORECASE)) for name, words in document("cues.yaml").items()
+    )
+
+
+def cues(text: str) -> dict[str, str]:
+    """Patterns of the catalogue whose vocabulary `text` speaks, each with the words.
+
+    >>> cues("Retry what is flaky")
+    {'retry_backoff': 'Retry'}
+    """
+    return {name: match.group(0) for name, pattern in _cues() if (match := pattern.search(text))}
 
 
 @functools.cache

@@ -1,19 +1,24 @@
 """What a goal and its workspace say, as the facts that methods are filled in with.
 
 Facts are texts ({version}, {source}, {target} ...), lists (components, artefacts, sources ...),
-flags and commands. A text that the goal does not give has a plain default ("the new version"),
-never an invented name. Commands come only from what the analysis found in the workspace, with its
-evidence.
+flags, each with what it rests on, and commands. A text that the goal does not give has a plain
+default ("the new version"), never an invented name. Commands come only from what the analysis found
+in the workspace, with its evidence.
 """
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
-from orch_nb.catalog.vocabulary import constraints
+from orch_nb.catalog.clauses import Part, Reading
+from orch_nb.catalog.clauses import read as read_clauses
+from orch_nb.catalog.operations import opens
+from orch_nb.catalog.vocabulary import acts, constraints
 from orch_nb.model.analysis import Analysis
 from orch_nb.model.goal import Goal
-from orch_nb.planners.clauses import Part, parts
+from orch_nb.planners.analysis_facts import read_question
 from orch_nb.planners.migration_facts import read_migration
 from orch_nb.planners.notes import Item, Notes
 from orch_nb.planners.pipeline_facts import read_pipeline
@@ -35,32 +40,54 @@ _WANTED = {
 }
 #: How a task of a system is run, the most deliberate one first.
 _RUN = {"make": "make {}", "npm": "npm run {}", "tool": "{}"}
+_PERSONAL = re.compile(
+    r"\b(customers?|users?|patients?|persons?|people|personal|email addresses|employees|members|"
+    r"students|gdpr|privacy)\b",
+    re.IGNORECASE,
+)
 
 
 class Facts(msgspec.Struct, frozen=True):
     """What is known of one goal; `text` and `items` fill in templates, `flags` pick among them.
 
-    `commands` maps test, lint, types and build to a shell command and where it was seen.
+    `commands` maps test, lint, types and build to a shell command and where it was seen. `parts`
+    are the goal's clauses that say what to do; `whole` is the one of them that names the operation
+    itself. `context` is what it says besides, `gates` what asks for a person's decision.
     """
 
     text: dict[str, str]
     items: dict[str, tuple[Item, ...]]
-    flags: frozenset[str]
+    flags: dict[str, str]
     commands: dict[str, tuple[str, str]]
     parts: tuple[Part, ...]
+    whole: Part | None = None
+    context: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
 
     def holds(self, condition: str) -> bool:
         """Whether one of the facts that `condition` names ("a, b") is there; "" always holds."""
-        names = [name.strip() for name in condition.split(",") if name.strip()]
-        return not names or any(name in self.flags or self.items.get(name) for name in names)
+        return not _names(condition) or self.denies(condition)
+
+    def denies(self, condition: str) -> bool:
+        """Whether one of the facts that `condition` names is there; "" never is."""
+        return any(name in self.flags or self.items.get(name) for name in _names(condition))
+
+    def reason(self, condition: str) -> str:
+        """What the first fact of `condition` that holds rests on, "" if that says itself."""
+        return next((self.flags[n] for n in _names(condition) if self.flags.get(n)), "")
 
 
-def read(goal: Goal, analysis: Analysis | None) -> Facts:
+def _names(condition: str) -> list[str]:
+    return [name.strip() for name in condition.split(",") if name.strip()]
+
+
+def read(goal: Goal, analysis: Analysis | None, operation: str = "") -> Facts:
     """The facts of `goal`, and of the workspace that `analysis` scanned."""
     text = " ".join(goal.text.split())
     stated = constraints(text)
-    told = [part for part in parts(text) if not _is_constraint(part, stated)]
-    notes = Notes(flags=set(stated))
+    reading = read_clauses(goal.text)
+    told = [part for part in reading.parts if not _is_constraint(part, stated)]
+    notes = Notes(flags={name: f"the goal says “{quote}”" for name, quote in stated.items()})
     notes.text["goal_title"] = goal.title
     deadline = stated.get("deadline", "")
     notes.text["by_deadline"] = (
@@ -70,31 +97,80 @@ def read(goal: Goal, analysis: Analysis | None) -> Facts:
         Item(stated[name]) for name in ("must", "no_loss", "limit") if name in stated
     )
     _read_workspace(analysis, notes)
+    _read_said(text, told, notes)
     read_release(text, told, analysis, notes)
-    read_pipeline(text, notes)
+    read_pipeline(text, told, notes)
     read_migration(text, notes)
+    read_question(text, notes)
     commands = _commands(analysis)
-    notes.flags |= {f"has_{name}" for name in commands}
-    if any(part.stage for part in told):
-        notes.flags.add("ordered")
-    return Facts(notes.text, notes.items, frozenset(notes.flags), commands, tuple(told))
+    for name, (_, evidence) in commands.items():
+        notes.flag(f"has_{name}", f"the workspace has it ({evidence})")
+    return Facts(
+        notes.text,
+        notes.items,
+        notes.flags,
+        commands,
+        tuple(told),
+        _whole(told, operation),
+        _context(reading, stated),
+        reading.gates,
+    )
 
 
 def _is_constraint(part: Part, stated: dict[str, str]) -> bool:
-    return any(part.text.lower() in quote.lower() for quote in stated.values())
+    """Whether `part` only says a constraint again; an order ("docs first") has no verb itself."""
+    said = (part.said or part.text).lower()
+    return any(
+        said in quote.lower()
+        for name, quote in stated.items()
+        if name != "limit" and (name != "order" or part.implied)
+    )
+
+
+def _whole(told: list[Part], operation: str) -> Part | None:
+    """The part that names the operation as a whole, which its method is for."""
+    return next((p for p in told if p.leading and opens(operation, p.said or p.text)), None)
+
+
+def _context(reading: Reading, stated: dict[str, str]) -> tuple[str, ...]:
+    quotes = [quote.lower() for quote in stated.values()]
+    return tuple(
+        said
+        for said in reading.context
+        if not any(said.lower() in quote or quote in said.lower() for quote in quotes)
+    )
+
+
+def _read_said(text: str, told: list[Part], notes: Notes) -> None:
+    """Flags for what the goal asks for in words, whichever method is taken."""
+    for part in told:
+        for act in acts(part.asks):
+            notes.flag(f"said_{act}", f"the goal says “{part.said or part.text}”")
+    if "said_freeze" in notes.flags:
+        notes.flag("frozen", notes.flags["said_freeze"])
+    if personal := _PERSONAL.search(text):
+        notes.flag("personal", f"the goal speaks of “{personal.group(0)}”")
 
 
 def _read_workspace(analysis: Analysis | None, notes: Notes) -> None:
-    components = analysis.scope.components if analysis else ()
+    scope = analysis.scope if analysis else None
+    components = scope.components if scope else ()
     own = [component for component in components if component.kind not in _NOT_OWN]
     named: dict[str, Item] = {}
     for component in own:
         named.setdefault(component.name, Item(component.name, evidence=str(component.evidence)))
     notes.items["components"] = tuple(named.values())[:_MOST_COMPONENTS]
     if len(named) > 1:
-        notes.flags.add("many_components")
+        notes.flag("many_components", f"the workspace has {len(named)} components")
     if any(component.language == "Python" for component in own):
-        notes.flags.add("python")
+        notes.flag("python")
+    if scope is not None and scope.root:
+        notes.flag("workspace", "there is a workspace to compare with")
+    for name, evidence in (scope.landmarks if scope else {}).items():
+        notes.flag(name, f"the workspace has it ({evidence})")
+    flows = [w for w in (scope.workflows if scope else ()) if w.system.endswith(("actions", "_ci"))]
+    if flows:
+        notes.flag("ci", f"the workspace has CI ({flows[0].evidence})")
     files = [c.evidence.path for c in own if c.evidence.path.rpartition("/")[2] in _VERSION_FILES]
     notes.text["version_files"] = ", ".join(dict.fromkeys(files[:4])) or "every file that holds it"
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 
+from orch_nb.catalog.clauses import split_list
 from orch_nb.catalog.vocabulary import found
-from orch_nb.planners.clauses import split_list
+from orch_nb.catalog.words import fit
 from orch_nb.planners.notes import Item, Notes
 from orch_nb.planners.release_facts import VERSION
 
@@ -41,6 +42,11 @@ _OLD = re.compile(
     r"\bold\s+(?P<a>[^,;:]+?)(?=\s+(?:on|by|in|at|and|to)\b|[,;.]\s|$)", re.IGNORECASE
 )
 _ADDRESS = re.compile(r"\b(?:to|from|at|in)\s+(?P<b>[\w.-]+\.[a-z]{2,}[\w./-]*)", re.IGNORECASE)
+_LEAD = re.compile(
+    r"^\W*(?:please\s+)?[\w-]+\s+(?P<w>[^,;:.]+?)(?=\s+(?:from|to|into|with|without|by|before|after|"
+    r"while|so|and|for|in|on)\b|[,;:.]|$)",
+    re.IGNORECASE,
+)
 _QUOTED = re.compile(r"[\"“'](?P<q>[^\"”']+)[\"”']")
 _ASPECTS = re.compile(
     r"[\"“'][^\"”']+[\"”']\s+((?:[\w-]+)(?:(?:,\s*|\s+and\s+)[\w-]+)*)\s+to\b", re.IGNORECASE
@@ -74,12 +80,20 @@ _ENDPOINT = re.compile(
     r"bucket)\b",
     re.IGNORECASE,
 )
+_PLATFORM = re.compile(
+    r"\b(wikis?|confluence|jira|notion|trello|slack|mattermost|teams|sharepoint|trackers?|track(?:ing)?|"
+    r"bugs?|issues?|tickets?|repositor(?:y|ies)|repos?|git|svn|subversion|mercurial|github|gitlab|"
+    r"bitbucket|mailing lists?|forums?|crm|helpdesk|moodle|intranet)\b",
+    re.IGNORECASE,
+)
 _LEFT_BEHIND = re.compile(r"\b(old|freeze|redirect|retire|sunset|only to)\b", re.IGNORECASE)
 _ORDER = re.compile(
     r"\s*(?P<w>[^,.;:]+?)\s+(?:comes? |goes? )?(?P<o>first|next|second|third|then|last)\b",
     re.IGNORECASE,
 )
 _RANK = {"first": 0, "second": 1, "next": 1, "then": 1, "third": 2, "last": 9}
+_WHOLE_NUMBER = re.compile(r"v?\d{1,4}")
+_LONGEST_SHORT = 16
 _BRACKET = re.compile(r"\(([^()]*,[^()]*)\)")
 
 
@@ -88,12 +102,19 @@ def read_migration(text: str, notes: Notes) -> None:
     source, target, what = _from_to(text)
     source, target, flag = _of_kind(text, source, target, what)
     if flag:
-        notes.flags.add(flag)
+        notes.flag(flag)
+    elif platform := _PLATFORM.search(text):
+        notes.flag("platform", f"the goal speaks of “{platform.group(0)}”")
+    if found("stores", text) or _DATA.search(text):
+        notes.flag("data", "the goal speaks of data")
     notes.text["source"] = source or "the old one"
     notes.text["target"] = target or "the new one"
+    subject = what or (lead.group("w") if (lead := _LEAD.match(text)) else "")
+    notes.text["subject_of"] = f"the {_tidy(subject)}" if subject else "it"
+    notes.text["old"], notes.text["new"] = _short(source, "the old"), _short(target, "the new")
     short = notes.text["target"].split(" on ")[-1].split()[0]
     notes.text["target_short"] = short if target else "the new one's"
-    notes.text["what"] = what or "what is there"
+    notes.text["what"] = f"the {_tidy(what)}" if what else "what is there"
     notes.text["what_title"] = notes.text["what"][:1].upper() + notes.text["what"][1:]
     unit = _UNIT.search(text)
     notes.text["unit"] = unit.group(1).lower() if unit else "machine"
@@ -105,18 +126,29 @@ def read_migration(text: str, notes: Notes) -> None:
     named = split_list(after.group(1)) if after else [before.group("n")] if before else ["name"]
     notes.items["aspects"] = tuple(Item(aspect) for aspect in named)
     if re.search(r"\bonly [^.;]*\b(when|if)\b|\bon (request|demand)\b", text, re.IGNORECASE):
-        notes.flags.add("on_request")
+        notes.flag("on_request")
+
+
+def _short(name: str, otherwise: str) -> str:
+    """A name that fits into a title: without its place, or only the word that tells it apart."""
+    if not name:
+        return f"{otherwise} one"
+    head = re.split(r"\s+(?:on|at|in|of|under|behind)\s+|\s*\(", name)[0]
+    if len(head) <= _LONGEST_SHORT:
+        return head
+    telling = [word for word in head.split() if re.search(r"[.\dA-Z]", word)]
+    return fit(telling[-1] if telling else head.rsplit(" ", 1)[-1], _LONGEST_SHORT)
 
 
 def _read_platform(text: str, notes: Notes) -> None:
     code = False
     if re.search(r"\brepositor(y|ies)\b|\brepos?\b", text, re.IGNORECASE):
-        notes.flags.add("repositories")
+        notes.flag("repositories")
         code = True
     if code or re.search(
         r"\b(bugs?|issues?|tickets?|track(er|ing)|patches)\b", text, re.IGNORECASE
     ):
-        notes.flags.add("code")
+        notes.flag("code")
         notes.text["roles"] = "administrators, triage team, contributors"
     else:
         notes.text["roles"] = "administrators, editors, readers"
@@ -126,13 +158,15 @@ def _read_platform(text: str, notes: Notes) -> None:
 
 def _read_fleet(text: str, notes: Notes) -> None:
     cluster = re.search(r"\b(kubernetes|k8s|kubeadm|openshift)\b", text, re.IGNORECASE) is not None
-    notes.text["drain"] = "Cordon and drain" if cluster else "Take out of service"
-    notes.text["undrain"] = "Uncordon" if cluster else "Put back into service"
+    unit = notes.text["unit"]
+    out, back = f"Take the {unit} out of service", f"Put the {unit} back into service"
+    notes.text["drain"] = f"Cordon and drain the {unit}" if cluster else out
+    notes.text["undrain"] = f"Uncordon the {unit}" if cluster else back
     notes.text["agent"] = "kubelet and " if cluster else ""
     hint = "control plane first, then the workers" if cluster else "the least important first"
     notes.text["order_hint"] = hint
     if not _SYSTEM.search(notes.text["target"]):
-        notes.flags.add("swap")
+        notes.flag("swap")
 
 
 def _of_kind(text: str, source: str, target: str, what: str) -> tuple[str, str, str]:
@@ -145,9 +179,12 @@ def _of_kind(text: str, source: str, target: str, what: str) -> tuple[str, str, 
         return source, target or (new.group("b") if new else ""), "endpoint"
     if lead == "rename" or re.search(r"\bdeprecat\w+|\brename\b", text, re.IGNORECASE):
         quoted = [match.group("q") for match in _QUOTED.finditer(text)]
-        return (*(quoted[:2] if len(quoted) > 1 else (source, target)), "rename")  # type: ignore[return-value]
+        return (*(quoted[:2] if len(quoted) > 1 else (source, target)), "rename")
     if _MANY.search(text) and _UNIT.search(text):
-        return source, target, "fleet"
+        old = _OLD.search(text)
+        return source or (f"the old {old.group('a')}" if old else ""), target, "fleet"
+    if what and _WHOLE_NUMBER.fullmatch(source) and _WHOLE_NUMBER.fullmatch(target):
+        source, target = f"{_tidy(what)} {source}", f"{_tidy(what)} {target}"
     versions = VERSION.search(source) and VERSION.search(target)
     if lead == "upgrade" or versions or re.search(r"\bupgrade\b", text, re.IGNORECASE):
         if what and VERSION.match(source) and VERSION.match(target):
@@ -193,6 +230,6 @@ def _read_waves(text: str, notes: Notes) -> None:
     waves = [wave for _, _, wave in sorted(ordered)] if several else named
     notes.items["waves"] = tuple(Item(wave) for wave in waves)
     if named and several:
-        notes.flags.add("items")
+        notes.flag("items")
     if not waves:
-        notes.flags.add("no_waves")
+        notes.flag("no_waves")

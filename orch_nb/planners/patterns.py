@@ -9,7 +9,7 @@ know from the text is a `todo` for a person, never an invented command.
     >>> import asyncio
     >>> plan = asyncio.run(PatternPlanner().plan("Release Foo 2.4: publish wheels to PyPI"))
     >>> plan["tag"].title
-    'Let CI tag 2.4 on the merge commit'
+    'Tag 2.4'
 
 Patterns expanded for each component, each part with a task that verifies it: ChatHTN's observation
 that a method library keeps drafts sound (Munoz-Avila et al. 2025, arXiv 2505.11814), here without
@@ -20,8 +20,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from orch_nb.catalog.clauses import Part
 from orch_nb.catalog.operations import Method, classify, kind
-from orch_nb.catalog.vocabulary import constraints
+from orch_nb.catalog.vocabulary import acts, constraints
+from orch_nb.catalog.words import phase
 from orch_nb.errors import PlanError
 from orch_nb.model.analysis import Analysis
 from orch_nb.model.goal import Goal
@@ -29,8 +31,10 @@ from orch_nb.model.plan import Plan, Story
 from orch_nb.model.research import Research
 from orch_nb.model.task import Task
 from orch_nb.planners.facts import Facts, read
+from orch_nb.planners.generic import generic_facts
 from orch_nb.planners.notes import Item
 from orch_nb.planners.refine import refine
+from orch_nb.planners.weave import Woven, weave
 
 __all__ = ["PatternPlanner"]
 
@@ -61,12 +65,14 @@ class PatternPlanner:
 def draft(goal: Goal, analysis: Analysis | None, research: Research | None) -> Plan:
     """The plan itself, by pure reading: no clock, no file, no network."""
     operation = (analysis.operation if analysis else "") or classify(goal.text)[0]
-    facts = _fitted(operation, goal, read(goal, analysis))
+    facts = _fitted(operation, goal, read(goal, analysis, operation))
     method = _method(operation, facts)
+    woven = Woven(method, {}) if method.id == "generic" else weave(method, facts)
     workflows = analysis.scope.workflows if analysis else ()
-    stories, tasks, criteria = refine(method, facts, workflows)
+    stories, tasks, criteria = refine(woven.method, facts, woven.said, workflows)
     if method.id == "generic":
         stories, tasks = _said_generic(stories, tasks)
+    tasks = _with_context(tasks, (*facts.context, *woven.beside))
     tasks = tuple(_with_patterns(task, research) for task in tasks)
     return Plan(goal=goal.text, stories=stories, tasks=tasks, criteria=criteria)
 
@@ -76,39 +82,34 @@ def _method(operation: str, facts: Facts) -> Method:
 
 
 def _fitted(operation: str, goal: Goal, facts: Facts) -> Facts:
-    """Facts without the parts that only say the goal again, and with what a kind makes of the
-    rest."""
-    told = facts.parts
-    if operation:
-        start = " ".join(goal.text.split()).lower()
-        told = tuple(part for part in told if not start.startswith(part.text.lower()[:25]))
-    elif not told:
-        facts.items["parts"] = (Item(goal.title),)
+    """`facts` with the lists that a kind of operation makes of the goal's clauses."""
     if operation == "data pipeline":
-        giving = (
-            "send",
-            "deliver",
-            "publish",
-            "notify",
-            "email",
-            "share",
-            "show",
-            "give",
-            "report",
-        )
-        late = tuple(part for part in told if part.text.split()[0] in giving)
-        told = tuple(part for part in told if part not in late)
-        outputs = [Item(f"Deliver {item.text}") for item in facts.items["outputs"]]
-        facts.items["deliveries"] = tuple(
-            Item(part.text[:1].upper() + part.text[1:]) for part in late
-        ) or tuple(outputs)
-    if operation == "release" and not facts.items["packages"]:
-        facts.items["packages"] = (Item("the built artefacts", "users get the new version"),)
-    if operation == "release" and not facts.items["follows"]:
-        facts.items["follows"] = (
-            Item("the documentation", "the new version is the default there"),
-        )
-    return replace(facts, parts=told)
+        shown = {"deliver", "chart"}
+        late = [p for p in facts.parts if not p.leading and shown.intersection(acts(p.asks))]
+        outputs = [Item(f"Deliver the {item.text}") for item in facts.items["outputs"]]
+        written = "said_sink" in facts.flags
+        facts.items["deliveries"] = tuple(map(_item, late)) or (() if written else tuple(outputs))
+    if operation == "data analysis":
+        going = [part for part in facts.parts if phase(part.verb) in {"out", "tell"}]
+        going = [part for part in going if not (part.leading or part.implied)]
+        facts.items["outgoing"] = tuple(map(_item, going))
+        facts.items["sources"] = (Item(facts.text["data"]),)
+    if not operation:
+        return generic_facts(goal, facts)
+    return facts
+
+
+def _item(part: Part) -> Item:
+    return Item(part.text[:1].upper() + part.text[1:], words=part.said, stage=part.stage)
+
+
+def _with_context(tasks: tuple[Task, ...], context: tuple[str, ...]) -> tuple[Task, ...]:
+    """What the goal says besides, quoted where the work begins, so that nothing of it is lost."""
+    said = [quote for quote in context if len(quote) > 1]
+    if not said or not tasks:
+        return tasks
+    told = " ".join(f"The goal says: “{quote}”." for quote in said)
+    return (replace(tasks[0], description=f"{tasks[0].description} {told}"), *tasks[1:])
 
 
 def _said_generic(

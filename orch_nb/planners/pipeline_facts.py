@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from orch_nb.catalog.vocabulary import found
-from orch_nb.planners.clauses import split_list
+from orch_nb.catalog.clauses import Part, split_list
+from orch_nb.catalog.vocabulary import acts, found
+from orch_nb.catalog.words import phase
 from orch_nb.planners.notes import Item, Notes
 
 __all__ = ["read_pipeline"]
@@ -45,32 +46,54 @@ _PERIOD = re.compile(
     r"(?:the )?histor\w+(?: data)?)\b",
     re.IGNORECASE,
 )
+_TOWARDS = re.compile(r"\s+(?:into|onto|every|each|by|so that|for)\s", re.IGNORECASE)
 _LONGEST = 60
 _MOST = 8
 
 
-def read_pipeline(text: str, notes: Notes) -> None:
+def read_pipeline(text: str, told: list[Part], notes: Notes) -> None:
     """Writes down what a data pipeline needs."""
     stores = list(found("stores", text).values())
     sink = _SINK.search(text)
     somewhere = stores[-1] if stores else "the place where its users read it"
     notes.text["sink"] = sink.group(1) if sink else somewhere
-    outputs = (_NOT_OF_IT.sub("", match.group(1)) for match in _OUTPUT.finditer(text))
+    notes.text["sink_short"] = notes.text["sink"] if sink or stores else "its place"
+    outputs = (_NOT_OF_IT.sub("", _lastly(match.group(1))) for match in _OUTPUT.finditer(text))
     notes.items["outputs"] = tuple(Item(output) for output in dict.fromkeys(outputs) if output)
     first = notes.items["outputs"][:1]
     notes.text["output"] = f"the {first[0].text}" if first else "the result"
-    sources = _sources(text)
+    sources = _of_part(told) or _sources(text)
     notes.items["sources"] = tuple(Item(name) for name in sources) or (Item("each source"),)
     schedule, period = _SCHEDULE.search(text), _PERIOD.search(text)
-    notes.text["schedule"] = schedule.group(1) if schedule else "as agreed"
+    notes.text["schedule"] = schedule.group(1).lower() if schedule else "as agreed"
     notes.text["period"] = period.group(1) if period else "the past"
-    for flag, holds in (
-        ("many_sources", len(sources) > 1),
-        ("scheduled", schedule is not None),
-        ("backfill", period is not None or "backfill" in text.lower()),
-    ):
-        if holds:
-            notes.flags.add(flag)
+    if len(sources) > 1:
+        notes.flag("many_sources", f"there are {len(sources)} sources")
+    if schedule:
+        notes.flag("scheduled", f"the goal says “{schedule.group(1)}”")
+    if sink or stores:
+        notes.flag("named_sink", f"the goal names {notes.text['sink']}")
+    if period or "backfill" in text.lower():
+        notes.flag("backfill", f"the goal says “{period.group(1) if period else 'backfill'}”")
+
+
+def _lastly(text: str) -> str:
+    """What stands after the last article: of "email finance a report" the report."""
+    return re.split(r"\b(?:an?|the|one|into|in|to)\s+", text, flags=re.IGNORECASE)[-1]
+
+
+def _of_part(told: list[Part]) -> list[str]:
+    """The sources of the clause that says what is taken: "a from x and b from y", or all of one."""
+    taken = [p for p in told if phase(p.verb) in {"look", "combine"} or "extract" in acts(p.asks)]
+    if not taken:
+        return []
+    part = next((p for p in taken if " from " in p.text or p.leading), taken[0])
+    thing = _TOWARDS.split(part.thing)[0]
+    items = split_list(thing)
+    if sum(" from " in item for item in items) > 1:
+        found = [re.split(r"\s+from\s+", item, maxsplit=1) for item in items]
+        return [" (".join(map(_bare, pair)) + (")" if len(pair) > 1 else "") for pair in found]
+    return _sources(f"load {thing}")
 
 
 def _sources(text: str) -> list[str]:

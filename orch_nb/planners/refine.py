@@ -1,10 +1,12 @@
 """A method, filled in with facts, becomes the tasks of a plan.
 
-Each step is kept if its condition holds or the goal asks for it in words; a step over a list
-becomes one task an item, side by side unless the step is a chain. Whoever needed a step that was
-left out needs what that one needed, so that leaving out never loses an order:
+Each step is kept if its condition holds or the goal asks for it in words, and says which; a step
+over a list becomes one task an item, side by side unless the step is a chain. Whoever needed a step
+that was left out needs what that one needed, so that leaving out never loses an order:
 
     a ── b ── c      without b:   a ── c
+
+Titles are short enough for a node of a drawing, the whole stands in the description.
 
 This is the refinement of hierarchical task networks (Erol, Hendler and Nau, "HTN planning:
 complexity and expressivity", AAAI 1994), with the order of a method's steps given beforehand.
@@ -14,16 +16,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec.structs import replace
 
 from orch_nb.catalog.operations import CriterionTemplate, Method, Step
+from orch_nb.catalog.words import MOST_ID, fit, slug
 from orch_nb.model.analysis import Workflow
 from orch_nb.model.duration import parse_duration
 from orch_nb.model.goal import Criterion
 from orch_nb.model.plan import Story
 from orch_nb.model.task import Approval, Task, TriggerRule
-from orch_nb.planners.clauses import Part, slug
 from orch_nb.planners.facts import Facts
 from orch_nb.planners.notes import Item
 
@@ -31,20 +34,27 @@ __all__ = ["refine"]
 
 #: A shell task gets this many times its pessimistic estimate before it is cut off.
 _TIMEOUT_FACTOR = 2.0
+#: Lists whose items are clauses of the goal, so that the task is named after the item alone.
+_OWN_WORDS = frozenset({"parts", "finals", "deliveries", "outgoing"})
+_Kept = Mapping[str, list[tuple[str, Item | None]]]
 
 
 def refine(
-    method: Method, facts: Facts, workflows: tuple[Workflow, ...] = ()
+    method: Method,
+    facts: Facts,
+    said: Mapping[str, list[str]],
+    workflows: tuple[Workflow, ...] = (),
 ) -> tuple[tuple[Story, ...], tuple[Task, ...], tuple[Criterion, ...]]:
-    """Stories, tasks and criteria of `method` for `facts`; ids are unique and needs resolve."""
-    asked, left = _asked(method, facts)
-    facts.items["parts"] = tuple(Item(_capital(part.text)) for part in left)
-    kept = {
-        step.id: _instances(step, facts)
-        for step in method.steps
-        if step.id in asked or facts.holds(step.when)
-    }
-    kept = {name: instances for name, instances in kept.items() if instances}
+    """Stories, tasks and criteria of `method` for `facts`; ids are unique and needs resolve.
+
+    `said` has the goal's words for the steps that it asks for.
+    """
+    used = {step.id for step in method.steps}
+    kept: dict[str, list[tuple[str, Item | None]]] = {}
+    for step in method.steps:
+        wanted = step.id in said or (facts.holds(step.when) and not facts.denies(step.unless))
+        if wanted and (instances := _instances(step, facts, used)):
+            kept[step.id] = instances
     bridged = _Bridge(method, kept)
     stories, tasks = [], []
     for story in method.stories:
@@ -54,20 +64,28 @@ def refine(
         stories.append(Story(id=story.title))
         for step in steps:
             for number, (name, item) in enumerate(kept[step.id]):
-                needs = bridged.needs(step, number, facts, left)
-                task = _task(step, name, item, facts, asked.get(step.id, ()), workflows)
+                words = said.get(step.id, []) if number == 0 or not step.each else []
+                task = _task(step, name, item, facts, words, workflows)
+                needs = bridged.needs(step, number, facts)
                 tasks.append(_placed(task, story.title, needs))
     return tuple(stories), _reduced(tasks), _criteria(method.criteria, facts, kept)
 
 
 def _reduced(tasks: list[Task]) -> tuple[Task, ...]:
     """The same order with no need that another need already implies (transitive reduction)."""
+    by_id = {task.id: task for task in tasks}
     above: dict[str, set[str]] = {}
+
+    def ancestors(name: str) -> set[str]:
+        if name not in above:
+            needs = by_id[name].needs or ()
+            above[name] = set(needs).union(*(ancestors(need) for need in needs))
+        return above[name]
+
     found = []
-    for task in tasks:  # a method's steps stand in an order in which needs come first
+    for task in tasks:
         needs = task.needs or ()
-        implied = set().union(*(above[need] for need in needs)) if needs else set()
-        above[task.id] = implied.union(needs)
+        implied = set().union(*(ancestors(need) for need in needs))
         # An undo watches each of its needs by itself, whatever comes before what.
         if task.trigger is TriggerRule.ALL_SUCCESS:
             needs = tuple(need for need in needs if need not in implied)
@@ -75,80 +93,67 @@ def _reduced(tasks: list[Task]) -> tuple[Task, ...]:
     return tuple(found)
 
 
-def _placed(task: dict[str, object], story: str, needs: tuple[str, ...]) -> Task:
+def _placed(task: dict[str, Any], story: str, needs: tuple[str, ...]) -> Task:
     made: Task = Task(story=story, needs=needs, **task)
     return made
 
 
-def _asked(method: Method, facts: Facts) -> tuple[dict[str, list[str]], list[Part]]:
-    """Steps that the goal asks for, with its words; and the parts that no step speaks of."""
-    asked: dict[str, list[str]] = {}
-    left: list[Part] = []
-    lists = {step.each for step in method.steps} & {"packages", "records", "follows"}
-    words = [item.words.lower() for name in lists for item in facts.items[name] if item.words]
-    for part in facts.parts:
-        if any(word in part.text.lower() for word in words):
-            continue  # it is planned as something that is published
-        step = next((step for step in method.steps if _speaks_of(step, part)), None)
-        if step is None:
-            left.append(part)
-        else:
-            asked.setdefault(step.id, []).append(part.text)
-    return asked, left
-
-
-def _speaks_of(step: Step, part: Part) -> bool:
-    return bool(step.says) and re.search(step.says, part.text, re.IGNORECASE) is not None
-
-
-def _instances(step: Step, facts: Facts) -> list[tuple[str, Item | None]]:
-    """(task id, item) of each task that `step` becomes."""
+def _instances(step: Step, facts: Facts, used: set[str]) -> list[tuple[str, Item | None]]:
+    """(task id, item) of each task that `step` becomes; the ids are added to `used`."""
     if not step.each:
         return [(step.id, None)]
-    items = facts.items.get(step.each, ())
-    bare = step.each in {"parts", "deliveries"}
-    named: dict[str, Item | None] = {}
-    for item in items:
-        name = slug(item.text) if bare else f"{step.id}_{slug(item.text, 4)}"
+    found: list[tuple[str, Item | None]] = []
+    for item in facts.items.get(step.each, ()):
+        room = MOST_ID - len(step.id) - 1
+        bare = step.each in _OWN_WORDS
+        said = item.name or item.text.removeprefix("Ensure ")
+        name = slug(said, 3) if bare else f"{step.id}_{slug(said, 4, room)}"
         base, count = name, 2
-        while name in named:
-            name, count = f"{base}_{count}", count + 1
-        named[name] = item
-    return list(named.items())
+        while name in used:
+            name, count = f"{base[: MOST_ID - 3].rstrip('_')}_{count}", count + 1
+        used.add(name)
+        found.append((name, item))
+    return found
 
 
 class _Bridge:
     """Resolves the needs of steps to task ids, across steps that were left out."""
 
-    def __init__(self, method: Method, kept: Mapping[str, list[tuple[str, Item | None]]]) -> None:
+    def __init__(self, method: Method, kept: _Kept) -> None:
         self.steps = {step.id: step for step in method.steps}
         self.kept = kept
 
-    def needs(self, step: Step, number: int, facts: Facts, left: list[Part]) -> tuple[str, ...]:
+    def needs(self, step: Step, number: int, facts: Facts) -> tuple[str, ...]:
         own = [name for name, _ in self.kept[step.id]]
-        if step.chain == "ordered" and "ordered" in facts.flags and step.each == "parts":
-            before = [i for i, part in enumerate(left) if part.stage < left[number].stage]
-            last = max((left[i].stage for i in before), default=-1)
-            if before:
-                return tuple(own[i] for i in before if left[i].stage == last)
+        if step.chain == "ordered":
+            stages = [item.stage for item in facts.items[step.each]]
+            earlier = [stage for stage in stages if stage < stages[number]]
+            if earlier:
+                return tuple(own[i] for i, stage in enumerate(stages) if stage == max(earlier))
         elif step.chain is True and number:
             return (own[number - 1],)
         found: dict[str, None] = {}
         for need in step.needs:
-            self._resolve(need, found)
+            self._resolve(need, facts, found)
         if step.pairs and step.pairs in self.kept:
             found[self.kept[step.pairs][number][0]] = None
+        elif step.pairs:
+            self._resolve(step.pairs, facts, found)
         return tuple(found)
 
-    def _resolve(self, need: str, found: dict[str, None]) -> None:
+    def _resolve(self, need: str, facts: Facts, found: dict[str, None]) -> None:
+        step = self.steps[need]
         if need in self.kept:
             instances = [name for name, _ in self.kept[need]]
-            last = instances[-1:] if self.steps[need].chain is True else instances
+            if step.chain == "ordered":
+                stages = [item.stage for item in facts.items[step.each]]
+                last = [name for name, s in zip(instances, stages, strict=True) if s == stages[-1]]
+            else:
+                last = instances[-1:] if step.chain else instances
             found.update(dict.fromkeys(last))
         else:
-            step = self.steps[need]
             for further in (*step.needs, *([step.pairs] if step.pairs else [])):
-                self._resolve(further, found)
+                self._resolve(further, facts, found)
 
 
 def _capital(text: str) -> str:
@@ -160,15 +165,18 @@ def _task(
     name: str,
     item: Item | None,
     facts: Facts,
-    words: list[str] | tuple[str, ...],
+    words: list[str],
     workflows: tuple[Workflow, ...],
-) -> dict[str, object]:
+) -> dict[str, Any]:
     values = dict(facts.text)
     if item is not None:
         values |= {"item": item.text, "check": item.check or "it is what was meant"}
-    title = _capital(step.title.format_map(values))
-    notes = [f"Done when {step.done.format_map(values)}."]
-    fields: dict[str, object] = {
+    whole = _capital(" ".join(step.title.format_map(values).split()))
+    title = fit(whole)
+    about = step.about.format_map(values) if step.about else whole if title != whole else ""
+    notes = [f"{_capital(about).rstrip('.')}."] if about else []
+    notes.append(f"Done when {step.done.format_map(values)}.")
+    fields: dict[str, Any] = {
         "id": name,
         "title": title,
         "required": step.required and not step.undo,
@@ -190,15 +198,26 @@ def _task(
         fields["todo"] = title
         if step.sh:
             notes.append("No command for it was found in the workspace.")
-    notes += [f"The goal says: “{said}”." for said in words]
-    if item is not None and item.words:
-        notes.append(f"The goal says: “{item.words}”.")
-    if item is not None and item.evidence:
-        notes.append(f"It was found at {item.evidence}.")
+    notes += _evidence(step, item, facts, words)
     if step.seen and (seen := _existing(step.seen, workflows)):
         notes.append(f"The workspace has a workflow for it: {seen}.")
     fields["description"] = " ".join(notes)
     return fields
+
+
+def _evidence(step: Step, item: Item | None, facts: Facts, words: list[str]) -> list[str]:
+    """Why the task is there: the goal's words for it, or the fact that it depends on."""
+    quoted = list(words)
+    if step.gate and step.id == "approve":
+        quoted += facts.gates
+    if item is not None and item.words and item.words not in quoted:
+        quoted.append(item.words)
+    notes = [f"The goal says: “{said}”." for said in dict.fromkeys(quoted)]
+    if item is not None and item.evidence:
+        notes.append(f"It was found at {item.evidence}.")
+    if step.when and not words and (reason := facts.reason(step.when)):
+        notes.append(f"It is here because {reason}.")
+    return notes
 
 
 def _existing(words: str, workflows: tuple[Workflow, ...]) -> str:
@@ -210,16 +229,14 @@ def _existing(words: str, workflows: tuple[Workflow, ...]) -> str:
 
 
 def _criteria(
-    templates: tuple[CriterionTemplate, ...],
-    facts: Facts,
-    kept: Mapping[str, list[tuple[str, Item | None]]],
+    templates: tuple[CriterionTemplate, ...], facts: Facts, kept: _Kept
 ) -> tuple[Criterion, ...]:
     found = []
     for template in templates:
         tasks = tuple(name for step in template.tasks for name, _ in kept.get(step, ()))
         if tasks and facts.holds(template.when):
             found.append(Criterion(_capital(template.text.format_map(facts.text)), tasks))
-    for name, item in kept.get("demand", ()):
+    for name, item in (*kept.get("demand", ()), *kept.get("demanded", ())):
         if item is not None:
             found.append(Criterion(_capital(item.text), (name,)))
     return tuple(found)

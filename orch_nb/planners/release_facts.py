@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from orch_nb.catalog.clauses import Part
 from orch_nb.catalog.vocabulary import Artefact, artefacts, artefacts_by_id
 from orch_nb.model.analysis import Analysis
-from orch_nb.planners.clauses import Part
 from orch_nb.planners.notes import Item, Notes
 
 __all__ = ["VERSION", "read_release"]
@@ -31,6 +31,11 @@ _OF = re.compile(
     r"\s+of\s+(?:the |our |a )?(.+?)(?=\s+(?:to|on|in|with|without|by|before|as|and)\b|[,;:!?.]|$)",
     re.IGNORECASE,
 )
+_PLATFORMS = re.compile(
+    r"\b(linux|macos|windows|arm64|aarch64|every platform|all platforms|android|ios)\b",
+    re.IGNORECASE,
+)
+_MANY_ARTEFACTS = 4
 _LONGEST_SUBJECT = 40
 _LONGEST_THING = 60
 _DOCUMENTS = frozenset({"the documentation", "docs", "the docs", "documentation"})
@@ -53,15 +58,38 @@ def read_release(text: str, told: list[Part], analysis: Analysis | None, notes: 
     notes.text["branch_of_release"] = (
         "the maintenance branch" if maintained else "the release branch"
     )
-    notes.flags |= {"maintenance"} if maintained else set()
+    if maintained:
+        notes.flag("maintenance", "the goal says “maintenance branch”")
     upcoming = _NEXT.search(text)
     notes.text["next"] = upcoming.group(1) if upcoming else "the next version's"
     place = _PLACE.search(text)
     notes.text["place"] = place.group(1) if place else "production"
     _read_artefacts(text, told, analysis, notes)
+    _read_size(text, notes)
+    changelog = notes.flags.get("said_changelog") or notes.flags.get("changelog")
+    if changelog and not {"large", "said_notes"} & set(notes.flags):
+        notes.flag("changelog_only", changelog)
+    if "said_changelog" in notes.flags:
+        notes.flag("changelog", notes.flags["said_changelog"])
+    channels = "mailing list, blog, social channels"
+    notes.text["channels"] = channels if "large" in notes.flags else "the project's page and lists"
     published = any(item.words for name in ("packages", "records") for item in notes.items[name])
     if _DEPLOY.search(text) and not published:
-        notes.flags.add("deploy")
+        notes.flag("deploy")
+
+
+def _read_size(text: str, notes: Notes) -> None:
+    """Whether the release is evidently that of a large project, and by what one sees it."""
+    if "maintenance" in notes.flags:
+        notes.flag("large", "the goal names a maintenance branch")
+    if "release_branches" in notes.flags:
+        notes.flag("large", f"CI knows release branches: {notes.flags['release_branches']}")
+    named = list(dict.fromkeys(artefact.name for artefact, _, _ in artefacts(text)))
+    if len(named) >= _MANY_ARTEFACTS:
+        notes.flag("large", f"the goal names {len(named)} things to publish")
+    platforms = list(dict.fromkeys(word.lower() for word in _PLATFORMS.findall(text)))
+    if len(platforms) > 1 or any("platform" in word for word in platforms):
+        notes.flag("large", f"the goal names several platforms ({', '.join(platforms)})")
 
 
 def _version_text(match: re.Match[str] | None) -> str:
@@ -92,11 +120,11 @@ def _read_artefacts(text: str, told: list[Part], analysis: Analysis | None, note
     named = artefacts(text)
     rows = [(artefact, words) for artefact, words, _ in named] or _of_manifests(analysis)
     staged: dict[str, list[Item]] = {"package": [], "release": [], "follow": []}
-    first = min((part.stage for part in told), default=0)
+    first = min((part.turn for part in told), default=0)
     for artefact, words in rows:
         part = next((p for p in told if words and words.lower() in p.text.lower()), None)
         stage = artefact.stage
-        if part is not None and part.stage > first and stage == "package":
+        if part is not None and part.turn > first and stage == "package":
             stage = "follow"
         opening = part is not None and text.lower().startswith(part.text.lower()[:25])
         thing = part.thing if part is not None and stage == "follow" and not opening else ""
@@ -105,11 +133,16 @@ def _read_artefacts(text: str, told: list[Part], analysis: Analysis | None, note
     if not staged["package"]:  # what would follow a package is all there is to publish
         staged["package"] = [item for item in staged["follow"] if item.text not in _DOCUMENTS]
         staged["follow"] = [item for item in staged["follow"] if item.text in _DOCUMENTS]
-    python = any(artefact.id == "pypi" for artefact, _ in rows)
-    notes.text["builds"] = "wheel builds and the sdist" if python else "built packages"
+    python = any("PyPI" in item.text for item in staged["package"])
+    notes.text["builds"] = "the wheel and the sdist" if python else "the artefacts"
     notes.items["packages"], notes.items["records"], notes.items["follows"] = (
         tuple(staged[stage]) for stage in ("package", "release", "follow")
     )
+    if not notes.items["packages"] and not notes.items["records"]:
+        notes.items["packages"] = (Item("the built artefacts", "users get the new version"),)
+    if "docs" in notes.flags and not any("documentation" in i.text for i in staged["follow"]):
+        docs = Item("the documentation", "the new version is the default there")
+        notes.items["follows"] = (*notes.items["follows"], docs)
     everything = [item.text for stage in staged.values() for item in stage]
     notes.text["artefact_names"] = ", ".join(everything) or "what users get"
     undo = dict.fromkeys(artefact.undo for artefact, _ in rows)

@@ -1,7 +1,8 @@
 """The workspace itself as a source: how work like this already flows through it.
 
-The workflows were found by ANALYZE; here they become findings with file and line. One that shares
-words with the goal, or with its kind of operation, ranks above the rest.
+The workflows were found by ANALYZE; those that speak of what the goal or its kind of operation
+speaks of become findings, with file and line and the words. The others are no findings: the
+analysis lists them all.
 """
 
 from __future__ import annotations
@@ -22,8 +23,13 @@ _KIND_WORDS = {
     "release": "release publish deploy build dist tag wheel",
     "data pipeline": "load extract transform etl ingest sync export report",
     "migration": "migrate migration deploy backup restore convert import export",
+    "data analysis": "notebook analysis analyze explore plot chart figures report",
 }
 _WORD = re.compile(r"[a-z]{3,}")
+#: Stems that a goal and a workflow share by chance.
+_EVERYDAY = frozenset(
+    "the and for with from that this then into all run mak mor new on our set use what when".split()
+)
 _BASE, _EACH, _MOST = 0.2, 0.15, 0.8
 _SHOWN = 8
 
@@ -34,35 +40,55 @@ class CodebaseSource:
     name = "codebase"
 
     async def search(self, query: Query) -> list[Finding]:
-        wanted = _stems(query.words) | _stems(_KIND_WORDS.get(query.analysis.operation, ""))
-        found = [_finding(workflow, wanted) for workflow in query.analysis.scope.workflows]
+        of_kind = _stems(_KIND_WORDS.get(query.analysis.operation, ""))
+        of_goal = _stems(query.words) - _EVERYDAY
+        found = [
+            finding
+            for workflow in query.analysis.scope.workflows
+            if (finding := _finding(workflow, of_goal, of_kind - of_goal, query)) is not None
+        ]
         return sorted(found, key=lambda finding: -finding.score)[: query.limit]
 
 
 def _stems(text: str) -> set[str]:
-    return {re.sub(r"(ing|ed|es|e|s)$", "", word) for word in _WORD.findall(text.lower())}
+    return {_stem(word) for word in _WORD.findall(text.lower())}
 
 
-def _finding(workflow: Workflow, wanted: set[str]) -> Finding:
-    own = _stems(f"{workflow.name} {' '.join(workflow.tasks)}".replace("_", " ").replace("-", " "))
-    shared = sorted(own & wanted)
+def _stem(word: str) -> str:
+    return re.sub(r"(ing|ed|es|e|s)$", "", word)
+
+
+def _finding(
+    workflow: Workflow, of_goal: set[str], of_kind: set[str], query: Query
+) -> Finding | None:
+    """The finding that `workflow` is, None if it shares no word with the goal or its kind."""
+    spaced = f"{workflow.name} {' '.join(workflow.tasks)}".replace("_", " ").replace("-", " ")
+    own = _stems(spaced)
+    said, usual = sorted(own & of_goal), sorted(own & of_kind)
+    reasons = []
+    if said:
+        reasons.append(f"it does what the goal speaks of: {_quoted(spaced, said)}")
+    if usual:
+        what = query.analysis.operation
+        reasons.append(f"it does what belongs to a {what}: {_quoted(spaced, usual)}")
+    if not reasons:
+        return None
     system = SYSTEM_NAMES.get(workflow.system, workflow.system)
     where = f"{workflow.evidence.path}:{workflow.evidence.line or 1}"
     shown = ", ".join(workflow.tasks[:_SHOWN]) + (" …" if len(workflow.tasks) > _SHOWN else "")
-    why = (
-        "This workspace already does it so"
-        if shared
-        else "Work that already flows through this workspace"
-    )
+    why = "; ".join(reasons)
+    tasks = f"{len(workflow.tasks)} task{'' if len(workflow.tasks) == 1 else 's'}: {shown}"
     return Finding(
         title=f"{workflow.name} ({system})",
-        excerpt=f"{len(workflow.tasks)} tasks: {shown}"
-        if workflow.tasks
-        else "no task could be read",
+        excerpt=tasks if workflow.tasks else "no task could be read",
         source=CodebaseSource.name,
         citation=Citation(title=where),
-        score=round(min(_MOST, _BASE + _EACH * len(shared)), 3),
-        why=f"{why} (it shares {', '.join(f'“{w}”' for w in shared[:4])} with the goal)"
-        if shared
-        else why,
+        score=round(min(_MOST, _BASE + _EACH * (len(said) + len(usual))), 3),
+        why=f"This workspace already has it: {why}",
     )
+
+
+def _quoted(text: str, stems: list[str]) -> str:
+    """The words of `text` that have those stems."""
+    words = [word for word in dict.fromkeys(_WORD.findall(text.lower())) if _stem(word) in stems]
+    return ", ".join(f"“{word}”" for word in words[:4])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from orch_nb.catalog.library import patterns
@@ -21,6 +23,13 @@ from orch_nb.catalog.operations import classify, kind, operations
         ("Move the carts from Redis to Postgres", "migration"),
         ("Upgrade Django from 3.2 to 4.2", "migration"),
         ("Retire the old login service", "migration"),
+        ("Tell three species of penguins apart by their bills", "data analysis"),
+        ("Compare the sales of both shops across regions", "data analysis"),
+        ("Train a model that predicts churn", "data analysis"),
+        ("Estimate how many bikes we need from three years of trip data", "data analysis"),
+        ("Explore the survey data", "data analysis"),
+        ("Set up the lab: unpack the microscope, calibrate it", ""),
+        ("Refactor the billing module: extract the tax rules, replace the old calls", ""),
         ("Fix the typo in README", ""),
         ("Organise the summer party", ""),
         ("Add dark mode to the settings page", ""),
@@ -33,8 +42,9 @@ def test_a_goal_is_classified_by_its_words(text: str, expected: str):
     assert confidence <= 1
 
 
-def test_three_kinds_are_known_and_any_other_is_the_generic_one():
-    assert [entry.id for entry in operations()] == ["release", "data pipeline", "migration"]
+def test_the_known_kinds_and_any_other_is_the_generic_one():
+    known = ["release", "data pipeline", "migration", "data analysis"]
+    assert [entry.id for entry in operations()] == known
     assert kind("party").id == ""
 
 
@@ -55,3 +65,12 @@ def test_needs_of_a_method_point_back_so_that_no_draft_has_a_cycle(entry):
 @pytest.mark.parametrize("entry", [*operations(), kind("")], ids=lambda e: e.id or "generic")
 def test_a_kinds_last_method_fits_every_goal(entry):
     assert entry.methods[-1].when == ""
+
+
+@pytest.mark.parametrize("entry", [*operations(), kind("")], ids=lambda e: e.id or "generic")
+def test_a_title_without_its_names_leaves_room_for_them(entry):
+    for method in entry.methods:
+        for step in method.steps:
+            assert len(step.id) <= 13, step.id
+            bare = re.sub(r"{\w+}", "", step.title)
+            assert len(bare) <= 36, step.title
