@@ -37,7 +37,8 @@ _PHASES = {
     "look": "collect count crawl download examine explore extract fetch find gather get "
     "identify import ingest inspect interview inventory investigate list load locate "
     "look map measure observe plot poll profile pull query read record research "
-    "sample scan scrape search study survey trace track ask",
+    "sample scan scrape search study survey trace track ask buy purchase borrow rent "
+    "reproduce",
     "wait": "await sleep wait",
     "keep": "archive back backup cordon drain freeze lock pause quiesce save snapshot stop",
     "prepare": "clean cleanse correct dedupe deduplicate filter impute label normalise normalize "
@@ -50,25 +51,25 @@ _PHASES = {
     "rehearse review test try typecheck validate verify",
     "decide": "agree approve decide sign vote",
     "make": "adapt add adjust allow assemble assign automate backfill bake book brief bring "
-    "build bump buy calibrate change cherry-pick choose code compile configure "
-    "connect contain containerise containerize cook copy create cut define describe "
-    "design develop disable document draft drill drop dry edit enable encrypt ensure "
-    "export extend film finish fix flag fold format generate give glue hand harden "
-    "have hire host implement improve increase initialise initialize install "
-    "instrument integrate introduce invite invoice isolate keep let lower make "
-    "migrate mitigate monitor mount move negotiate onboard open optimise optimize "
-    "order organise organize pack package paint patch pay pick pin plan plant plug "
-    "point port post prepare present print produce prototype provide provision prune "
-    "pull put raise rebase rebuild recalibrate recover recruit reduce refactor refill "
-    "refresh refuse register rehearse reinstall rekey relabel rename render rent "
-    "reopen repair replace replicate reproduce request reserve reset resize resolve "
-    "restart restore retrain rewire rework rewrite rotate run schedule screw seed "
-    "select set settle shoot show simplify sort split squash start store strip "
-    "support swap sync tag take teach trim turn uncordon unpack unplug update upgrade "
-    "use visit warn wash watch wire wrap write say leave drive eat drink ride walk "
-    "phone fill empty hold hang peel boil mix stir roast chop slice heat cool water "
-    "mow rake dig sow harvest feed knit sketch sing play practise practice learn "
-    "revise memorise meet discuss answer reply respond arrange decorate set-up",
+    "build bump calibrate change cherry-pick choose code compile configure connect "
+    "contain containerise containerize cook copy create cut define describe design "
+    "develop disable document draft drill drop dry edit enable encrypt ensure export "
+    "extend film finish fix flag fold format generate give glue hand harden have hire "
+    "host implement improve increase initialise initialize install instrument "
+    "integrate introduce invite invoice isolate keep let lower make migrate mitigate "
+    "monitor mount move negotiate onboard open optimise optimize order organise "
+    "organize pack package paint patch pay pick pin plan plant plug point port post "
+    "prepare present print produce prototype provide provision prune pull put raise "
+    "rebase rebuild recalibrate recover recruit reduce refactor refill refresh refuse "
+    "register rehearse reinstall rekey relabel rename render reopen repair replace "
+    "replicate request reserve reset resize resolve restart restore retrain rewire "
+    "rework rewrite rotate run schedule screw seed select set settle shoot show "
+    "simplify sort split squash start store strip support swap sync tag take teach "
+    "trim turn uncordon unpack unplug update upgrade use visit warn wash watch wire "
+    "wrap write say leave drive eat drink ride walk phone fill empty hold hang peel "
+    "boil mix stir roast chop slice heat cool water mow rake dig sow harvest feed "
+    "knit sketch sing play practise practice learn revise memorise meet discuss "
+    "answer reply respond arrange decorate",
     "out": "activate cutover deliver deploy distribute expose file go grant hand launch mail "
     "offer promote publish push redirect release roll route sell send serve share "
     "ship submit switch transfer upload",

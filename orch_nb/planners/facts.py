@@ -167,7 +167,7 @@ def _read_workspace(analysis: Analysis | None, notes: Notes) -> None:
     if scope is not None and scope.root:
         notes.flag("workspace", "there is a workspace to compare with")
     for name, evidence in (scope.landmarks if scope else {}).items():
-        notes.flag(name, f"the workspace has it ({evidence})")
+        notes.flag(name, f"the workspace has {evidence}")
     flows = [w for w in (scope.workflows if scope else ()) if w.system.endswith(("actions", "_ci"))]
     if flows:
         notes.flag("ci", f"the workspace has CI ({flows[0].evidence})")

@@ -28,12 +28,12 @@ __all__ = ["generic_facts", "irreversible"]
 _FINAL = frozenset(
     "delete destroy drop erase purge wipe truncate revoke remove retire decommission "
     "terminate shut close cancel publish release announce send email mail tweet submit sign "
-    "pay wire sell buy deploy launch print tell notify inform overwrite merge evict fire hand "
+    "pay wire sell deploy launch print tell notify inform overwrite merge evict fire hand "
     "transfer file switch expose demolish burn format unpublish ship go cut".split()
 )
 #: Words of a clause that tells how things are, and is more than a heading.
 _A_STATE = 3
-_OFF = ("turn off", "switch off")
+_OFF = re.compile(r"(?:turn|switch) off\b|roll (?!back\b)", re.IGNORECASE)
 #: Where people are at work, a change is seen at once.
 _LIVE = re.compile(r"\b(?:production|prod|live (?:system|site|service))\b", re.IGNORECASE)
 _TAKING = frozenset(
@@ -57,7 +57,8 @@ def irreversible(part: Part, gates: tuple[str, ...] = ()) -> bool:
     verb = verb_of(part.text)
     if verb in told or (phase(verb) not in {"look", "check"} and _LIVE.search(part.text)):
         return True
-    return (verb in _FINAL or part.text.startswith(_OFF)) and not _MILD.search(part.text)
+    final = verb in _FINAL or _OFF.match(part.text) is not None
+    return final and _MILD.search(part.text) is None
 
 
 def generic_facts(goal: Goal, facts: Facts) -> Facts:
@@ -71,6 +72,8 @@ def generic_facts(goal: Goal, facts: Facts) -> Facts:
     late = [part for part in rest if part.stage > first or (part.stage == first and part in final)]
     if any(part.verb in _TAKING or _LIVE.search(part.text) for part in late):
         facts.flags["taking"] = "something that is there now is changed or taken away"
+    if any(_says(part, facts.flags.get("way_back", "")) for part in rest):
+        del facts.flags["way_back"]  # taking it is what the goal asks for, not keeping one
     if quote := facts.flags.get("no_downtime", ""):
         demand = Item(quote.partition("“")[2].rstrip("”"))
         facts.items["demands"] = (*facts.items["demands"], demand)
@@ -80,13 +83,24 @@ def generic_facts(goal: Goal, facts: Facts) -> Facts:
         facts.flags["context"] = "the goal tells how things are now"
     if late or asked:
         facts.flags["gated"] = ""
+    _describe_gate(facts, asked, late)
+    return replace(facts, gates=(*facts.gates, *(part.said for part in asked)))
+
+
+def _describe_gate(facts: Facts, asked: list[Part], late: list[Part]) -> None:
+    """The texts of the gate: what it is called, and what it asks about."""
     names = ", ".join(part.text for part in late)
     question = f"Go on: {names}? It cannot be undone, or others depend on it."
     facts.text["gate_question"] = question if late else "Is the goal reached, and may it be used?"
     title = asked[0].text[:1].upper() + asked[0].text[1:] if asked else ""
     facts.text["gate_title"] = title or "Approve what comes next"
     facts.text["final_names"] = names or "the use of the result"
-    return replace(facts, gates=(*facts.gates, *(part.said for part in asked)))
+
+
+def _says(part: Part, reason: str) -> bool:
+    """Whether `part` holds the words that `reason` quotes."""
+    quote = reason.partition("“")[2].rstrip("”").lower()
+    return bool(quote) and quote in part.said.lower()
 
 
 def _item(part: Part) -> Item:

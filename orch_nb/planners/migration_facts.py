@@ -86,6 +86,9 @@ _PLATFORM = re.compile(
     r"bitbucket|mailing lists?|forums?|crm|helpdesk|moodle|intranet)\b",
     re.IGNORECASE,
 )
+_RETIRE = re.compile(
+    r"^\W*(?:retire|decommission|sunset|shut ?down|turn off|phase out)\b", re.IGNORECASE
+)
 _LEFT_BEHIND = re.compile(r"\b(old|freeze|redirect|retire|sunset|only to)\b", re.IGNORECASE)
 _ORDER = re.compile(
     r"\s*(?P<w>[^,.;:]+?)\s+(?:comes? |goes? )?(?P<o>first|next|second|third|then|last)\b",
@@ -105,6 +108,8 @@ def read_migration(text: str, notes: Notes) -> None:
         notes.flag(flag)
     elif platform := _PLATFORM.search(text):
         notes.flag("platform", f"the goal speaks of “{platform.group(0)}”")
+    if not target and _RETIRE.match(text):
+        notes.flag("retiring", "the goal names nothing that takes its place")
     if found("stores", text) or _DATA.search(text):
         notes.flag("data", "the goal speaks of data")
     notes.text["source"] = source or "the old one"

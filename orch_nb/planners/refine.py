@@ -134,7 +134,10 @@ class _Bridge:
             return (own[number - 1],)
         found: dict[str, None] = {}
         for need in step.needs:
-            self._resolve(need, facts, found)
+            # An undo must not watch what stands before what was left out: a gate that is answered
+            # with no has done nothing that could be taken back.
+            if need in self.kept or not step.undo:
+                self._resolve(need, facts, found)
         if step.pairs and step.pairs in self.kept:
             found[self.kept[step.pairs][number][0]] = None
         elif step.pairs:
@@ -199,7 +202,7 @@ def _task(
         if step.sh:
             notes.append("No command for it was found in the workspace.")
     notes += _evidence(step, item, facts, words)
-    if step.seen and (seen := _existing(step.seen, workflows)):
+    if step.seen and "sh" not in fields and (seen := _existing(step.seen, workflows)):
         notes.append(f"The workspace has a workflow for it: {seen}.")
     fields["description"] = " ".join(notes)
     return fields

@@ -51,6 +51,8 @@ def read_release(text: str, told: list[Part], analysis: Analysis | None, notes: 
     notes.text["version"] = _version_text(version)
     notes.text["subject"] = _subject(text, version, notes)
     known = f"{notes.text['subject']} {notes.text['version']}"
+    if notes.text["subject"] == "the project":
+        known = notes.text["version"]
     notes.text["release"] = known if version else f"the new version of {notes.text['subject']}"
     branch = re.search(r"\b(main|master|trunk|develop)\b", text)
     notes.text["branch"] = branch.group(1) if branch else "the main branch"

@@ -97,3 +97,23 @@ def test_paths_of_evidence_are_relative_to_the_workspace(repository):
     part = analyze_goal(CARTS, root).scope.components[0]
     assert part.evidence.path == "svc/a/go.mod"
     assert part.path == "svc/a"
+
+
+def test_a_goal_of_no_known_kind_is_not_nothing():
+    score = analyze_goal("Clean the kitchen").complexity
+    assert 0 < score.score < 10
+    assert score.level == "low"
+    assert sum(factor.most for factor in score.factors) == 100
+
+
+def test_a_question_to_data_is_known_as_one():
+    analysis = analyze_goal("Tell three species of penguins apart by their bills")
+    assert analysis.operation == "data analysis"
+    assert [domain.name for domain in analysis.domains] == ["data analysis"]
+    assert any("Which data" in question.text for question in analysis.questions)
+
+
+def test_the_parts_that_a_goal_names_are_counted_as_the_planner_reads_them():
+    analysis = analyze_goal("App: lint and test the code, build it, then ship it")
+    factor = next(f for f in analysis.complexity.factors if f.name == "parts of the goal")
+    assert factor.evidence == "it names 4 things to do, in 3 steps"

@@ -317,3 +317,23 @@ def test_how_things_are_is_quoted_where_the_work_begins():
     plan = draft("Incident: the API is read-only because etcd lost quorum. Restore service.")
     assert "“the API is read-only because etcd lost quorum”" in plan.tasks[0].description
     assert row(plan, "state", "restore_service", "verify")
+
+
+@pytest.mark.parametrize("goal", GALLERY)
+def test_an_undo_watches_what_it_can_take_back_and_never_a_gate(goal: str):
+    plan = draft(goal)
+    undone = [t for t in plan if t.trigger == "one_failed"]
+    assert all(plan[need].approval is None for task in undone for need in task.needs or ())
+    assert all(task.needs for task in undone)
+
+
+def test_what_is_only_retired_has_nothing_new_beside_it():
+    plan = draft("Retire the old login service")
+    assert "beside" not in plan
+    assert row(plan, "users", "approve", "turn_off", "verify", "approve_end", "retire")
+
+
+def test_taking_the_way_back_is_not_keeping_one():
+    plan = draft("Incident: checkout is down; roll back the last deploy, then tell the team")
+    assert "roll_back_last" in plan
+    assert "way_back" not in plan
