@@ -48,7 +48,7 @@ _PHASES = {
     "estimate fit forecast model predict rank score simulate summarise summarize "
     "train transform translate tune",
     "check": "audit benchmark check compare confirm evaluate lint proofread prove reconcile "
-    "rehearse review test try typecheck validate verify",
+    "rehearse review test try typecheck weigh validate verify",
     "decide": "agree approve decide sign vote",
     "make": "adapt add adjust allow assemble assign automate backfill bake book brief bring "
     "build bump calibrate change cherry-pick choose code compile configure connect "

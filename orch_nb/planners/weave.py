@@ -125,12 +125,14 @@ class _Loom:
 
     def _between(self, after: list[str], later: list[str]) -> list[str]:
         """What the method's own template for parts waits for, where that lies between a part's
-        neighbours: the checks that belong to the step that the goal names before it."""
+        neighbours, with no gate on the way: the checks that belong to the step named before it."""
+        shut = [g for g in self._gates() if not any(g == a or self._above(g, a) for a in after)]
         return [
             need
             for need in self.needs.get(_PART, ())
             if any(self._above(step, need) for step in after)
             and not any(need == step or self._above(step, need) for step in later)
+            and not any(self._above(gate, need) for gate in shut)
         ]
 
     def _targets(self, later: Iterable[str], after: list[str]) -> list[str]:
