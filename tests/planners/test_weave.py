@@ -86,9 +86,9 @@ def test_a_clause_with_braces_and_one_that_is_called_like_a_step_break_nothing()
 _CLAUSES = (
     "lint|test the package|build the wheel|check its size|publish it|announce it|tag it|"
     "freeze main|weigh the box|dual-write|verify counts|switch reads|retire Redis|"
-    "get approval from Ana|load orders from S3|clean them|join|draw a chart|delete the old files|email the owners|"
-    "wait two weeks|roll back|deploy to production|train a model|{x} %s|rename it|"
-    "back up the database first|make it configurable"
+    "get approval from Ana|load orders from S3|clean them|join|draw a chart|"
+    "delete the old files|email the owners|wait two weeks|roll back|deploy to production|"
+    "train a model|{x} %s|rename it|back up the database first|make it configurable"
 ).split("|")
 _HEADS = (
     "", "Release foo 1.2: ", "Deploy the API to production: ", "Compare A and B in the data: ",
