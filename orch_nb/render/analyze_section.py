@@ -35,8 +35,9 @@ def analyze_section(analysis: Analysis, *, is_open: bool = True) -> Section:
         parts = [f"{analysis.operation} ({percent(analysis.confidence)} sure)"]
         parts = parts if analysis.operation else []
         parts += [count(len(analysis.domains), "domain")] if analysis.domains else []
-        parts += [count(len(analysis.scope.components), "component")]
-        parts += [f"complexity {analysis.complexity.score} of 100"]
+        found = len(analysis.scope.components)
+        parts += [count(found, "component")] if found else []
+        parts += [f"{analysis.complexity.level} complexity ({analysis.complexity.score} of 100)"]
         parts += [count(len(analysis.risks), "risk")] if analysis.risks else []
         finding = " · ".join(parts)
     else:

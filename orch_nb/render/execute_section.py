@@ -145,7 +145,7 @@ def _retries(run: Run) -> Block | None:
 def _attempt(run: Run, attempt: Attempt) -> tuple[Line, ...]:
     notes = [f"exit code {attempt.exit_code}"] if attempt.exit_code else []
     notes += ["timed out"] if attempt.timed_out else []
-    notes += ["its thread could not be stopped"] if attempt.abandoned else []
+    notes += ["it could not be stopped"] if attempt.abandoned else []
     error = [Code(one_line(str(attempt.error), 200))] if attempt.error is not None else []
     told = f" {', '.join(notes)}" if error else ", ".join(notes)
     return (
