@@ -38,6 +38,8 @@ _FINAL = re.compile(
 )
 #: Above this many tasks, what hangs behind each is not counted exactly.
 _MANY = 5000
+#: How many tasks that much depends on are named.
+_HEAVY = 2
 
 
 class TaskFailureMode(msgspec.Struct, frozen=True):
@@ -54,6 +56,10 @@ def failure_modes(plan: Plan) -> tuple[TaskFailureMode, ...]:
     after = invert(edges)
     lost = _lost(plan, edges, after)
     guarded = _guards(plan, edges)
+    share = len(plan.tasks) - 1
+    # In a long chain half of all tasks carry the rest: naming them all would name none.
+    heavy = [task for task, behind in lost.items() if behind >= 4 and behind * 2 >= share]
+    heavy = sorted(heavy, key=lambda task: -lost[task])[:_HEAVY]
     found: list[TaskFailureMode] = []
     for task in plan.tasks:
         behind = lost[task.id]
@@ -68,8 +74,7 @@ def failure_modes(plan: Plan) -> tuple[TaskFailureMode, ...]:
                             "The report says that this output is missing.")
             for pattern in task.outputs
         ]  # fmt: skip
-        share = len(plan.tasks) - 1
-        if behind >= 4 and behind * 2 >= share:
+        if task.id in heavy:
             found.append(
                 TaskFailureMode(task.id, "Much depends on this one task",
                                 f"{behind} of {share} other tasks do not run without it.")

@@ -128,6 +128,7 @@ def _tasks(plan: Plan) -> Table | None:
         tries = task.retry.maximum_attempts
         return (
             line(task.kind),
+            _action(task),
             line(listed(tuple(one_line(need, 40) for need in task.needs or ()), 6)),
             line(rule.replace("_", " ")),
             line(f"up to {number(tries)}" if tries > 1 else ""),
@@ -137,18 +138,17 @@ def _tasks(plan: Plan) -> Table | None:
             line("◆" if task.id in path else ""),
             line("" if task.required else "no"),
             line(one_line(task.owner, 60)),
-            _action(task),
         )
 
-    titles = ("task", "kind", "needs", "runs when", "attempts", "timeout", "estimate", "slack",
-              "critical", "required", "owner", "does")  # fmt: skip
+    titles = ("task", "kind", "does", "needs", "runs when", "attempts", "timeout", "estimate",
+              "slack", "critical", "required", "owner")  # fmt: skip
 
     def group(entry: Entry) -> tuple[Line, ...]:
         owner = entry.story.owner if entry.story else ""
         cells = [()] * (len(titles) - 1)
         told: list[Line] = [*cells]
         told[0] = line(Text(count(len(entry.members), "task"), muted=True))
-        told[9] = line(one_line(owner, 60))
+        told[-1] = line(one_line(owner, 60))
         return tuple(told)
 
     return hierarchy(

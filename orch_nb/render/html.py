@@ -31,6 +31,7 @@ from orch_nb.render.document import (
     Section,
     Table,
     Text,
+    plain,
 )
 from orch_nb.render.palette import GREY, RULE, look
 from orch_nb.render.plaintext import bounded_lines, clean, one_line
@@ -43,6 +44,7 @@ _FONT = (
 _MONO = "font-family:SFMono-Regular,Consolas,Liberation Mono,Menlo,monospace;font-size:12px"
 _SUMMARY = f"cursor:pointer;padding:5px 0;border-top:1px solid {GREY}"
 _MOST = 2000
+_BROAD = 40
 
 
 def escape(text: str, most: int = _MOST) -> str:
@@ -138,7 +140,11 @@ def _table(table: Table) -> str:
         f"{escape(column.title)}</th>"
         for column in table.columns
     )
-    rows = "".join(_row(row, table.columns) for row in table.rows)
+    broad = tuple(
+        column.wrap and any(len(plain(row.cells[at])) > _BROAD for row in table.rows)
+        for at, column in enumerate(table.columns)
+    )
+    rows = "".join(_row(row, table.columns, broad) for row in table.rows)
     note = f'<div style="color:{GREY};margin:-6px 0 10px 0">{escape(table.note)}</div>'
     caption = (
         f'<caption style="text-align:left;color:{GREY};padding:0 0 3px 0;caption-side:top">'
@@ -153,10 +159,12 @@ def _table(table: Table) -> str:
     )
 
 
-def _row(row: Row, columns: tuple[Column, ...]) -> str:
+def _row(row: Row, columns: tuple[Column, ...], broad: tuple[bool, ...]) -> str:
     cells = []
     for at, (cell, column) in enumerate(zip(row.cells, columns, strict=True)):
         style = _cell_style(column)
+        if broad[at]:  # or narrow pages would squeeze it to a word a line
+            style += ";min-width:220px"
         if at == 0 and row.depth:
             style += f";padding-left:{16 * row.depth}px"
         if row.head and at == 0:

@@ -151,6 +151,8 @@ class Kernel:
         cell = self.cells.get(message["parent_header"].get("msg_id", ""), Cell(""))
         if kind == "status":
             cell.idle = cell.idle or content["execution_state"] == "idle"
+        elif kind == "stream" and cell.outputs and cell.outputs[-1].get("name") == content["name"]:
+            cell.outputs[-1]["text"] += content["text"]
         elif kind in ("stream", "error"):
             cell.outputs.append({"output_type": kind, **content})
         elif kind in ("display_data", "execute_result"):
