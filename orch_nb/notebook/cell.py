@@ -24,7 +24,7 @@ from orch_nb.errors import PlanError
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
 from orch_nb.model.run import Run
-from orch_nb.notebook.display import body_filename, in_kernel, show_only_frames_of, watched
+from orch_nb.notebook.display import body_filename, heard, in_kernel, show_only_frames_of, watched
 from orch_nb.notebook.following import Progress, Stage, Stopped, account, begun, follow, stop
 from orch_nb.notebook.options import parse_cell_line
 from orch_nb.notebook.session import SESSION
@@ -50,7 +50,9 @@ class Cell:
         self.options = parse_cell_line(line)
         self.body, self.names, self.waiting = body, names, waiting
         self.stage = Stage()
-        self.interactive = waiting.live and watched() and not self.options.headless
+        # A detached run is steered after its cell has ended, when every kernel hears.
+        hears = heard() or self.options.detach
+        self.interactive = waiting.live and watched() and hears and not self.options.headless
 
     async def perform(self) -> None:
         """The whole cell. Raises PlanError, UsageError, Interrupted; a failed run raises only with

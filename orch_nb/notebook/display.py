@@ -17,7 +17,7 @@ from IPython.core.getipython import get_ipython
 
 from orch_nb.errors import OrchestrationError
 
-__all__ = ["Slot", "body_filename", "in_kernel", "show", "show_only_frames_of", "watched"]
+__all__ = ["Slot", "body_filename", "heard", "in_kernel", "show", "show_only_frames_of", "watched"]
 
 
 def in_kernel() -> bool:
@@ -33,6 +33,17 @@ def watched() -> bool:
     """
     kernel = getattr(get_ipython(), "kernel", None)
     return bool(getattr(kernel, "_allow_stdin", False))
+
+
+def heard() -> bool:
+    """Whether clicks reach the kernel while a cell runs: not before ipykernel 7, which is the first
+    to take messages of widgets meanwhile."""
+    kernel: Any = getattr(get_ipython(), "kernel", None)
+    if not type(kernel).__module__.startswith("ipykernel"):
+        return True
+    from ipykernel._version import __version__
+
+    return int(__version__.split(".")[0]) >= 7
 
 
 def body_filename(body: str) -> str:

@@ -136,6 +136,14 @@ def test_a_headless_cell_has_no_room_and_waits_for_nobody(kernel):
     assert "⏸ waiting" in cell.text
 
 
+def test_a_kernel_that_cannot_hear_clicks_while_a_cell_runs_waits_for_nobody(kernel):
+    kernel.ok("import ipykernel._version as v; v.__version__, real = '6.31.0', v.__version__")
+    cell = kernel.ok(PLAN, person=True)
+    assert kernel.comms == {}
+    assert "⏸ waiting" in cell.text
+    kernel.ok("v.__version__ = real")
+
+
 def test_approve_in_a_line_goes_on_with_a_room_of_its_own(kernel):
     # gate ─► second
     kernel.ok(
