@@ -76,9 +76,7 @@ def _why(run: Run, report: Report | None) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-_ABANDONED = (
-    " ran out of time in a thread that cannot be stopped: it still runs, or did when the run ended."
-)
+_ABANDONED = " could not be stopped: it still runs, or did when the run ended."
 
 
 def _abandoned(run: Run) -> list[str]:
@@ -116,6 +114,10 @@ def failure_line(run: Run, done: TaskRun, report: Report | None = None) -> Line:
     if kept:
         pieces += [" and kept ", *_names(run, kept), " from running"]
     following = told.next_line if told else f"%orchestrate retry {shlex.quote(done.task)}"
+    if (
+        run.status == RunStatus.RUNNING
+    ):  # a line would wait behind the running cell; its button acts
+        following = ""
     pieces += [". "] + (["Next: ", Code(following)] if following else [])
     return line(*pieces)
 
@@ -130,6 +132,7 @@ def kept_by(run: Run, task: str) -> tuple[str, ...]:
 
 def _waiting(run: Run, done: TaskRun) -> Line:
     prompt = one_line(done.reason, 200)
+    prompt = "" if prompt == one_line(run.plan[done.task].label, 200) else prompt
     asked = f": {prompt}" if prompt else ""
     stop = " " if prompt.endswith(("?", "!", ".")) else ". "
     following = Code(f"%orchestrate approve {shlex.quote(done.task)}")

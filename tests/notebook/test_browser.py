@@ -143,10 +143,19 @@ class Page:
             assert time.monotonic() < end, f"cell {n} still shows {self.prompt(n)}"
             self.page.wait_for_timeout(100)
 
+    def answer_dialog(self):
+        """On a busy machine Lab may ask which kernel to take, before it knows the notebook's."""
+        dialog = self.page.locator("dialog.jp-Dialog")
+        if dialog.count():
+            text = dialog.first.inner_text()
+            assert "kernel" in text.lower(), f"JupyterLab asks: {text}"
+            dialog.first.locator(".jp-mod-accept").click()
+
     def load(self):
         """Run the first cell, as often as it takes: a kernel that starts ignores the first time."""
         end = time.monotonic() + 60
         while True:
+            self.answer_dialog()
             self.run(0)
             self.page.wait_for_timeout(700)
             if self.prompt(0).strip("[]: ").isdigit():
