@@ -14,7 +14,7 @@ from typing import Any
 from orch_nb import phases
 from orch_nb.engine.journal import open_journal
 from orch_nb.engine.ports import Journal, Request
-from orch_nb.errors import RunNotFound, UsageError
+from orch_nb.errors import PlanError, RunNotFound, UsageError
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
@@ -215,6 +215,16 @@ class Line:
                              f"it is {run[task].status}.")  # fmt: skip
         await self._go_on(run.run_id, decision=Request(verb, task, "%orchestrate", note))
 
+    def _with_functions(self, plan: Plan, run_id: str) -> Plan:
+        try:
+            return phases.checked(plan, self.names)
+        except PlanError as error:
+            raise UsageError(
+                f"Run {run_id} cannot go on yet: its functions are not in this kernel. Run the "
+                "%%orchestrate cell that defines them (it goes on with the run that was cut off), "
+                f"or the cells that they come from.\n{error}"
+            ) from None
+
     async def _go_on(
         self, run_id: str, *, retry: str | None = None, decision: Request | None = None
     ) -> None:
@@ -224,7 +234,7 @@ class Line:
         where = mine.run.journal if mine is not None and mine.run is not None else None
         journal = open_journal(SESSION.memory if where == "memory" else where)
         past = phases.past_run(journal.history(run_id), journal)
-        plan = phases.checked(mine.plan if mine is not None else past.plan, self.names)
+        plan = self._with_functions(mine.plan if mine is not None else past.plan, run_id)
         cell = Cell("", "", self.names, self.waiting)
         cell.options.journal = journal
         operation = mine or Operation(plan=plan, kind="yaml", name=past.name)

@@ -58,6 +58,7 @@ def test_recover_goes_on_once_the_functions_are_defined(kernels):
     kernel = kernels()
     assert "cut off" in kernel.ok("%orchestrate runs").text
     error = kernel.run("%orchestrate recover").error
+    assert "its functions are not in this kernel" in error
     assert "nothing here is called `slow`" in error
     kernel.ok(CELL.replace("--name", "--dry-run --name"))
     cell = kernel.ok("%orchestrate recover")
