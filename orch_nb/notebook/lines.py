@@ -14,7 +14,7 @@ from typing import Any
 from orch_nb import phases
 from orch_nb.engine.journal import open_journal
 from orch_nb.engine.ports import Journal, Request
-from orch_nb.errors import PlanError, RunNotFound, UsageError
+from orch_nb.errors import PlanError, RunHeld, RunNotFound, UsageError
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
@@ -234,6 +234,8 @@ class Line:
         where = mine.run.journal if mine is not None and mine.run is not None else None
         journal = open_journal(SESSION.memory if where == "memory" else where)
         past = phases.past_run(journal.history(run_id), journal)
+        if any(row.held for row in journal.runs() if row.run_id == run_id):
+            raise RunHeld(f"Run {run_id} is being worked on. Cancel it there, or wait for its end.")
         plan = self._with_functions(mine.plan if mine is not None else past.plan, run_id)
         cell = Cell("", "", self.names, self.waiting)
         cell.options.journal = journal
