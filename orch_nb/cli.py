@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import getpass
 import os
+import re
 import signal
 import sys
 import threading
@@ -172,11 +173,19 @@ def _retry(arguments: argparse.Namespace) -> int:
 def _go_on(
     arguments: argparse.Namespace, *, plan: Plan | None = None, retry: str | None = None
 ) -> int:
-    run = phases.recover(
-        arguments.run, plan, journal=_journal(arguments), retry=retry, namespace={},
-        workers=arguments.workers, executor=arguments.executor, approve=arguments.approve,
-        observers=_observers(arguments),
-    )  # fmt: skip
+    try:
+        run = phases.recover(
+            arguments.run, plan, journal=_journal(arguments), retry=retry, namespace={},
+            workers=arguments.workers, executor=arguments.executor, approve=arguments.approve,
+            observers=_observers(arguments),
+        )  # fmt: skip
+    except PlanError as error:
+        if plan is not None:
+            raise
+        raise UsageError(
+            f"run {arguments.run} cannot go on here: its functions are those of a notebook or a "
+            f"script. Go on with it there (%orchestrate recover {arguments.run}).\n{error}"
+        ) from None
     return _told(run, arguments)
 
 
@@ -237,11 +246,15 @@ def _told(run: Run, arguments: argparse.Namespace) -> int:
     from orch_nb.render.bundle import header_bundle
 
     report = phases.integrate(run)
-    print(header_bundle(run.plan, run, report)["text/plain"])
+    print(_for_a_shell(str(header_bundle(run.plan, run, report)["text/plain"]), run.run_id))
     if run.status is RunStatus.WAITING:
-        for task in run.with_status(Status.WAITING):
-            print(f"orch-nb approve {run.run_id} {task.task} && orch-nb recover {run.run_id}")
+        print(f"Then: orch-nb recover {run.run_id}")
     return _CODES.get(run.status, 1)
+
+
+def _for_a_shell(text: str, run_id: str) -> str:
+    """The lines that go on, as typed here: `%orchestrate retry a` is `orch-nb retry RUN a`."""
+    return re.sub(r"%orchestrate (retry|approve|reject|recover)\b", rf"orch-nb \1 {run_id}", text)
 
 
 # -- asking --------------------------------------------------------------------------------------

@@ -176,7 +176,8 @@ def test_a_run_id_is_taken_once(orch):
 def test_a_waiting_run_exits_3_and_the_line_it_prints_goes_on(orch):
     code, out, _ = orch("run", "gate.yaml", "--name", "ship")
     assert code == 3
-    assert "orch-nb approve ship-1 ship && orch-nb recover ship-1" in out
+    assert "Next: orch-nb approve ship-1 ship\nThen: orch-nb recover ship-1" in out
+    assert "%orchestrate" not in out
     code, out, _ = orch("approve", "ship-1", "ship", "--note", "fine")
     assert (code, out) == (0, "approve: ship; go on with: orch-nb recover ship-1\n")
     code, out, _ = orch("recover", "ship-1")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from orch_nb.catalog.vocabulary import artefacts, constraints, found
 from orch_nb.model.analysis import Evidence, Risk, Scope
+from orch_nb.model.quantity import count
 
 __all__ = ["risks"]
 
@@ -115,7 +116,8 @@ def _of_workspace(scope: Scope, tests: str) -> Iterator[Risk]:
     tested = tests or any(
         "test" in name.lower() for flow in scope.workflows for name in (flow.name, *flow.tasks)
     )
-    seen = f"{scope.files:,} files were looked at"
+    were = "was" if scope.files == 1 else "were"
+    seen = f"{count(scope.files, 'file')} {were} looked at"
     if not tested:
         yield Risk(
             "no tests were found", "medium", "high", Evidence(text=seen),

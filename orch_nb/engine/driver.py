@@ -138,11 +138,12 @@ class Driver:
         self.begun.set()
         cancelling = self.state.cancelling and self.state.status == RunStatus.RUNNING
         again: list[Any] = []
+        cut_off = self.state.last  # nobody knows when the process died; not before this
         for task, attempt in self._scheduler.in_flight():
             pid = self.state.tasks[task].pid
             if pid is not None:
                 holder.kill_group(*pid)
-            again.append(ev.AttemptLost(at=now, task=task, attempt=attempt))
+            again.append(ev.AttemptLost(at=cut_off, task=task, attempt=attempt))
         going_on = [task.task for task in self.state.tasks.values() if not task.status.ended]
         unkept = self._unkept(going_on)
         if unkept:  # all at once: one may need another

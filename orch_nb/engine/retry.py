@@ -3,16 +3,16 @@
 Temporal's formula (https://docs.temporal.io/encyclopedia/retry-policies), with a jitter as AWS
 advises (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/):
 
-    wait(n) = min(maximum_interval, initial_interval * backoff_coefficient ** (n - 1))
-              * (1 - jitter + 2 * jitter * u)        with u from 0 to 1
+    wait(n) = min(maximum_interval,
+                  initial_interval * backoff_coefficient ** (n - 1) * (1 - jitter + 2 * jitter * u))
 
-after the n-th failure. `u` is no random draw but a hash of run, task and attempt: spread between
-tasks, and the same in every replay.
+with u from 0 to 1, after the n-th failure. `u` is no random draw but a hash of run, task and
+attempt: spread between tasks, and the same in every replay.
 """
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 
 from orch_nb.model.event import Failure
 from orch_nb.model.task import RetryPolicy
@@ -24,7 +24,9 @@ _DEFAULT_MAXIMUM = 100.0  # initial intervals; Temporal's default
 
 def spread(run_id: str, task: str, attempt: int) -> float:
     """A number from 0 to 1 that depends on nothing else: where in the jitter a wait falls."""
-    return zlib.crc32(f"{run_id}\0{task}\0{attempt}".encode()) / 0xFFFFFFFF
+    # A hash that mixes: a checksum would give shard1 and shard2 nearly the same number.
+    key = f"{run_id}\0{task}\0{attempt}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big") / (2**64 - 1)
 
 
 def backoff_s(policy: RetryPolicy, failures: int, u: float = 0.5) -> float:
@@ -36,7 +38,7 @@ def backoff_s(policy: RetryPolicy, failures: int, u: float = 0.5) -> float:
         wait = policy.initial_interval_s * policy.backoff_coefficient ** (failures - 1)
     except OverflowError:
         wait = most
-    return min(most, wait) * (1 - policy.jitter + 2 * policy.jitter * u)
+    return min(most, min(most, wait) * (1 - policy.jitter + 2 * policy.jitter * u))
 
 
 def retryable(policy: RetryPolicy, failures: int, failure: Failure) -> bool:

@@ -36,6 +36,8 @@ _FINAL = re.compile(
     r"drop\s+(?:table|database|schema)|truncate\s+table|delete\s+from)\b",
     re.IGNORECASE,
 )
+#: A pipe whose earlier commands decide nothing; `||` and what is quoted are none.
+_PIPE = re.compile(r"""^(?:[^'"|]|'[^']*'|"[^"]*"|\|\|)*(?<!\|)\|(?!\|)""")
 #: Above this many tasks, what hangs behind each is not counted exactly.
 _MANY = 5000
 #: How many tasks that much depends on are named.
@@ -153,6 +155,9 @@ def _work(task: Task, guard: str | None, then: str) -> list[tuple[str, str]]:
         rows.append((late, f"{stop}; {_attempts(task.retry).lower()}."))
     elif network is not None:
         rows.append(("The other side never answers", "Nothing stops it: give it a `timeout`."))
+    if _PIPE.search(task.sh or ""):
+        rows.append(("A command before the last `|` fails",
+                     "Nobody notices: a shell takes the exit code of the last one."))  # fmt: skip
     if final is not None:
         asked = f"`{guard}` is asked first." if guard is not None else (
             "Nothing asks first: put an `approval` before it."

@@ -49,7 +49,8 @@ def coordination(plan: Plan) -> Strategy:
     if gates:
         held = _held(gates, after)
         behind = gates[0].id if len(gates) == 1 else None
-        where = f"`{behind}`" if behind else f"{len(gates)} gates, first `{gates[0].id}`"
+        people = "gates" if all(gate.approval for gate in gates) else "tasks of people"
+        where = f"`{behind}`" if behind else f"{len(gates)} {people}, first `{gates[0].id}`"
         return Strategy("gated", f"{held} of {_tasks(count)} {_hangs(held)} behind {where}.")
     return _by_shape(plan, after)
 

@@ -13,6 +13,7 @@ plan; the nearest names of unknown ones are looked up for the first few only.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping
 
@@ -117,6 +118,9 @@ def _fields(task: Task, found: _Findings) -> None:
                   hint="Make two tasks of it.")  # fmt: skip
     if task.run is not None and not callable(task.run) and not isinstance(task.run, str):
         found.add(f"`run` of `{name}` is a callable or its name, not {task.run!r}.", name, "run")
+    if inspect.isgeneratorfunction(task.run) or inspect.isasyncgenfunction(task.run):
+        found.add(f"`run` of `{name}` is a generator, which would do nothing when it is called.",
+                  name, "run", hint="Return a list of what it yields.")  # fmt: skip
     for key in ("sh", "todo"):
         value = getattr(task, key)
         if value is not None and not (isinstance(value, str) and value.strip()):

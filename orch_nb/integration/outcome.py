@@ -57,7 +57,7 @@ def _extras(run: Run) -> str:
     skipped = len(run.with_status(Status.SKIPPED))
     parts = [count(retries, "retry", "retries")] if retries else []
     parts += [f"{skipped} skipped by rule"] if skipped else []
-    parts += [f"resumed {times(run.resumed)}"] if run.resumed else []
+    parts += [f"recovered {times(run.resumed)}"] if run.resumed else []
     return "".join(f", {part}" for part in parts)
 
 

@@ -70,10 +70,13 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def duration_s(self) -> float | None:
-        """Seconds from the first attempt's start to the last one's end, waits between included."""
+        """Seconds that its attempts ran, all together, without the waits between them; for a gate,
+        how long it was open. None before its end."""
         if self.started is None or self.finished is None:
             return None
-        return (self.finished - self.started).total_seconds()
+        if not self.attempts:
+            return (self.finished - self.started).total_seconds()
+        return sum(attempt.duration_s or 0.0 for attempt in self.attempts)
 
     @property
     def error(self) -> ev.Failure | None:
@@ -99,6 +102,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, weakref=True, dict=True):
     options: ev.RunOptions = ev.RunOptions()
     results: Mapping[str, Any] = MappingProxyType({})
     resumed: int = 0
+    idle_s: float = 0.0
     journal: str = ""
 
     df = View("run.df")
@@ -118,8 +122,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, weakref=True, dict=True):
 
     @property
     def duration_s(self) -> float | None:
-        """Seconds from start to end, None while it runs."""
-        return None if self.finished is None else (self.finished - self.started).total_seconds()
+        """Seconds from start to end without those in which nobody worked on it (`idle_s`: between
+        a kernel's death or an end, and going on); None while it runs."""
+        if self.finished is None:
+            return None
+        return max(0.0, (self.finished - self.started).total_seconds() - self.idle_s)
 
     @property
     def succeeded(self) -> bool:
@@ -243,6 +250,8 @@ class RunState:
         self.started = 0.0
         self.finished: float | None = None
         self.resumed = 0
+        self.idle_s = 0.0
+        self.last = 0.0
         self.cancelling = False
         self.tasks: dict[str, TaskState] = {}
         self._apply: dict[type[ev.Event], Callable[[Any], None]] = {
@@ -264,6 +273,7 @@ class RunState:
 
     def apply(self, event: ev.Event) -> None:
         self._apply[type(event)](event)
+        self.last = event.at
 
     def snapshot(self, results: Mapping[str, Any] | None = None, *, journal: str = "") -> Run:
         return Run(
@@ -277,6 +287,7 @@ class RunState:
             options=self.options,
             results=MappingProxyType({}) if results is None else results,
             resumed=self.resumed,
+            idle_s=self.idle_s,
             journal=journal,
         )
 
@@ -288,6 +299,7 @@ class RunState:
     def _run_resumed(self, event: ev.RunResumed) -> None:
         self.options, self.status, self.finished = event.options, RunStatus.RUNNING, None
         self.resumed += 1
+        self.idle_s += max(0.0, event.at - self.last)
         self.cancelling = False
 
     def _run_ended(self, event: ev.RunEnded) -> None:

@@ -31,11 +31,11 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     The wait before attempt n + 1, after n attempts have failed, is
 
-        min(maximum_interval_s, initial_interval_s * backoff_coefficient ** (n - 1))
+        initial_interval_s * backoff_coefficient ** (n - 1)
 
-    spread by ±`jitter` of itself. `maximum_interval_s` None means 100 initial intervals.
-    `non_retryable` names exception classes (`"ValueError"` or `"module.Name"`), subclasses
-    included, that end the task at once.
+    spread by ±`jitter` of itself, and never more than `maximum_interval_s` (None: 100 initial
+    intervals). `non_retryable` names exception classes (`"ValueError"` or `"module.Name"`),
+    subclasses included, that end the task at once.
 
     Source: https://docs.temporal.io/encyclopedia/retry-policies
     """

@@ -120,8 +120,10 @@ class _Reader:
                 self._findings.add(f"{of}`{key}` is not yet supported.", at, task=task,
                                    hint="Leave it out.")  # fmt: skip
             elif key not in known:
-                self._findings.add(f"{owner} has no key `{key}`.", at, task=task,
-                                   hint=did_you_mean(key, known))  # fmt: skip
+                hint = did_you_mean(key, known)
+                if key == "default" and task:
+                    hint = 'Write approval: {prompt: "Ship it?", default: approve}.'
+                self._findings.add(f"{owner} has no key `{key}`.", at, task=task, hint=hint)
 
     def _named(self, node: Node, what: str) -> Iterator[tuple[str, Node, Node]]:
         """Name, where it stands, and body, of a mapping by name or a list of mappings with `id`."""

@@ -203,7 +203,8 @@ class Fields:
                 self.wrong("approval", at, f"has no key `{key}`",
                            did_you_mean(key, ["prompt", "default"]))  # fmt: skip
         if "prompt" not in found:
-            self.wrong("approval", node, "has no `prompt`", "Say what the person decides.")
+            self.wrong("approval", node, "has no `prompt`",
+                       'Write approval: {prompt: "Ship it?", default: approve}.')  # fmt: skip
         return Approval(**found) if found.get("prompt") else None
 
     def retry(self, node: Node) -> RetryPolicy | None:

@@ -63,9 +63,10 @@ def _completeness(report: Report) -> Block | None:
     shown = [check for check in report.checks if check.kind != "task" or not check.met]
     shown.sort(key=lambda check: check.met)
     fine = sum(check.kind == "task" and check.met for check in report.checks)
+    failed = any(check.kind == "task" for check in shown)
     rows = [_check(check) for check in shown]
     if fine:
-        what = count(fine, "other required task" if shown else "required task")
+        what = count(fine, "other required task" if failed else "required task")
         rows.append((line("task"), line(f"{what} succeeded"), (), (), line(Badge("met"))))
     return table(
         "Completeness",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -109,3 +110,14 @@ def test_tries_are_counted_with_the_first():
 
 def test_no_retry_is_the_default():
     assert not retryable(RetryPolicy(), 1, Failure("ValueError"))
+
+
+def test_tasks_that_are_called_alike_do_not_wait_alike():
+    places = [spread("nightly-1", f"shard{n}", 1) for n in range(1, 10)]
+    assert max(places) - min(places) > 0.5
+    assert min(abs(a - b) for a, b in pairwise(places)) > 0.001
+
+
+def test_no_jitter_lifts_a_wait_above_its_maximum():
+    policy = RetryPolicy(initial_interval_s=1, maximum_interval_s=2, jitter=0.5)
+    assert backoff_s(policy, 9, u=1.0) == 2

@@ -115,3 +115,14 @@ def test_braces_and_markup_of_a_command_do_no_harm():
 def test_ten_thousand_tasks_are_no_burden():
     tasks = [Task(id=f"t{n}", sh="x", needs=[f"t{n - 1}"] if n else []) for n in range(10_000)]
     assert len(failure_modes(Plan(goal="g", tasks=tasks))) == 10_000
+
+
+def test_a_pipe_hides_the_failure_of_all_but_its_last_command() -> None:
+    def told(command: str) -> list[str]:
+        plan = Plan(goal="g", tasks=[Task(id="a", sh=command)])
+        return [mode.failure for mode in failure_modes(plan)]
+
+    piped = "A command before the last `|` fails"
+    assert piped in told("pytest -q | tail -1")
+    assert piped not in told("pytest -q || echo no")
+    assert piped not in told("grep 'a|b' file")

@@ -162,3 +162,11 @@ def test_the_nearest_name_forgives_case_and_swapped_letters():
     assert nearest("", ["a"]) is None
     assert did_you_mean("zzz", []) == ""
     assert nearest("task4999x", [f"task{n}" for n in range(10_000)]) is not None
+
+
+def test_a_generator_is_refused_since_calling_it_does_nothing() -> None:
+    def numbers():
+        yield 1
+
+    (problem,) = check(Plan(goal="g", tasks=[Task(id="a", run=numbers)]))
+    assert "`run` of `a` is a generator" in problem.message

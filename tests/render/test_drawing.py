@@ -50,8 +50,8 @@ def test_no_dot_on_the_path_is_needed(plan, monkeypatch):
 def test_a_node_says_its_state_by_glyph_and_its_attempts(plan, run):
     words = nodes(plan_svg(plan, marks(run)))
     ids = node_ids(plan)
-    assert words[ids["tests"]] == "✓ tests ×3 9.1 s"
-    assert words[ids["sdist"]] == "✗ sdist ×2 1.1 s"
+    assert words[ids["tests"]] == "✓ tests ×3 7.4 s"
+    assert words[ids["sdist"]] == "✗ sdist ×2 600 ms"
     assert words[ids["approve"]] == "⊘ Approve it"
 
 
@@ -166,7 +166,7 @@ def test_the_alternative_text_says_all_that_the_drawing_shows(plan, run):
     ):  # fmt: skip
         assert said in drawing.alt
     shown = timeline(run)
-    for said in ("11.6 s", "tests succeeded", "for 9.1 s, 3 attempts", "sdist failed from 9.1 s"):
+    for said in ("11.6 s", "tests succeeded", "for 7.4 s, 3 attempts", "sdist failed from 9.1 s"):
         assert said in shown.alt
 
 

@@ -166,7 +166,7 @@ def test_execute_is_a_todo_list_with_reasons(run):
     )
     rows = {plain(r.cells[0]): [plain(c) for c in r.cells] for r in tables(section)["Todo"].rows}
     assert rows["Verify"][1] == "3 of 3 succeeded"
-    assert rows["tests"] == ["tests", "✓ succeeded", "3", "9.1 s", "7 s", "0 s", ""]
+    assert rows["tests"] == ["tests", "✓ succeeded", "3", "7.4 s", "7 s", "0 s", ""]
     assert rows["sdist"][-1] == "ValueError: version not found"
     assert rows["Approve it approve"][1] == "⊘ upstream failed"
 
