@@ -195,7 +195,9 @@ def test_a_process_that_has_the_id_of_a_dead_holder_does_not_hold_its_run(file):
     journal.create("r", START, PLAN.hash)
     host, pid, birth = room.holder.myself().rsplit(":", 2)
     journal._db.execute("UPDATE run SET holder=?", (f"{host}:{pid}:{float(birth) - 60}",))
+    assert not journal.runs()[0].held
     journal.claim("r")
+    assert journal.runs()[0].held
 
 
 # -- requests

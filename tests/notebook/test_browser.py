@@ -256,6 +256,7 @@ def test_cancel_ends_a_run_in_its_middle(lab):
     lab.cell(2).get_by_role("button", name="Cancel").click()
     lab.ended(2, timeout=10)
     lab.says(2, "cancelled")
+    assert lab.cell(2).locator(".orch-room").count() == 0, "the room has gone"
 
 
 def test_the_keyboard_reaches_the_buttons(lab):

@@ -82,6 +82,7 @@ def test_stop_ends_shell_tasks_with_their_children(kernel):
     )
     gone = f"not __import__('psutil').pid_exists({pid.read_text().strip()})"
     kernel.until(lambda: kernel.value(gone) == "True")
+    assert kernel.value("_orch.run['a'].status.value") == "'cancelled'"
 
 
 @pytest.mark.parametrize(

@@ -113,11 +113,12 @@ def test_each_with_is_a_parameter():
 
 
 def test_stars_take_everything():
-    bind(plan(Task(id="a", sh="x"), Task(id="f", run=everything, needs=["a"], with_={"n": 1})), {})
+    stars = Task(id="f", run=everything, needs=["a"], with_={"n": 1})
+    assert bind(plan(Task(id="a", sh="x"), stars), {})["f"].run is everything
 
 
 def test_partials_classes_and_builtins_bind():
-    bind(
+    bound = bind(
         plan(
             Task(id="p", run=functools.partial(joined, orders=1)),
             Task(id="c", run=dict),
@@ -125,6 +126,7 @@ def test_partials_classes_and_builtins_bind():
         ),
         {},
     )
+    assert bound["c"].run is dict
 
 
 def test_a_cycle_that_binding_closes_is_found():
