@@ -85,6 +85,7 @@ def test_without_fts5_the_message_says_what_still_works(monkeypatch):
         def close(self):
             pass
 
+    library._index().close()
     library._index.cache_clear()
     monkeypatch.setattr(library.sqlite3, "connect", lambda *_, **__: Without())
     with pytest.raises(EnvironmentFault, match=r"FTS5.*`patterns\(\)` lists them all"):
