@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -24,8 +24,9 @@ from orch_nb.model.run import RunState
 from orch_nb.model.task import Task
 
 __all__ = [
-    "AttemptKey", "AttemptRequest", "Blob", "Clock", "Current", "Executor", "Journal", "Observer",
-    "Outcome", "Report", "Request", "RunRow", "Timer", "current", "entered",
+    "AttemptKey", "AttemptRequest", "Blob", "Cached", "Clock", "Current", "Executor", "Journal", "Observer",
+    "Outcome", "QueueingExecutor", "Report", "Request", "RunRow", "Setting", "Timer", "current",
+    "entered",
 ]  # fmt: skip
 
 AttemptKey = tuple[str, int]
@@ -37,19 +38,23 @@ class Current(msgspec.Struct, frozen=True, kw_only=True):
     `idempotency_key` is the same across all attempts of the task in this run: give it to a service
     so that doing something twice does it once. Shell tasks find these as `ORCH_TASK`,
     `ORCH_ATTEMPT`, `ORCH_RUN_ID`, `ORCH_IDEMPOTENCY_KEY`, each parameter as `ORCH_PARAM_<NAME>`.
+    An instance of a `foreach` task also has its `index` and `item` (`ORCH_INDEX`, `ORCH_ITEM`).
     """
 
     task: str
     attempt: int
     run_id: str
     params: Mapping[str, Any]
+    index: int | None = None
+    item: Any = None
 
     @property
     def idempotency_key(self) -> str:
         return f"{self.run_id}:{self.task}"
 
 
-entered: contextvars.ContextVar[Current | None] = contextvars.ContextVar(
+#: Set to the attempt around its function. A request, since not every attempt asks for a `Current`.
+entered: contextvars.ContextVar[AttemptRequest | Current | None] = contextvars.ContextVar(
     "orch_nb_current", default=None
 )
 
@@ -59,28 +64,59 @@ def current() -> Current:
     found = entered.get()
     if found is None:
         raise LookupError("orch_nb.current() is known only inside a running task")
-    return found
+    return found if isinstance(found, Current) else found.current
 
 
-class AttemptRequest(msgspec.Struct, frozen=True):
-    """One attempt for an executor: the task, the arguments for its callable, who it is.
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """What all attempts of a run share.
 
-    `log(stream, text)` takes output as it comes ("stdout" or "stderr"), from any thread;
-    `started_process(pid)` says which process group it runs as, before it does its work.
+    `log(task, attempt, stream, text)` takes output as it comes ("stdout" or "stderr"), from any
+    thread; `process(task, attempt, pid)` says which process group an attempt runs as, before it
+    does its work.
+    """
+
+    run_id: str = ""
+    params: Mapping[str, Any] = {}
+    workspace: str = ""
+    log: Callable[[str, int, str, str], None] = lambda task, attempt, stream, text: None
+    process: Callable[[str, int, int], None] = lambda task, attempt, pid: None
+
+
+class AttemptRequest(msgspec.Struct, frozen=True, gc=False):
+    """One attempt for an executor: the task, its id in the run, the arguments for its callable.
+
+    `id` is the task's, or `fetch[3]` for an instance of a `foreach` task and `compensate(fetch)`
+    for what undoes one; `task.id` is then not what the run knows it by. `command` is a shell task's,
+    its templates filled in. `item` is what an instance is for, `index` its place.
     """
 
     task: Task
+    id: str
     attempt: int
-    current: Current
+    setting: Setting
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = {}
-    log: Callable[[str, str], None] = lambda stream, text: None
-    started_process: Callable[[int], None] = lambda pid: None
-    workspace: str = ""
+    command: str = ""
+    index: int | None = None
+    item: Any = None
 
     @property
     def key(self) -> AttemptKey:
-        return (self.task.id, self.attempt)
+        return (self.id, self.attempt)
+
+    @property
+    def current(self) -> Current:
+        """What the task sees of itself as `orch_nb.current()`."""
+        return Current(
+            task=self.id, attempt=self.attempt, run_id=self.setting.run_id,
+            params=self.setting.params, index=self.index, item=self.item,
+        )  # fmt: skip
+
+    def log(self, stream: str, text: str) -> None:
+        self.setting.log(self.id, self.attempt, stream, text)
+
+    def started_process(self, pid: int) -> None:
+        self.setting.process(self.id, self.attempt, pid)
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -106,8 +142,9 @@ class Executor(Protocol):
 
     name: str
 
-    def start(self, clock: Clock) -> None:
-        """Called once, on the engine's loop, before the first `submit`."""
+    def start(self, clock: Clock, workers: int) -> None:
+        """Called once, on the engine's loop, before the first `submit`; at most `workers` attempts
+        are to run at once. Called again when a person changes that number."""
 
     def submit(self, attempts: Sequence[AttemptRequest], report: Report) -> None:
         """Begin each attempt and return; call `report` for each, once, from any thread."""
@@ -117,6 +154,21 @@ class Executor(Protocol):
 
     def stop(self) -> None:
         """Called once at the end; attempts that cannot be stopped are left behind."""
+
+
+@runtime_checkable
+class QueueingExecutor(Executor, Protocol):
+    """An executor that may be given more attempts than run at once, while they are short.
+
+    A hand-over and a commit for each attempt cost more than a short attempt, so the driver gives up
+    to `ahead` more while attempts take less than a millisecond, and takes back with `withdraw` what
+    did not begin soon.
+    """
+
+    ahead: int
+
+    def withdraw(self) -> list[AttemptKey]:
+        """Give back attempts that were submitted and have not begun; nothing is reported of them."""
 
 
 class Observer(Protocol):
@@ -145,12 +197,27 @@ class Blob(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What a person asked for from another process: approve, reject, cancel or retry."""
+    """What a person asked for from another process: approve, reject, cancel, retry, pause, resume
+    or workers (`note` is the number)."""
 
     verb: str
     task: str | None = None
     by: str = ""
     note: str = ""
+
+
+class Cached(msgspec.Struct, frozen=True):
+    """A result that may be used again: under which key, whose it is, and what the key is made of.
+
+    `parts` maps what a result depends on (source, arguments, each upstream task) to its hash, so
+    that a person can be told what changed.
+    """
+
+    key: str
+    task: str
+    run_id: str
+    ref: ResultRef
+    parts: Mapping[str, str]
 
 
 class RunRow(msgspec.Struct, frozen=True):
@@ -190,6 +257,12 @@ class Journal(Protocol):
     def read_log(self, run_id: str, task: str) -> str: ...
 
     def take_requests(self, run_id: str) -> list[Request]: ...
+
+    def remember(self, entries: Sequence[Cached]) -> None: ...
+
+    def recall(self, key: str) -> Cached | None: ...
+
+    def last_cached(self, task: str) -> Cached | None: ...
 
     def runs(self) -> list[RunRow]: ...
 

@@ -19,13 +19,17 @@ from orch_nb.model.task import callable_name
 __all__ = [
     "AttemptFailed",
     "AttemptLost",
+    "AttemptReturned",
     "AttemptStarted",
     "AttemptSucceeded",
     "BackingOff",
     "CancelRequested",
     "Decided",
     "Event",
+    "Expanded",
     "Failure",
+    "PauseEnded",
+    "PauseRequested",
     "ProcessStarted",
     "ResultRef",
     "RetryRequested",
@@ -35,8 +39,11 @@ __all__ = [
     "RunStarted",
     "TaskEnded",
     "Waiting",
+    "WorkersChanged",
     "decode_event",
+    "decode_events",
     "encode_event",
+    "encode_events",
 ]
 
 
@@ -48,6 +55,12 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     interactive: bool = False
     approve: tuple[str, ...] = ()
     workspace: str = ""
+    fail_fast: bool = False
+    timeout_s: float | None = None
+    faults: tuple[str, ...] = ()
+    cache: bool = False
+    fresh: bool = False
+    address: str = ""
 
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -106,10 +119,47 @@ class RunEnded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="run_en
 
 
 class CancelRequested(Event, frozen=True, kw_only=True, omit_defaults=True, tag="cancel"):
-    """A person or a signal wants a task, or (None) the run, cancelled."""
+    """A person or a signal wants a task, or (None) the run, cancelled.
+
+    `cause` is "timeout" or "fail_fast" where the engine itself ends the run: it has then failed.
+    """
 
     task: str | None = None
     by: str = ""
+    cause: str = ""
+
+
+class PauseRequested(Event, frozen=True, kw_only=True, omit_defaults=True, tag="pause"):
+    """A person wants no further attempt started; what runs goes on to its end."""
+
+    by: str = ""
+
+
+class PauseEnded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="unpause"):
+    by: str = ""
+
+
+class WorkersChanged(Event, frozen=True, kw_only=True, omit_defaults=True, tag="workers"):
+    """A person changed how many attempts run at once."""
+
+    workers: int
+    by: str = ""
+
+
+class Expanded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="expanded"):
+    """A `foreach` task became `count` instances, `task[0]` to `task[count - 1]`; `items` is the
+    list they are for."""
+
+    task: str
+    count: int
+    items: ResultRef
+
+
+class AttemptReturned(Event, frozen=True, kw_only=True, omit_defaults=True, tag="returned"):
+    """An attempt that an executor was given and had not begun was taken back: it never was."""
+
+    task: str
+    attempt: int
 
 
 class RetryRequested(Event, frozen=True, kw_only=True, omit_defaults=True, tag="retry"):
@@ -160,7 +210,9 @@ class AttemptSucceeded(Event, frozen=True, kw_only=True, omit_defaults=True, tag
 
 
 class AttemptFailed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="failed"):
-    """`timed_out`: by its timeout. `abandoned`: its thread could not be stopped and still runs."""
+    """`timed_out`: by its timeout. `abandoned`: its thread could not be stopped and still runs.
+    `injected`: on purpose, by a fault that a person asked for.
+    """
 
     task: str
     attempt: int
@@ -170,6 +222,7 @@ class AttemptFailed(Event, frozen=True, kw_only=True, omit_defaults=True, tag="f
     timed_out: bool = False
     abandoned: bool = False
     cancelled: bool = False
+    injected: bool = False
 
 
 class AttemptLost(Event, frozen=True, kw_only=True, omit_defaults=True, tag="lost"):
@@ -187,23 +240,27 @@ class BackingOff(Event, frozen=True, kw_only=True, omit_defaults=True, tag="back
 
 
 class Waiting(Event, frozen=True, kw_only=True, omit_defaults=True, tag="waiting"):
-    """A task waits for a person."""
+    """A task waits for a person, until `until` where its gate has a timeout."""
 
     task: str
     prompt: str
+    until: float | None = None
 
 
 class TaskEnded(Event, frozen=True, kw_only=True, omit_defaults=True, tag="ended"):
     """A task ended without an attempt's outcome of its own: skipped, upstream_failed, cancelled,
     failed (a rejection, exhausted retries) or succeeded (a milestone, an approval).
 
-    `cause` is the task that brought it about, `reason` says it in words.
+    `cause` is the task that brought it about, `reason` says it in words. `cached` names the run
+    whose `result` was used instead of running it.
     """
 
     task: str
     status: Status
     reason: str = ""
     cause: str | None = None
+    result: ResultRef | None = None
+    cached: str = ""
 
 
 _ANY = (
@@ -221,6 +278,11 @@ _ANY = (
     | BackingOff
     | Waiting
     | TaskEnded
+    | PauseRequested
+    | PauseEnded
+    | WorkersChanged
+    | Expanded
+    | AttemptReturned
 )
 
 
@@ -233,6 +295,9 @@ def _enc_hook(value: Any) -> Any:
 _encoder = msgspec.json.Encoder(enc_hook=_enc_hook)
 _decoder = msgspec.json.Decoder(_ANY)
 
+#: Several events, as one JSON array, and back.
+encode_events = _encoder.encode
+decode_events = msgspec.json.Decoder(list[_ANY]).decode  # type: ignore[valid-type]
 #: JSON of one event, and back. `decode_event` raises msgspec.DecodeError on what is none.
 encode_event = _encoder.encode
 decode_event = _decoder.decode

@@ -17,7 +17,7 @@ import msgspec
 from msgspec.structs import force_setattr, replace
 
 from orch_nb.model.goal import Criterion
-from orch_nb.model.task import Task, callable_name
+from orch_nb.model.task import Pool, Task, callable_name
 from orch_nb.model.view import View
 
 __all__ = ["Parameters", "Plan", "Story", "decode_plan", "encode", "parameters"]
@@ -98,7 +98,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
 
     `plan.df` is a pandas DataFrame with a row a task, `plan.graph` a networkx DiGraph, `plan[id]` a
     task. `params` are values that functions take by name and shell tasks find in
-    `ORCH_PARAM_<NAME>`.
+    `ORCH_PARAM_<NAME>`. `pools` are limits that tasks share (a number stands for its slots).
+    `on_failure` is a task that runs when the run has failed, after every compensation; a function
+    that takes `failures` gets the error of each failed task by its id.
     """
 
     goal: str
@@ -106,6 +108,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     stories: tuple[Story, ...] = ()
     params: dict[str, Any] = {}
     criteria: tuple[Criterion, ...] = ()
+    pools: dict[str, Pool] = {}
+    on_failure: Task | None = None
 
     df = View("plan.df")
     graph = View("plan.graph")
@@ -116,6 +120,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
             tasks = tuple(_with_needs(tasks))
         force_setattr(self, "tasks", tasks)
         force_setattr(self, "criteria", tuple(self.criteria))
+        if self.on_failure is not None and self.on_failure.id != "on_failure":
+            force_setattr(self, "on_failure", replace(self.on_failure, id="on_failure"))
+        if any(type(pool) is not Pool for pool in self.pools.values()):
+            force_setattr(self, "pools", {name: _pool(pool) for name, pool in self.pools.items()})
         force_setattr(self, "stories", _stories(self.stories, tasks))
 
     @functools.cached_property
@@ -186,6 +194,12 @@ def _with_needs(tasks: tuple[Task, ...]) -> Iterator[Task]:
             story = stories[task.id] = stories.get(task.parent)
         unchanged = needs is task.needs and story is task.story
         yield task if unchanged else replace(task, needs=needs, story=story)
+
+
+def _pool(value: Any) -> Pool:
+    if isinstance(value, Pool):
+        return value
+    return Pool(**value) if isinstance(value, dict) else Pool(value)
 
 
 def _stories(declared: Iterable[Story], tasks: tuple[Task, ...]) -> tuple[Story, ...]:

@@ -11,7 +11,10 @@ from msgspec.structs import force_setattr
 
 from orch_nb.model.duration import parse_duration
 
-__all__ = ["Approval", "RetryPolicy", "Subtask", "Task", "TriggerRule", "callable_name"]
+__all__ = [
+    "Approval", "Call", "Foreach", "Pool", "Rate", "RetryPolicy", "Subtask", "Task", "TriggerRule",
+    "callable_name",
+]  # fmt: skip
 
 
 class TriggerRule(StrEnum):
@@ -21,9 +24,17 @@ class TriggerRule(StrEnum):
     """
 
     ALL_SUCCESS = "all_success"
+    ALL_FAILED = "all_failed"
     ALL_DONE = "all_done"
+    ALL_DONE_MIN_ONE_SUCCESS = "all_done_min_one_success"
+    ALL_SKIPPED = "all_skipped"
     ONE_FAILED = "one_failed"
+    ONE_SUCCESS = "one_success"
+    ONE_DONE = "one_done"
     NONE_FAILED = "none_failed"
+    NONE_FAILED_MIN_ONE_SUCCESS = "none_failed_min_one_success"
+    NONE_SKIPPED = "none_skipped"
+    ALWAYS = "always"
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +46,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     spread by ±`jitter` of itself, and never more than `maximum_interval_s` (None: 100 initial
     intervals). `non_retryable` names exception classes (`"ValueError"` or `"module.Name"`),
-    subclasses included, that end the task at once.
+    subclasses included, that end the task at once; `retry_on` names those that are tried again, and
+    no others are (empty: all are). A class that is in both is not retried.
 
     Source: https://docs.temporal.io/encyclopedia/retry-policies
     """
@@ -46,6 +58,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     maximum_interval_s: float | None = None
     jitter: float = 0.1
     non_retryable: tuple[str, ...] = ()
+    retry_on: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.maximum_attempts < 1:
@@ -56,19 +69,70 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("retry: backoff_coefficient is at least 1")
         if not 0 <= self.jitter <= 1:
             raise ValueError("retry: jitter is a share from 0 to 1")
-        if not isinstance(self.non_retryable, tuple):
-            force_setattr(self, "non_retryable", tuple(self.non_retryable))
+        for name in ("non_retryable", "retry_on"):
+            kinds = getattr(self, name)
+            if type(kinds) is not tuple:
+                kinds = (kinds,) if isinstance(kinds, str) else kinds
+                force_setattr(self, name, tuple(kinds))
 
 
 class Approval(msgspec.Struct, frozen=True):
-    """A gate: a question to a person. `default` ("approve" or "reject") answers a headless run."""
+    """A gate: a question to a person. `default` ("approve" or "reject") answers a headless run.
+
+    `timeout_s` bounds how long an answer is waited for, in seconds: then the default holds, and
+    without one the gate fails.
+    """
 
     prompt: str
     default: str | None = None
+    timeout_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.default not in (None, "approve", "reject"):
             raise ValueError(f"approval: default is approve or reject, not {self.default!r}")
+        if self.timeout_s is not None and type(self.timeout_s) is not float:
+            force_setattr(self, "timeout_s", parse_duration(self.timeout_s))
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A callable, or its name, where a text would be an expression: in `when` and `foreach`.
+
+    It is called as a task's function is: with the results of what the task needs, by name.
+    """
+
+    function: Any
+
+
+class Foreach(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One instance of a task for each item of `over`: a task's id (its result), an expression over
+    results and parameters, a list, or a `Call`. `item` is the parameter that takes the item; where
+    it is not said, a parameter `item`, or the one that nothing else supplies.
+    """
+
+    over: str | list[Any] | Call
+    item: str = ""
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """At most `starts` attempts begin in any `period_s` seconds."""
+
+    starts: int
+    period_s: float
+
+    def __post_init__(self) -> None:
+        if self.starts < 1 or self.period_s <= 0:
+            raise ValueError("rate: at least one start in a period longer than nothing")
+
+
+class Pool(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A limit that tasks share: how many slots they may hold at once, how often they may start."""
+
+    slots: int | None = None
+    rate: Rate | None = None
+
+    def __post_init__(self) -> None:
+        if self.slots is not None and (isinstance(self.slots, bool) or self.slots < 1):
+            raise ValueError("pool: at least one slot")
 
 
 _ONCE = RetryPolicy()
@@ -80,6 +144,8 @@ class _TaskMeta(type(msgspec.Struct)):  # type: ignore[misc]  # msgspec's metacl
     def __call__(cls, *args: Any, **fields: Any) -> Any:
         if "timeout" in fields:
             fields["timeout_s"] = fields.pop("timeout")
+        if "total_timeout" in fields:
+            fields["total_timeout_s"] = fields.pop("total_timeout")
         if "estimate" in fields:
             fields["estimate_s"] = fields.pop("estimate")
         return super().__call__(*args, **fields)
@@ -89,7 +155,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, metacl
     """One unit of work with one action, or none (a milestone, which ends at once).
 
     Actions: `run` (a callable, or a name: of the namespace, or `"module:function"`), `sh` (a shell
-    command), `approval` (a person decides), `todo` (a person does it and ticks it).
+    command), `notebook` (a path, executed with `with` as its parameters), `approval` (a person
+    decides), `todo` (a person does it and ticks it).
 
     - `needs`: ids of the tasks it waits for. None means "not said": a `Plan` makes it (), or, for a
       subtask, its elder sibling. A parameter of `run` that is named after a task is a need too.
@@ -98,6 +165,14 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, metacl
       number or three (optimistic, likely, pessimistic). Both also as "30s", under the names
       `timeout` and `estimate`.
     - `with_`: arguments by name. `outputs`: globs of files that must exist afterwards.
+    - `total_timeout_s` bounds the task over all its attempts and the waits between them.
+    - `when`: an expression over upstream results and parameters, or a callable; what it gives is
+      false: the task is skipped. `foreach`: one instance an item (`Foreach`); at most `max_active`
+      run at once, and `tolerate` of them may fail (a number, a share as "20%", or "all").
+    - `pool`: slots that an attempt holds, by pool (a name stands for one slot). `priority`: higher
+      starts first. `cache`: an earlier result is used while source, arguments and upstream are
+      unchanged.
+    - `compensate`: what undoes the task when the run fails or is cancelled: a `Task` without an id.
     - `required`: the run fails if this task does. `parent`: the task that this is a subtask of;
       `subtasks` nests the other way round, and a `Plan` flattens it.
     """
@@ -111,15 +186,25 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, metacl
     sh: str | None = None
     approval: Approval | None = None
     todo: str | None = None
+    notebook: str | None = None
     with_: dict[str, Any] = msgspec.field(default_factory=dict, name="with")
     needs: tuple[str, ...] | None = None
     trigger: TriggerRule = TriggerRule.ALL_SUCCESS
+    when: str | Call | None = None
+    foreach: Foreach | None = None
+    max_active: int | None = None
+    tolerate: int | str = 0
     retry: RetryPolicy = _ONCE
     timeout_s: float | None = None
+    total_timeout_s: float | None = None
     estimate_s: float | None = None
     estimate_range_s: tuple[float, float, float] | None = None
+    pool: dict[str, int] | None = None
+    priority: int = 0
     outputs: tuple[str, ...] = ()
     required: bool = True
+    compensate: Task | None = None
+    cache: bool = False
     owner: str = ""
     subtasks: tuple[Task, ...] = ()
 
@@ -133,6 +218,16 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, metacl
             force_setattr(self, "retry", _retry(self.retry))
         if self.timeout_s is not None and type(self.timeout_s) is not float:
             force_setattr(self, "timeout_s", parse_duration(self.timeout_s))
+        if self.total_timeout_s is not None and type(self.total_timeout_s) is not float:
+            force_setattr(self, "total_timeout_s", parse_duration(self.total_timeout_s))
+        if self.when is not None and not isinstance(self.when, (str, Call)):
+            force_setattr(self, "when", Call(self.when))
+        if self.foreach is not None and type(self.foreach) is not Foreach:
+            force_setattr(self, "foreach", _foreach(self.foreach))
+        if self.pool is not None and type(self.pool) is not dict:
+            force_setattr(self, "pool", _pool(self.pool))
+        if self.compensate is not None:
+            force_setattr(self, "compensate", _undo(self.id, self.compensate))
         if self.estimate_s is not None and type(self.estimate_s) is not float:
             self._set_estimate(self.estimate_s)
         if isinstance(self.approval, str):
@@ -153,11 +248,13 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, metacl
 
     @property
     def kind(self) -> str:
-        """`python`, `shell`, `approval`, `todo` or `milestone`."""
+        """`python`, `shell`, `notebook`, `approval`, `todo` or `milestone`."""
         if self.run is not None:
             return "python"
         if self.sh is not None:
             return "shell"
+        if self.notebook is not None:
+            return "notebook"
         if self.approval is not None:
             return "approval"
         return "todo" if self.todo is not None else "milestone"
@@ -184,6 +281,32 @@ def _retry(value: Any) -> RetryPolicy:
     if isinstance(value, Mapping):
         return RetryPolicy(**value)
     raise TypeError(f"retry: a number of attempts or a RetryPolicy, not {value!r}")
+
+
+def _foreach(value: Any) -> Foreach:
+    if isinstance(value, Mapping):
+        ((item, over),) = value.items()  # {region: params.regions}
+        return Foreach(_over(over), str(item))
+    return Foreach(_over(value))
+
+
+def _over(value: Any) -> str | list[Any] | Call:
+    if isinstance(value, (str, list, Call)):
+        return value
+    return Call(value) if callable(value) else list(value)
+
+
+def _pool(value: Any) -> dict[str, int]:
+    names = (value,) if isinstance(value, str) else value
+    return dict.fromkeys(names, 1) if not isinstance(names, Mapping) else dict(names)
+
+
+def _undo(task: str, action: Any) -> Task:
+    """The compensation of `task`, under the id that it has in a run."""
+    if isinstance(action, Task):
+        return action if action.id else msgspec.structs.replace(action, id=f"compensate({task})")
+    fields = dict(action) if isinstance(action, Mapping) else {"run": action}
+    return Task(id=f"compensate({task})", **fields)
 
 
 def callable_name(function: Callable[..., Any] | str) -> str:
