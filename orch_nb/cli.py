@@ -29,9 +29,10 @@ from orch_nb.engine.ports import Request
 from orch_nb.errors import OrchestrationError, PlanError, UsageError
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.model import event as ev
+from orch_nb.model.fold import RunState
 from orch_nb.model.plan import Plan
 from orch_nb.model.quantity import duration
-from orch_nb.model.run import Run, RunState
+from orch_nb.model.run import Run
 from orch_nb.model.status import RunStatus, Status
 
 __all__ = ["main"]

@@ -124,7 +124,7 @@ class FakeExecutor:
         self.stopped = False
         self._running: dict[AttemptKey, Callable[[], None] | None] = {}
 
-    def start(self, clock: Clock) -> None:
+    def start(self, clock: Clock, workers: int) -> None:
         self._clock = clock
 
     def submit(self, attempts: Sequence[AttemptRequest], report: _Report) -> None:
@@ -136,7 +136,8 @@ class FakeExecutor:
 
     def _begin(self, request: AttemptRequest, report: _Report) -> None:
         key, started = request.key, self._clock.now()
-        told = self.script.get(request.task.id, (request.task.id,))
+        script = self.script.get(request.id, self.script.get(request.task.id))
+        told = (request.id,) if script is None else script
         outcome = told[min(request.attempt, len(told)) - 1]
 
         def cancelled() -> None:
@@ -199,10 +200,12 @@ async def perform_async(
     retry: str | None = None,
     at: Mapping[float, Callable[[Driver], object]] | None = None,
     at_most_s: float = 600.0,
+    **options: Any,
 ) -> Run:
     """Perform a plan in manual time, to its end. Raises TimeoutError after `at_most_s` of it.
 
     `at` says what people do: `{2.5: lambda driver: driver.cancel()}`, seconds after the start.
+    `options` are more of `RunOptions`: fail_fast, timeout_s, faults, cache, fresh.
     """
     clock = clock if clock is not None else ManualClock()
     journal = journal if journal is not None else MemoryJournal()
@@ -211,7 +214,9 @@ async def perform_async(
     driver = Driver(
         plan, run_id=run_id, journal=journal, history=history, retry=retry, observers=observers,
         executor=executor if executor is not None else FakeExecutor(), clock=clock,
-        options=RunOptions(workers=workers, approve=tuple(approve), interactive=interactive),
+        options=RunOptions(
+            workers=workers, approve=tuple(approve), interactive=interactive, **options
+        ),
     )  # fmt: skip
     for when, act in (at or {}).items():
         clock.call_at(clock.now() + when, _acting(act, driver))

@@ -1,32 +1,202 @@
-"""What a task's callable is called with.
+"""What a task is called with.
 
 By name, in this order: `with`, then the results of what the task needs, then the plan's parameters.
-`*upstream` takes the results of all it needs in the order of `needs`, `**upstream` by id.
+`*upstream` takes the results of all it needs in the order of `needs`, `**upstream` by id. An
+instance of a `foreach` task also gets its item; a shell command has its templates filled in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from orch_nb.model.plan import Parameters, parameters
-from orch_nb.model.task import Task
+import msgspec
 
-__all__ = ["arguments"]
+from orch_nb.engine.results_view import Results
+from orch_nb.graph import topology
+from orch_nb.model.fold import RunState
+from orch_nb.model.plan import Parameters, parameters
+from orch_nb.model.status import Status
+from orch_nb.model.task import Call, Task
+
+__all__ = ["Given", "Inputs", "arguments", "item_parameter"]
+
+_NOTHING: tuple[str, ...] = ()
+_BRACES = ("{{", "{%")
+
+
+class Given(msgspec.Struct):
+    """What one attempt gets."""
+
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = {}
+    command: str = ""
+    index: int | None = None
+    item: Any = None
+
+
+class Inputs:
+    """What the tasks of one run are called with."""
+
+    def __init__(self, state: RunState, results: Results) -> None:
+        self._state, self._results = state, results
+        self._edges: topology.Edges | None = None
+        self._bare: dict[Any, bool] = {}
+        self._items: dict[str, list[Any]] = {}
+
+    def none(self, task: Task) -> bool:
+        """Whether the task takes nothing at all: a function without parameters, asked for often."""
+        function = task.run
+        if function is None or task.foreach is not None:
+            return False
+        try:
+            found = self._bare.get(function)
+        except TypeError:  # a callable that cannot be hashed
+            return False
+        if found is None:
+            taken = parameters(function)
+            found = not (taken.names or taken.var_positional or taken.var_keyword)
+            self._bare[function] = found
+        return found
+
+    def of(self, name: str, task: Task) -> Given:
+        """Everything for one attempt of `name`. Raises LookupError for a result that cannot be
+        had, ValueError for a template that cannot be filled in."""
+        given = Given()
+        state = self._state.task(name)
+        needs = self.needs(name, task)
+        if task.foreach is not None and state.index is not None:
+            given.index, given.item = state.index, self.items(task.id)[state.index]
+        values: dict[str, Any] | None = None
+        if task.sh is not None:
+            given.command = task.sh
+            if any(brace in task.sh for brace in _BRACES):
+                from orch_nb.graph.expressions import render_command
+
+                values = self.values(needs, given)
+                given.command = render_command(task.sh, values)
+            return given
+        with_ = self._with(task, needs, given)
+        if task.notebook is not None:
+            given.kwargs = with_
+            if given.index is not None and task.foreach is not None:
+                given.kwargs = {**with_, task.foreach.item or "item": given.item}
+            return given
+        extra: dict[str, Any] = {}
+        if given.index is not None:
+            extra["index"] = given.index
+            named = item_parameter(task, needs, self._state.plan.params)
+            if named is not None:
+                extra[named] = given.item
+        if name == "on_failure":
+            extra["failures"] = self.failures()
+        given.args, given.kwargs = arguments(
+            task.run, needs, self._results.given, self._state.plan.params, with_, extra
+        )
+        return given
+
+    def call(self, name: str, task: Task, function: Callable[..., Any]) -> Any:
+        """What a `when` or `foreach` function gives, called as the task's own is."""
+        needs = self.needs(name, task)
+        args, kwargs = arguments(
+            function, needs, self._results.given, self._state.plan.params, {}, {}
+        )
+        return function(*args, **kwargs)
+
+    def needs(self, name: str, task: Task) -> Sequence[str]:
+        """Whose results the task gets; a compensation also that of the task which it undoes."""
+        if self._edges is None:
+            self._edges = topology.upstream(self._state.plan)
+        if task.id in self._edges:
+            return self._edges[task.id]
+        origin = self._state.task(name).of
+        return _NOTHING if origin is None else (origin, *self._edges[origin])
+
+    def values(self, needs: Sequence[str], given: Given | None = None) -> dict[str, Any]:
+        """The names of an expression: results by id, parameters, `params`, `results`, `item`."""
+        plan, results = self._state.plan, self._results.given
+        upstream = {need: results[need] for need in needs}
+        found = {**plan.params, **upstream, "params": plan.params, "results": upstream}
+        found["run_id"] = self._state.run_id
+        if given is not None and given.index is not None:
+            found["item"], found["index"] = given.item, given.index
+        return found
+
+    def items(self, task: str) -> list[Any]:
+        """What the instances of a `foreach` task are for."""
+        if task not in self._items:
+            ref = self._state.tasks[task].items
+            assert ref is not None
+            self._items[task] = self._results.load(ref)
+        return self._items[task]
+
+    def keep_items(self, task: str, items: list[Any]) -> None:
+        self._items[task] = items
+
+    def failures(self) -> dict[str, str]:
+        """What `on_failure` is told: the error of each failed task."""
+        return {
+            t.task: str(t.last_error or t.reason)
+            for t in self._state.every()
+            if t.status is Status.FAILED and t.task != "on_failure"
+        }
+
+    def _with(self, task: Task, needs: Sequence[str], given: Given) -> dict[str, Any]:
+        """`with`, where a text that is one whole template stands for what it gives."""
+        if not any(isinstance(v, str) and v.startswith("{{") for v in task.with_.values()):
+            return task.with_
+        from orch_nb.graph.expressions import evaluate
+
+        values = self.values(needs, given)
+        return {
+            key: evaluate(value[2:-2].strip(), values)
+            if isinstance(value, str) and value.startswith("{{") and value.endswith("}}")
+            else value
+            for key, value in task.with_.items()
+        }
+
+
+def item_parameter(task: Task, needs: Sequence[str], params: Mapping[str, Any]) -> str | None:
+    """The parameter of a `foreach` function that takes the item; None if none does.
+
+    The one that `foreach` names; else `item`; else the one called like the task that is iterated
+    over; else the only required one that nothing else supplies.
+    """
+    assert task.foreach is not None
+    taken = parameters(task.run)
+    over = task.foreach.over
+    for name in (task.foreach.item, "item", over):
+        if isinstance(name, str) and name and (name in taken.names or name == task.foreach.item):
+            return name
+    left = [
+        name
+        for name in taken.required
+        if name not in needs and name not in task.with_ and name not in params and name != "index"
+    ]
+    return left[0] if len(left) == 1 else None
 
 
 def arguments(
-    task: Task, needs: Sequence[str], results: Mapping[str, Any], params: Mapping[str, Any]
+    function: Callable[..., Any],
+    needs: Sequence[str],
+    results: Mapping[str, Any],
+    params: Mapping[str, Any],
+    with_: Mapping[str, Any],
+    extra: Mapping[str, Any],
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Positional and keyword arguments of one attempt.
+    """Positional and keyword arguments of one call; `extra` is the engine's own (`item`, `index`).
 
     Raises LookupError naming a result that cannot be had (it was not kept across processes).
     """
-    taken = parameters(task.run)
+    if isinstance(function, Call):
+        function = function.function
+    taken = parameters(function)
     named: dict[str, Any] = {}
     for name in taken.names:
-        if name in task.with_:
-            named[name] = task.with_[name]
+        if name in with_:
+            named[name] = with_[name]
+        elif name in extra:
+            named[name] = extra[name]
         elif name in needs:
             named[name] = results[name]
         elif name in params:
@@ -37,7 +207,7 @@ def arguments(
         positional += [results[name] for name in others]
     if taken.var_keyword:
         named |= {name: results[name] for name in others}
-        named |= {name: value for name, value in task.with_.items() if name not in taken.names}
+        named |= {name: value for name, value in with_.items() if name not in taken.names}
     return tuple(positional), named
 
 

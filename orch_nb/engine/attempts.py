@@ -12,26 +12,26 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from orch_nb.engine.arguments import arguments
+from orch_nb.engine.arguments import Inputs
+from orch_nb.engine.faults import Faults
 from orch_nb.engine.ports import (
     AttemptKey,
     AttemptRequest,
     Clock,
-    Current,
     Executor,
     Outcome,
+    Setting,
     Timer,
 )
 from orch_nb.engine.results_view import Results
-from orch_nb.graph.topology import Edges
 from orch_nb.model import event as ev
-from orch_nb.model.plan import Plan
-from orch_nb.model.run import RunState
+from orch_nb.model.fold import RunState
 
 __all__ = ["Attempts"]
 
 _GRACE_S = 5.0  # how long a stopped attempt may take to end before it is given up
 _ABANDONED = object()
+_KINDS = ("TimeoutError", "OSError", "Exception")
 
 
 class Attempts:
@@ -39,61 +39,66 @@ class Attempts:
 
     def __init__(
         self,
-        plan: Plan,
-        edges: Edges,
         state: RunState,
         results: Results,
+        inputs: Inputs,
         *,
         executor: Executor,
         clock: Clock,
+        setting: Setting,
+        faults: Faults,
         report: Callable[[Sequence[Outcome]], None],
-        log: Callable[[str, int, str, str], None],
-        process: Callable[[str, int, int], None],
     ) -> None:
-        self._plan, self._edges, self._state, self._results = plan, edges, state, results
-        self._executor, self._clock = executor, clock
-        self._report, self._log, self._process = report, log, process
-        self._live: set[AttemptKey] = set()
+        self._state, self._results, self._inputs = state, results, inputs
+        self._executor, self._clock, self._setting = executor, clock, setting
+        self._faults, self._report = faults, report
+        self._live: dict[str, int] = {}
         self._stopping: dict[AttemptKey, str] = {}
         self._timers: dict[AttemptKey, Timer] = {}
+        self._injected: set[AttemptKey] = set()
 
     def request(self, event: ev.AttemptStarted) -> AttemptRequest | None:
         """What the executor gets; None if the attempt has ended before it could begin."""
-        task, key = self._plan[event.task], (event.task, event.attempt)
-        self._live.add(key)
-        args: tuple[Any, ...] = ()
-        kwargs: dict[str, Any] = {}
-        if task.run is not None:
-            try:
-                needs = self._edges[task.id]
-                args, kwargs = arguments(task, needs, self._results.given, self._plan.params)
-            except LookupError as error:
-                now = self._clock.now()
-                failure = ev.Failure("LookupError", str(error.args[0] if error.args else error))
-                self._report([Outcome(key, now, now, failure=failure)])
-                return None
+        name, attempt = event.task, event.attempt
+        self._live[name] = attempt
+        task = self._state.spec(name)
+        if self._faults and (failure := self._faults.judge(event, task)) is not None:
+            self._injected.add((name, attempt))
+            self._report([Outcome((name, attempt), event.at, self._clock.now(), failure=failure)])
+            return None
         if task.timeout_s is not None:
+            key = (name, attempt)
             self._timers[key] = self._clock.call_at(
                 event.at + task.timeout_s, functools.partial(self.stop, key, "timeout")
             )
-        current = Current(
-            task=task.id, attempt=event.attempt, run_id=self._state.run_id, params=self._plan.params
-        )
-        log = functools.partial(self._log, task.id, event.attempt)
-        process = functools.partial(self._process, task.id, event.attempt)
-        where = self._state.options.workspace
-        return AttemptRequest(task, event.attempt, current, args, kwargs, log, process, where)
+        if self._inputs.none(task):
+            return AttemptRequest(task, name, attempt, self._setting)
+        try:
+            given = self._inputs.of(name, task)
+        except Exception as error:  # noqa: BLE001  # a result that was not kept, a template: told as the attempt's failure
+            self._unsupplied((name, attempt), error)
+            return None
+        return AttemptRequest(
+            task, name, attempt, self._setting, given.args, given.kwargs, given.command,
+            given.index, given.item,
+        )  # fmt: skip
+
+    def _unsupplied(self, key: AttemptKey, error: Exception) -> None:
+        now = self._clock.now()
+        kind = "LookupError" if isinstance(error, LookupError) else type(error).__name__
+        failure = ev.Failure(kind, str(error.args[0] if error.args else error))
+        self._report([Outcome(key, now, now, failure=failure)])
 
     def never_began(self, event: ev.AttemptStarted) -> None:
         """An attempt that was cancelled in the very turn of its start: it must not begin at all."""
+        self._live[event.task] = event.attempt
         key = (event.task, event.attempt)
-        self._live.add(key)
         self._stopping[key] = "cancelled"
         self._report([Outcome(key, event.at, event.at, cancelled=True)])
 
     def stop(self, key: AttemptKey, why: str) -> None:
-        """Have a live attempt end; `why` is timeout or cancelled."""
-        if key not in self._live or key in self._stopping:
+        """Have a live attempt end; `why` is timeout, total_timeout or cancelled."""
+        if self._live.get(key[0]) != key[1] or key in self._stopping:
             return
         self._stopping[key] = why
         if self._executor.cancel(key):
@@ -105,8 +110,18 @@ class Attempts:
 
     def stop_all(self) -> None:
         """Ask every live attempt to end, and wait for none: the engine cannot go on."""
-        for key in list(self._live):
+        for key in list(self._live.items()):
             self._executor.cancel(key)
+
+    def returned(self, keys: Sequence[AttemptKey]) -> list[AttemptKey]:
+        """Attempts that an executor gave back are not live; those among them that were."""
+        found = [key for key in keys if self._live.get(key[0]) == key[1]]
+        for key in found:
+            del self._live[key[0]]
+            timer = self._timers.pop(key, None)
+            if timer is not None:
+                timer.cancel()
+        return found
 
     def close(self) -> None:
         for timer in self._timers.values():
@@ -114,19 +129,19 @@ class Attempts:
 
     def ended(self, outcome: Outcome) -> ev.Event | None:
         """The event that an outcome is; None for one of an attempt that was abandoned before."""
-        key = outcome.key
-        if key not in self._live:
+        name, attempt = key = outcome.key
+        if self._live.get(name) != attempt:
             return None
-        self._live.discard(key)
-        timer = self._timers.pop(key, None)
-        if timer is not None:
-            timer.cancel()
-        why = self._stopping.pop(key, None)
+        del self._live[name]
+        if self._timers:
+            timer = self._timers.pop(key, None)
+            if timer is not None:
+                timer.cancel()
+        why = self._stopping.pop(key, None) if self._stopping else None
         if outcome.failure is None and not outcome.cancelled:
-            task, attempt = key
             return ev.AttemptSucceeded(
-                at=outcome.finished, task=task, attempt=attempt, started=outcome.started,
-                result=self._results.put(task, outcome.value), exit_code=outcome.exit_code,
+                at=outcome.finished, task=name, attempt=attempt, started=outcome.started,
+                result=self._results.put(name, outcome.value), exit_code=outcome.exit_code,
             )  # fmt: skip
         return self._failed(outcome, why)
 
@@ -134,36 +149,42 @@ class Attempts:
         task, attempt = outcome.key
         abandoned = outcome.value is _ABANDONED
         failure = outcome.failure or ev.Failure("Cancelled")
-        if why == "timeout":
-            failure = self._timeout(task, abandoned=abandoned)
+        timed_out = why in ("timeout", "total_timeout")
+        if timed_out:
+            failure = self._timeout(task, total=why == "total_timeout", abandoned=abandoned)
         elif abandoned:
             failure = ev.Failure("Cancelled", self._left_behind(task))
+        injected = outcome.key in self._injected
+        self._injected.discard(outcome.key)
         return ev.AttemptFailed(
             at=outcome.finished, task=task, attempt=attempt,
             started=outcome.started or self._started(task), error=failure,
-            exit_code=outcome.exit_code, timed_out=why == "timeout", abandoned=abandoned,
+            exit_code=outcome.exit_code, timed_out=timed_out, abandoned=abandoned,
             cancelled=why == "cancelled" or (why is None and outcome.cancelled),
+            injected=injected,
         )  # fmt: skip
 
     def _abandon(self, key: AttemptKey) -> None:
-        if key in self._live:
+        if self._live.get(key[0]) == key[1]:
             now = self._clock.now()
             self._report([Outcome(key, 0.0, now, cancelled=True, value=_ABANDONED)])
 
-    def _timeout(self, task: str, *, abandoned: bool) -> ev.Failure:
-        still = f"; {self._left_behind(task)}" if abandoned else ""
-        message = f"took longer than its timeout of {self._plan[task].timeout_s:g} s{still}"
-        return ev.Failure("TimeoutError", message, kinds=("TimeoutError", "OSError", "Exception"))
+    def _timeout(self, name: str, *, total: bool, abandoned: bool) -> ev.Failure:
+        task = self._state.spec(name)
+        still = f"; {self._left_behind(name)}" if abandoned else ""
+        limit = task.total_timeout_s if total else task.timeout_s
+        of = "its timeout over all attempts of" if total else "its timeout of"
+        return ev.Failure("TimeoutError", f"took longer than {of} {limit:g} s{still}", kinds=_KINDS)
 
-    def _left_behind(self, task: str) -> str:
+    def _left_behind(self, name: str) -> str:
         """What is told of an attempt that could not be stopped."""
-        function = self._plan[task].run
+        function: Any = self._state.spec(name).run
         if function is None:
             return "its processes do not end and may still run"
         if inspect.iscoroutinefunction(function):
             return "it does not let itself be cancelled and still runs"
         return "a synchronous function cannot be killed: its thread still runs"
 
-    def _started(self, task: str) -> float:
-        run = self._state.tasks[task].snapshot()
-        return run.attempts[-1].started.timestamp() if run.attempts else self._clock.now()
+    def _started(self, name: str) -> float:
+        start = self._state.task(name).start
+        return start.at if start is not None else self._clock.now()

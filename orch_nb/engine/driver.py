@@ -3,8 +3,8 @@
 One turn, on the loop's thread, handles everything that came in since the last:
 
     inbox (outcomes, people's words, elapsed waits)
-      └► events ─► fold ─► scheduler.handle ─► more events ...      until there are no more
-                     └► journal.append(all of them)                 one transaction
+      └► events ─► scheduler.handle ─► more events ... ─► scheduler.fill ─► starts
+                     └► fold, journal.append(all of them)                 one transaction
                           └► submit attempts, arm timers, stop attempts, tell observers
 
 So "succeeded" means committed: a dependent's start stands in the same transaction as the success
@@ -21,12 +21,16 @@ import functools
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from orch_nb.engine import holder
+from orch_nb.engine.arguments import Inputs
 from orch_nb.engine.attempts import Attempts
+from orch_nb.engine.cache import Cache
 from orch_nb.engine.clock import SystemClock
+from orch_nb.engine.faults import Faults, without_kill
+from orch_nb.engine.people import Controls
 from orch_nb.engine.ports import (
     AttemptKey,
     AttemptRequest,
@@ -35,27 +39,45 @@ from orch_nb.engine.ports import (
     Journal,
     Observer,
     Outcome,
-    Request,
+    QueueingExecutor,
+    Setting,
     Timer,
 )
+from orch_nb.engine.prelude import Prelude
 from orch_nb.engine.results_view import Results
-from orch_nb.engine.scheduler import Elapsed, Scheduler, Stop
+from orch_nb.engine.scheduler import (
+    Arm,
+    Ask,
+    Elapsed,
+    Go,
+    Overdue,
+    Scheduler,
+    Stop,
+    Tick,
+    Unanswered,
+)
 from orch_nb.errors import RunExists
 from orch_nb.graph import topology
 from orch_nb.model import event as ev
+from orch_nb.model.fold import RunState
 from orch_nb.model.plan import Plan
-from orch_nb.model.run import Run, RunState
+from orch_nb.model.run import Run
 from orch_nb.model.status import RunStatus, Status
 
 __all__ = ["Driver"]
 
 _POLL_S = 0.25  # how often requests of other processes and logs are moved
+_WITHDRAW_S = 0.05  # how long an attempt that was given ahead may stand in an executor's queue
+_SHORT_S = 0.001
+_BATCH = 256  # outcomes a turn handles before the loop's other work has its turn
+_UNRECORDED = frozenset({Elapsed, Overdue, Unanswered, Tick, Go})
 
 
-class Driver:
+class Driver(Controls):
     """One run being performed. Make it on the loop that performs it; `await drive()` is the run.
 
-    `cancel`, `approve`, `reject`, `retry` and `snapshot` may be called from any thread.
+    What people may do (`cancel`, `approve`, `pause` ...) and `snapshot` may be called from any
+    thread.
     """
 
     def __init__(
@@ -79,19 +101,24 @@ class Driver:
         self.state = RunState()
         self._history, self._retry, self._next_id = history, retry, next_id
         self._loop = asyncio.get_running_loop()
-        self._clock: Clock = clock if clock is not None else SystemClock()
-        self._scheduler = Scheduler(plan)
-        self._edges = topology.upstream(plan)
-        self._results = Results(self.state, journal)
+        self.clock: Clock = clock if clock is not None else SystemClock()
+        self.scheduler = Scheduler(plan)
+        self.results = Results(self.state, journal)
+        self._inputs = Inputs(self.state, self.results)
+        self._cache = Cache(self.state, self._inputs, journal)
+        self._prelude = Prelude(
+            self.state, self.results, self._inputs, self._cache, self.clock,
+            threaded=executor.name not in ("inline", "fake"),
+        )  # fmt: skip
         self._inbox: deque[Any] = deque()
         self._logs: deque[tuple[str, int, str, str]] = deque()
         self._awake = False
         self._done: asyncio.Future[None] = self._loop.create_future()
-        self._timers: dict[str, Timer] = {}
-        self._attempts = Attempts(
-            plan, self._edges, self.state, self._results, executor=executor, clock=self._clock,
-            report=self.report, log=self._log, process=self._process,
-        )  # fmt: skip
+        self._timers: dict[Any, Timer] = {}
+        self._ahead, self._most_ahead = 0, getattr(executor, "ahead", 0)
+        self._turns = 0
+        self._attempts: Attempts
+        self._faults: Faults
         self._thread = threading.get_ident()
         self._uncommitted: dict[AttemptKey, threading.Event] = {}
         self._held = bool(history)
@@ -102,7 +129,7 @@ class Driver:
 
     async def drive(self) -> Run:
         """Perform the run to its end. Raises JournalError if it can no longer be remembered."""
-        self.executor.start(self._clock)
+        self.executor.start(self.clock, self.options.workers)
         try:
             self._begin()
             self._poll()
@@ -113,56 +140,76 @@ class Driver:
         finally:
             for timer in self._timers.values():
                 timer.cancel()
-            self._attempts.close()
+            if hasattr(self, "_attempts"):
+                self._attempts.close()
+            self._prelude.close()
             self.executor.stop()
             try:
                 self._flush_logs()
             finally:
                 if self._held:  # not a run of that name which somebody else works on
                     self.journal.release(self.run_id)
-        return self.snapshot()
+        return self.state.snapshot(self.results, journal=self.journal.path, final=True)
 
     def _begin(self) -> None:
-        now = self._clock.now()
+        now = self.clock.now()
         if not self._history:
             first = self._created(now)
             self.state.apply(first)
-            self.begun.set()
+            self._ready(now, self.options.faults)
             self._notify([first])
-            self._turn(self._scheduler.handle(first))
+            self._turn(self.scheduler.handle(first), given=True)
             return
         for event in self._history:
             self.state.apply(event)
-            self._scheduler.observe(event)
+            self.scheduler.observe(event)
+        self._history = ()
         self.state.plan = self.plan
-        self.begun.set()
+        self._ready(self.state.started, without_kill(self.options.faults))
         cancelling = self.state.cancelling and self.state.status == RunStatus.RUNNING
+        again = self._lost(now)
+        again.append(ev.RunResumed(at=now, options=self.options))
+        if self._retry is not None:
+            again.append(functools.partial(self.retry_event, self._retry))
+        if cancelling:
+            again.append(ev.CancelRequested(at=now))
+        for request in self.journal.take_requests(self.run_id):
+            self.take(request)  # what was decided while nobody worked on the run
+        again += self._inbox
+        self._inbox.clear()
+        self._turn(again)
+
+    def _ready(self, started: float, faults: Sequence[str]) -> None:
+        """What can be made only when the run's first event is known."""
+        self._faults = Faults(faults, self.run_id, started, len(self.plan))
+        setting = Setting(
+            run_id=self.run_id, params=self.plan.params, workspace=self.options.workspace,
+            log=self._log, process=self._process,
+        )  # fmt: skip
+        self._attempts = Attempts(
+            self.state, self.results, self._inputs, executor=self.executor, clock=self.clock,
+            setting=setting, faults=self._faults, report=self.report,
+        )  # fmt: skip
+        self.begun.set()
+        if self.options.timeout_s is not None:
+            until = started + self.options.timeout_s + self.state.idle_s
+            self._timers["(run)"] = self.clock.call_at(until, self._run_timeout)
+
+    def _lost(self, now: float) -> list[Any]:
+        """What a run that was cut off lost: attempts in flight, results that were not kept."""
         again: list[Any] = []
         cut_off = self.state.last  # nobody knows when the process died; not before this
-        for task, attempt in self._scheduler.in_flight():
-            pid = self.state.tasks[task].pid
+        for task, attempt in self.scheduler.in_flight():
+            pid = self.state.task(task).pid
             if pid is not None:
                 holder.kill_group(*pid)
             again.append(ev.AttemptLost(at=cut_off, task=task, attempt=attempt))
         going_on = [task.task for task in self.state.tasks.values() if not task.status.ended]
-        unkept = self._unkept(going_on)
+        unkept = self.unkept(going_on)
         if unkept:  # all at once: one may need another
             why = "its result was not kept"
             again.append(ev.RetryRequested(at=now, task=unkept[0], by=why, reset=unkept))
-        again.append(ev.RunResumed(at=now, options=self.options))
-        if self._retry is not None:
-            retry = self._retry_event(self._retry, now)
-            again += [retry] if retry is not None else []
-        if cancelling:
-            again.append(ev.CancelRequested(at=now))
-        for request in self.journal.take_requests(self.run_id):
-            self._take(request)  # what was decided while nobody worked on the run
-        again += [found for ask in self._inbox if (found := ask()) is not None]
-        self._inbox.clear()
-        self._turn(again)
-        for state in self.state.tasks.values():
-            if state.status is Status.BACKING_OFF and state.until is not None:
-                self._arm(state.task, state.until)
+        return again
 
     def _created(self, now: float) -> ev.RunStarted:
         """The run's first event, committed; under another id where one that nobody asked for by
@@ -181,114 +228,219 @@ class Driver:
             self._held = True
             return first
 
-    def _unkept(self, going_on: Iterable[str]) -> tuple[str, ...]:
+    def unkept(self, going_on: Iterable[str]) -> tuple[str, ...]:
         """Successes whose results were not kept and are needed by what goes on: they run again."""
+        edges = topology.upstream(self.plan)
         again: dict[str, None] = {}
         stack = list(going_on)
+        for task in stack:
+            items = self.state.tasks[task].items if task in self.state.tasks else None
+            if items is not None and items.format == "unstored":
+                again[task] = None  # what its instances are for is gone
         while stack:
-            for need in self._edges[stack.pop()]:
-                if need not in again and self._results.lost(need):
+            name = stack.pop()
+            for need in edges.get(name, ()):
+                if need not in again and self.results.lost(need):
                     again[need] = None
                     stack.append(need)
         return tuple(again)
 
-    def _turn(self, happened: Sequence[Any] = ()) -> None:
-        """Handle `happened` and all that follows from it, commit it, then act on it."""
-        queue: deque[Any] = deque(happened)
-        batch: list[ev.Event] = []
-        stops: list[Stop] = []
-        handle, apply = self._scheduler.handle, self.state.apply
-        while True:
-            while queue:
-                item = queue.popleft()
-                if type(item) is Stop:
-                    stops.append(item)
-                    continue
-                if type(item) is not Elapsed:
-                    batch.append(item)
-                    apply(item)
-                queue.extend(handle(item))
-            ends = self._scheduler.conclude(self._clock.now())
-            if not ends:
-                break
-            queue.extend(ends)
-        if batch:
-            self.journal.append(self.run_id, batch, self._results.take_blobs())
-        self._act(batch, stops)
+    # -- turns ---------------------------------------------------------------------------------
 
-    def _act(self, batch: Sequence[ev.Event], stops: Sequence[Stop]) -> None:
-        attempts: list[AttemptRequest] = []
-        stopped = {(stop.task, stop.attempt) for stop in stops}
-        for event in batch:
-            kind = type(event)
-            if kind is ev.AttemptStarted:
-                if (event.task, event.attempt) in stopped:  # type: ignore[attr-defined]
-                    self._attempts.never_began(event)  # type: ignore[arg-type]
+    def _drain(self) -> None:
+        """Everything that came in, in turns; the loop's other work goes in between."""
+        inbox = self._inbox
+        try:
+            for _ in range(_BATCH):
+                if self._done.done():
+                    inbox.clear()
+                elif inbox:
+                    self._turn(self._taken())
+                if not inbox:
+                    self._awake = False
+                    if not inbox:
+                        return
+                    self._awake = True  # it came in between
+            self._loop.call_soon(self._drain)
+        except Exception as error:  # noqa: BLE001  # told to whom awaits the run, by `drive`
+            self._awake = False
+            self._fail(error)
+
+    def _taken(self) -> list[Any]:
+        inbox = self._inbox
+        return [inbox.popleft() for _ in range(min(len(inbox), _BATCH))]
+
+    def _turn(self, happened: Sequence[Any], *, given: bool = False) -> None:
+        """Handle `happened` and all that follows from it, commit it, then act on it.
+
+        `given`: these are the scheduler's own, in effect already."""
+        scheduler = self.scheduler
+        batch: list[ev.Event] = list(happened) if given else []
+        processes: list[ev.ProcessStarted] = []
+        took = short = 0
+        if not given:
+            handle, ended = scheduler.handle, self._attempts.ended
+            for item in happened:
+                if type(item) is Outcome:
+                    took += 1
+                    short += item.finished - item.started < _SHORT_S
+                    event = ended(item)
+                else:
+                    event = item() if callable(item) else item
+                if event is None:
                     continue
-                request = self._attempts.request(event)  # type: ignore[arg-type]
-                if request is not None:
-                    attempts.append(request)
-            elif kind is ev.BackingOff:
-                self._arm(event.task, event.until)  # type: ignore[attr-defined]
-            elif kind is ev.ProcessStarted:
-                self._commit(event)  # type: ignore[arg-type]
+                kind = type(event)
+                if kind not in _UNRECORDED:
+                    batch.append(event)
+                if kind is ev.ProcessStarted:
+                    processes.append(event)
+                    continue
+                batch += handle(event)
+                if kind is ev.RetryRequested:
+                    self._forget(event)
+        if took:
+            self._pace(took, short)
+        starts: list[ev.Event] = []
+        now = self.clock.now()
+        while True:
+            begun = scheduler.fill(now, self._ahead)
+            starts += begun
+            batch += begun
+            ends = scheduler.conclude(now)
+            batch += ends
+            if ends or not scheduler.ready or not scheduler.idle:
+                break
+        if batch:
+            self.state.apply_all(batch)
+            if self._cache.active:
+                self._remember(batch)
+            self.journal.append(self.run_id, batch, self.results.take_blobs())
+            self._cache.flush()
+            self._turns += 1
+        self._act(starts, processes)
         if batch:
             self._notify(batch)
-        if attempts:
-            self.executor.submit(attempts, self.report)
-        for stop in stops:
-            self._attempts.stop((stop.task, stop.attempt), "cancelled")
+            if self._faults:
+                self._faults.ended(sum(t.status.ended for t in self.state.tasks.values()))
         if batch and isinstance(batch[-1], ev.RunEnded) and not self._done.done():
             self._done.set_result(None)
 
+    def _act(self, starts: Sequence[Any], processes: Sequence[ev.ProcessStarted]) -> None:
+        scheduler = self.scheduler
+        acts, stops = scheduler.acts, None
+        if acts:
+            scheduler.acts = []
+            stops = {(act.task, act.attempt): act.why for act in acts if type(act) is Stop}
+        attempts: list[AttemptRequest] = []
+        request = self._attempts.request
+        for start in starts:
+            if stops and (start.task, start.attempt) in stops:
+                self._attempts.never_began(start)
+                continue
+            made = request(start)
+            if made is not None:
+                attempts.append(made)
+        for event in processes:
+            self._commit(event)
+        for act in acts:
+            if type(act) is Arm:
+                self._arm(act)
+            elif type(act) is Ask:
+                self._prelude.answer(act.task, functools.partial(self._answered, act.task))
+        if attempts:
+            self.executor.submit(attempts, self.report)
+            if self._ahead and scheduler.running > self.options.workers:
+                self._watch()
+        if stops:
+            for key, why in stops.items():
+                self._attempts.stop(key, why)
+
+    def _answered(self, task: str, make: Callable[[], Any]) -> None:
+        """Take the prelude's answer, unless the task was cancelled meanwhile."""
+        self.put(lambda: make() if self.scheduler.asking(task) else None)
+
+    def _remember(self, batch: Sequence[ev.Event]) -> None:
+        for event in batch:
+            if type(event) is ev.AttemptSucceeded:
+                task = self.state.spec(event.task)
+                if self._cache.uses(task):
+                    self._cache.succeeded(event.task, task, event.result)
+
+    def _forget(self, event: ev.RetryRequested) -> None:
+        for name in event.reset or (event.task,):
+            self.results.forget(name)
+
+    # -- attempts given ahead ------------------------------------------------------------------
+
+    def _pace(self, took: int, short: int) -> None:
+        """How many attempts an executor is given beyond those that run: more and more while they
+        are short, none as soon as they are not."""
+        if short < took:
+            self._ahead = 0
+        elif self._ahead < self._most_ahead:
+            self._ahead = min(self._most_ahead, max(8, self._ahead * 2))
+
+    def _watch(self) -> None:
+        if "(ahead)" not in self._timers:
+            self._timers["(ahead)"] = self.clock.call_at(
+                self.clock.now() + _WITHDRAW_S, functools.partial(self._look, self._turns)
+            )
+
+    def _look(self, turns: int) -> None:
+        """Take back what was given ahead and has not begun, where nothing has moved since."""
+        del self._timers["(ahead)"]
+        if self._done.done() or self.scheduler.running <= self.options.workers:
+            return
+        if turns == self._turns:
+            self.withdraw()
+        else:
+            self._watch()
+
+    def withdraw(self) -> None:
+        """Take back from the executor what has not begun. Call on the loop's thread only."""
+        if not isinstance(self.executor, QueueingExecutor):
+            return
+        self._ahead = 0
+        now = self.clock.now()
+        back = self._attempts.returned(self.executor.withdraw())
+        for task, attempt in back:
+            self.put(ev.AttemptReturned(at=now, task=task, attempt=attempt))
+
     # -- timers and the inbox ------------------------------------------------------------------
 
-    def _arm(self, task: str, until: float) -> None:
-        if task in self._timers:  # of a wait that was cancelled
-            self._timers[task].cancel()
+    def _arm(self, act: Arm) -> None:
+        key = (act.kind, act.task)
+        if key in self._timers:  # of a wait that was cancelled
+            self._timers[key].cancel()
 
-        def elapsed() -> None:
-            self._timers.pop(task, None)
-            self._put(Elapsed(self._clock.now(), task))
+        def fire() -> None:
+            self._timers.pop(key, None)
+            # Timers may be early by the clock's grain: what was to be at `at` is not before it.
+            self.put(act.kind(max(act.at, self.clock.now()), act.task))
 
-        self._timers[task] = self._clock.call_at(until, elapsed)
+        self._timers[key] = self.clock.call_at(act.at, fire)
+
+    def _run_timeout(self) -> None:
+        self.put(ev.CancelRequested(at=self.clock.now(), cause="timeout"))
 
     def report(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes of attempts, from any thread."""
         self._inbox.extend(outcomes)
-        self._wake()
+        if not self._awake:
+            self._wake()
 
-    def _put(self, item: Any) -> None:
+    def put(self, item: Any) -> None:
+        """Hand in an event, or a function that makes one on the loop's thread; from any thread."""
         self._inbox.append(item)
-        self._wake()
+        if not self._awake:
+            self._wake()
 
     def _wake(self) -> None:
-        if not self._awake:
-            self._awake = True
-            try:
-                self._loop.call_soon_threadsafe(self._drain)
-            except RuntimeError:  # the loop is closed: a thread that was left behind has ended
-                self._inbox.clear()
-
-    def _drain(self) -> None:
-        self._awake = False  # before reading: what comes in from now on wakes the loop again
-        if self._done.done():
-            self._inbox.clear()
-            return
+        self._awake = True
         try:
-            happened: list[Any] = []
-            while self._inbox:
-                item = self._inbox.popleft()
-                if type(item) is Outcome:
-                    item = self._attempts.ended(item)
-                elif callable(item):
-                    item = item()
-                if item is not None:
-                    happened.append(item)
-            if happened:
-                self._turn(happened)
-        except Exception as error:  # noqa: BLE001  # told to whom awaits the run, by `drive`
-            self._fail(error)
+            self._loop.call_soon_threadsafe(self._drain)
+        except RuntimeError:  # the loop is closed: a thread that was left behind has ended
+            self._inbox.clear()
 
     def _fail(self, error: Exception) -> None:
         """The engine itself cannot go on (the journal is gone, a defect): stop, and say why."""
@@ -302,11 +454,11 @@ class Driver:
         try:
             self._flush_logs()
             for request in self.journal.take_requests(self.run_id):
-                self._take(request)
+                self.take(request)
         except Exception as error:  # noqa: BLE001
             self._fail(error)
             return
-        self._timers["(poll)"] = self._clock.call_at(self._clock.now() + _POLL_S, self._poll)
+        self._timers["(poll)"] = self.clock.call_at(self.clock.now() + _POLL_S, self._poll)
 
     def _flush_logs(self) -> None:
         if self._logs:
@@ -317,17 +469,17 @@ class Driver:
         self._logs.append((task, attempt, stream, text))
 
     def _process(self, task: str, attempt: int, pid: int) -> None:
-        now = self._clock.now()
+        now = self.clock.now()
         try:
             created = holder.born(pid)
         except holder.Gone:
             return  # it has ended already: nothing is left to be killed
         event = ev.ProcessStarted(at=now, task=task, attempt=attempt, pid=pid, created=created)
         if threading.get_ident() == self._thread:  # nobody else could commit it
-            self._put(event)
+            self.put(event)
             return
         committed = self._uncommitted[task, attempt] = threading.Event()
-        self._put(event)
+        self.put(event)
         while not committed.wait(_POLL_S) and not self._done.done():
             pass
 
@@ -347,47 +499,14 @@ class Driver:
                     RuntimeWarning, stacklevel=2,
                 )  # fmt: skip
 
-    # -- what people may do, from any thread ---------------------------------------------------
-
-    def cancel(self, task: str | None = None, by: str = "") -> None:
-        """Cancel a task, or (None) the run."""
-        if task is None or task in self.plan:
-            self._put(lambda: ev.CancelRequested(at=self._clock.now(), task=task, by=by))
-
-    def approve(self, task: str, by: str = "", note: str = "") -> None:
-        """Approve a gate that waits, or tick a todo item."""
-        self._put(functools.partial(self._decision, task, True, by, note))
-
-    def reject(self, task: str, by: str = "", note: str = "") -> None:
-        self._put(functools.partial(self._decision, task, False, by, note))
-
-    def retry(self, task: str, by: str = "") -> None:
-        """Try a task anew that did not succeed, and what it kept from running."""
-        self._put(lambda: self._retry_event(task, self._clock.now(), by))
-
     def snapshot(self) -> Run:
-        return self.state.snapshot(self._results, journal=self.journal.path)
+        """The run as it stands, what each task waits for included; from any thread."""
+        return self.state.snapshot(self.results, journal=self.journal.path)
 
-    def _decision(self, task: str, approved: bool, by: str, note: str) -> ev.Event | None:
-        state = self.state.tasks.get(task)
-        if state is None or state.status is not Status.WAITING:
-            return None
-        return ev.Decided(at=self._clock.now(), task=task, approved=approved, by=by, note=note)
+    def why(self, task: str) -> str:
+        """In words what a task waits for; empty if it does not wait."""
+        ended = self.state.task(task).status in _ENDED
+        return "" if ended else self.scheduler.why(task, self.clock.now())
 
-    def _retry_event(self, task: str, at: float, by: str = "") -> ev.Event | None:
-        state = self.state.tasks.get(task)
-        if state is None or not state.status.ended or state.status is Status.SUCCEEDED:
-            return None
-        reset = self._scheduler.reset_by_retry(task)
-        reset += self._unkept(reset)
-        return ev.RetryRequested(at=at, task=task, by=by, reset=reset)
 
-    def _take(self, request: Request) -> None:
-        actions: Mapping[str, Callable[[], None]] = {
-            "approve": lambda: self.approve(request.task or "", request.by, request.note),
-            "reject": lambda: self.reject(request.task or "", request.by, request.note),
-            "cancel": lambda: self.cancel(request.task, request.by),
-            "retry": lambda: self.retry(request.task or "", request.by),
-        }
-        if request.verb in actions:
-            actions[request.verb]()
+_ENDED = frozenset(status for status in Status if status.ended)

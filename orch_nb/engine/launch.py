@@ -21,8 +21,9 @@ from orch_nb.engine.results_view import Results
 from orch_nb.errors import PlanError, RunExists, UsageError
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.model.event import Event, RunOptions
+from orch_nb.model.fold import replay
 from orch_nb.model.plan import Plan
-from orch_nb.model.run import Run, replay
+from orch_nb.model.run import Run
 from orch_nb.model.status import Status
 
 __all__ = [

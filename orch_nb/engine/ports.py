@@ -20,7 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 import msgspec
 
 from orch_nb.model.event import Event, Failure, ResultRef
-from orch_nb.model.run import RunState
+from orch_nb.model.fold import RunState
 from orch_nb.model.task import Task
 
 __all__ = [

@@ -2,9 +2,15 @@
 
 A result is kept by the hash of its bytes, so equal results are kept once. JSON is tried first since
 anybody may read it; it is used only if reading it back gives an equal value of the same types (a
-tuple would come back as a list). Everything else is pickled by cloudpickle, which takes functions
-and classes of a notebook along. What neither can hold is `unstored`: its task runs again when the
-run is recovered, and the person is told.
+tuple would come back as a list). JSON of a few characters is its own hash (`=5`, `="ok"`): it
+stands in the event, and most results need no bytes of their own. Everything else is pickled:
+
+    frames, arrays, tuples, dates ...     by pickle, by C
+    what is of __main__ or of a function  by cloudpickle, which takes functions and classes along
+
+What neither can hold is `unstored`: its task runs again when the run is recovered. The person is
+told before a run, from what a task says that it returns (`unkeepable`, in `engine.keeping`) and
+from what earlier runs found (`Journal.known_unstored`).
 
 A pickle is only ever loaded from the journal that this process's user wrote, to continue a run;
 never from a report.
@@ -14,21 +20,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import pickle
 import reprlib
+import sys
+from collections.abc import Iterable
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
+import msgspec
+
+from orch_nb.engine.keeping import unkeepable, unkeepable_result
 from orch_nb.engine.ports import Blob
 from orch_nb.model.event import ResultRef
 
-__all__ = ["preview", "restore", "store"]
+__all__ = ["digest", "preview", "restore", "short", "store", "unkeepable", "unkeepable_result"]
 
 _PREVIEW = 240
 _SHORT = reprlib.Repr()  # bounded at every level: the repr of a million rows would take seconds
 _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = _SHORT.maxset = 12
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = _PREVIEW
-_BITS = 1024
-_PLAIN = (str, int, float, bool, type(None))
+_BIG = 1 << 1023  # Python refuses to write or read numbers of thousands of digits
+_INLINE = 64  # characters of JSON that stand in the reference itself
+_CLEAR = {str, bool, type(None)}  # what JSON gives back as it was, whatever it is
+_NOTHING: tuple[ResultRef, None] = (ResultRef(), None)
 
 
 def preview(value: Any) -> str:
@@ -52,56 +67,128 @@ def _bounded(text: str) -> str:
     return head if len(head) <= _PREVIEW else head[: _PREVIEW - 1] + "…"
 
 
+def short(value: Any) -> ResultRef | None:
+    """The reference of a number or a text that stands in it; None for all other values.
+
+    Most results are of this kind, and a run may have a million of them.
+    """
+    kind = type(value)
+    if kind is int:
+        if not -(1 << 63) <= value < 1 << 63:
+            return None
+        text = shown = str(value)
+    elif kind is str:
+        if len(value) > _INLINE - 2 or not value.isascii():
+            return None
+        text, shown = encode_basestring_ascii(value), " ".join(value.split())
+        if len(text) > _INLINE:
+            return None
+    elif kind is bool:
+        text, shown = ("true", "True") if value else ("false", "False")
+    elif kind is float and value - value == 0.0:
+        text = shown = repr(value)
+    else:
+        return None
+    return ResultRef(format="json", hash="=" + text, size=len(text), preview=shown)
+
+
 def store(value: Any) -> tuple[ResultRef, Blob | None]:
-    """A reference to `value` and, unless it is None or cannot be kept, its bytes."""
+    """A reference to `value` and, unless it stands in that or cannot be kept, its bytes."""
     if value is None:
-        return ResultRef(), None
+        return _NOTHING
+    ref = short(value)
+    if ref is not None:
+        return ref, None
     shown = preview(value)
     try:
-        if _is_json(value):
-            return _kept("json", json.dumps(value).encode(), shown)
-        return _kept("pickle", _pickled(value), shown)
+        form, data = _bytes(value)
     except Exception as error:  # noqa: BLE001  # anything may be raised by a foreign __reduce__
         reason = _bounded(f"{type(error).__name__}: {error}")
         return ResultRef(format="unstored", preview=shown, reason=reason), None
-
-
-def _kept(form: str, data: bytes, shown: str) -> tuple[ResultRef, Blob]:
-    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-    ref = ResultRef(format=form, hash=digest, size=len(data), preview=shown)
+    if form == "json" and len(data) <= _INLINE:
+        own = "=" + data.decode()
+        return ResultRef(format=form, hash=own, size=len(data), preview=shown), None
+    ref = ResultRef(format=form, hash=digest(data), size=len(data), preview=shown)
     return ref, Blob(ref, data)
 
 
-def _is_json(value: Any, seen: set[int] | None = None, depth: int = 0) -> bool:
+def digest(data: bytes) -> str:
+    """The content hash of bytes."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _bytes(value: Any) -> tuple[str, bytes]:
+    if not _is_json(value, set(), 0):
+        return "pickle", _pickled(value)
+    try:
+        return "json", msgspec.json.encode(value)
+    except Exception:  # noqa: BLE001  # numbers beyond 64 bits, texts that are no UTF-8
+        return "json", json.dumps(value).encode()
+
+
+def _is_json(value: Any, seen: set[int], depth: int) -> bool:
     """Whether JSON gives back the same value: exact types only, string keys, finite numbers, and no
     list or mapping that stands in two places (JSON would make copies, a pickle keeps it one)."""
     kind = type(value)
-    if kind is int:  # Python refuses to write or read thousands of digits
-        return int.bit_length(value) < _BITS
-    if kind in _PLAIN:
-        return kind is not float or value - value == 0.0
-    seen = set() if seen is None else seen
+    if kind in _CLEAR:
+        return True
+    if kind is int:
+        return -_BIG < value < _BIG
+    if kind is float:
+        return math.isfinite(value)
     if depth > 50 or id(value) in seen:
         return False
-    seen.add(id(value))
     if kind is list:
-        return all(_is_json(item, seen, depth + 1) for item in value)
-    if kind is dict:
-        return all(type(k) is str and _is_json(v, seen, depth + 1) for k, v in value.items())
+        seen.add(id(value))
+        return _are_json(value, seen, depth + 1)
+    if kind is dict and set(map(type, value)) <= {str}:
+        seen.add(id(value))
+        return _are_json(value.values(), seen, depth + 1)
     return False
 
 
+def _are_json(values: Iterable[Any], seen: set[int], depth: int) -> bool:
+    """The same of many. Of one plain kind, a million of them are judged without a loop."""
+    kinds = set(map(type, values))
+    if kinds <= _CLEAR:
+        return True
+    if kinds == {int}:
+        return min(values) > -_BIG and max(values) < _BIG
+    if kinds == {float}:
+        return all(map(math.isfinite, values))
+    return all(_is_json(value, seen, depth) for value in values)
+
+
 def _pickled(value: Any) -> bytes:
+    """A pickle that another process can read.
+
+    The plain one is many times quicker, and is the same unless something in it is of `__main__` (it
+    would be only named, and another process has another `__main__`) or cannot be named at all.
+    """
+    try:
+        data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    except Exception:  # noqa: BLE001  # what cannot be kept at all is told by the other
+        data = b""
+    if data and b"__main__" not in data and not _by_value():
+        return data
     import cloudpickle
 
-    data: bytes = cloudpickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    data = cloudpickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
     return data
+
+
+def _by_value() -> bool:
+    """Whether the person asked cloudpickle to take whole modules along."""
+    cloudpickle = sys.modules.get("cloudpickle")
+    return cloudpickle is not None and bool(cloudpickle.list_registry_pickle_by_value())
 
 
 def restore(ref: ResultRef, data: bytes | None) -> Any:
     """The value again. Raises LookupError for one that was not kept, or cannot be read here."""
     if ref.format == "none":
         return None
+    if ref.hash[:1] == "=":
+        return json.loads(ref.hash[1:])
     if ref.format == "unstored" or data is None:
         raise LookupError(f"this result was not kept: {ref.reason or 'it is not in the journal'}")
     if ref.format == "json":

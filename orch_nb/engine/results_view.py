@@ -7,18 +7,21 @@ from typing import Any
 
 from orch_nb.engine.ports import Blob, Journal
 from orch_nb.model.event import ResultRef
-from orch_nb.model.run import RunState
+from orch_nb.model.fold import RunState, TaskState
 from orch_nb.model.status import Status
 
 __all__ = ["Given", "Results"]
+
+_HAS = (Status.SUCCEEDED, Status.COMPENSATED)
 
 
 class Results(Mapping[str, Any]):
     """What succeeded tasks returned, by task id. A value that this process made is that very
     object; one of an earlier process is read from the journal on first use.
 
-    Raises KeyError, saying how it stands, for a task that did not succeed, LookupError for a value
-    that was not kept.
+    The result of a `foreach` task is the list of its instances' in order, None for one that did not
+    succeed; `results["fetch[3]"]` is that of one. Raises KeyError, saying how it stands, for a task
+    that did not succeed, LookupError for a value that was not kept.
     """
 
     def __init__(self, state: RunState, journal: Journal) -> None:
@@ -28,11 +31,23 @@ class Results(Mapping[str, Any]):
 
     def put(self, task: str, value: Any) -> ResultRef:
         """Take a new result; its bytes wait in `take_blobs` for the journal."""
+        if value is None:
+            if self._values:
+                self._values.pop(task, None)  # of an earlier try
+            return _NONE
         self._values[task] = value
+        return self.keep(value)
+
+    def keep(self, value: Any) -> ResultRef:
+        """Where `value` is kept; its bytes wait in `take_blobs`."""
         ref, blob = self._journal.store(value)
         if blob is not None:
             self._blobs.append(blob)
         return ref
+
+    def load(self, ref: ResultRef) -> Any:
+        """A value again. Raises LookupError for one that was not kept."""
+        return self._journal.load(ref)
 
     def take_blobs(self) -> list[Blob]:
         blobs, self._blobs = self._blobs, []
@@ -40,30 +55,46 @@ class Results(Mapping[str, Any]):
 
     def lost(self, task: str) -> bool:
         """Whether the task succeeded with a result that neither journal nor process has."""
-        state = self._state.tasks[task]
+        state = self._find(task)
+        if state is None or state.status is not Status.SUCCEEDED:
+            return False
+        if state.instances is not None:
+            return any(self.lost(f"{task}[{n}]") for n in range(state.instances))
         unstored = state.result is not None and state.result.format == "unstored"
-        return unstored and state.status is Status.SUCCEEDED and task not in self._values
+        return unstored and task not in self._values
+
+    def _find(self, task: object) -> TaskState | None:
+        if not isinstance(task, str):
+            return None
+        return self._state.tasks.get(task) or self._state.derived.get(task)
 
     def __getitem__(self, task: str) -> Any:
-        if task in self._values and task in self:
-            return self._values[task]
-        state = self._state.tasks.get(task)
-        if state is None or state.status is not Status.SUCCEEDED:
+        state = self._find(task)
+        if state is None or state.status not in _HAS:
             how = "is no task of this run" if state is None else f"stands at {state.status}"
             raise KeyError(f"`{task}` has no result: it {how}")
+        if state.instances is not None:
+            return [self.get(f"{task}[{n}]") for n in range(state.instances)]
+        if task in self._values:
+            return self._values[task]
         value = None if state.result is None else self._journal.load(state.result)
-        self._values[task] = value
+        if value is not None:
+            self._values[task] = value
         return value
 
+    def forget(self, task: str) -> None:
+        """A result is no longer what this process made: its task is tried anew."""
+        self._values.pop(task, None)
+
     def __iter__(self) -> Iterator[str]:
-        return (t.task for t in self._state.tasks.values() if t.status is Status.SUCCEEDED)
+        return (t.task for t in self._state.tasks.values() if t.status in _HAS)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def __contains__(self, task: object) -> bool:
-        state = self._state.tasks.get(task) if isinstance(task, str) else None
-        return state is not None and state.status is Status.SUCCEEDED
+        state = self._find(task)
+        return state is not None and state.status in _HAS
 
     @property
     def given(self) -> Given:
@@ -72,6 +103,9 @@ class Results(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"<results of {', '.join(self) or 'no task'}>"
+
+
+_NONE = ResultRef()
 
 
 class Given(Mapping[str, Any]):

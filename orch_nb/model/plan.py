@@ -11,6 +11,8 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
+from types import CodeType, FunctionType
 from typing import Any
 
 import msgspec
@@ -21,6 +23,8 @@ from orch_nb.model.task import Pool, Task, callable_name
 from orch_nb.model.view import View
 
 __all__ = ["Parameters", "Plan", "Story", "decode_plan", "encode", "parameters"]
+
+_STORY, _SUBTASKS = attrgetter("story"), attrgetter("subtasks")
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -52,12 +56,15 @@ class Parameters(msgspec.Struct, frozen=True):
         return self.required + self.optional
 
 
+_NOTHING_TAKEN = Parameters()
+
+
 @functools.lru_cache(maxsize=4096)
 def _parameters(function: Callable[..., Any]) -> Parameters:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # a builtin that does not say: it gets no arguments
-        return Parameters()
+        return _NOTHING_TAKEN
     required: list[str] = []
     optional: list[str] = []
     positional_only: list[str] = []
@@ -85,8 +92,35 @@ def _parameters(function: Callable[..., Any]) -> Parameters:
     )  # fmt: skip
 
 
+@functools.lru_cache(maxsize=4096)
+def _written(code: CodeType) -> Parameters:
+    """What a function of that code takes, if it has no defaults."""
+    names, placed = code.co_varnames, code.co_argcount
+    named = placed + code.co_kwonlyargcount
+    return Parameters(
+        required=names[:named],
+        var_positional=bool(code.co_flags & inspect.CO_VARARGS),
+        var_keyword=bool(code.co_flags & inspect.CO_VARKEYWORDS),
+        positional_only=names[: code.co_posonlyargcount],
+        keyword_only=names[placed:named],
+    )
+
+
+def _is_plain(function: Any) -> bool:
+    """A function that is what its code says: no other is behind it, and no default is in it."""
+    return (
+        type(function) is FunctionType
+        and function.__defaults__ is None
+        and function.__kwdefaults__ is None
+        and not hasattr(function, "__wrapped__")
+        and not hasattr(function, "__signature__")
+    )
+
+
 def parameters(function: Callable[..., Any]) -> Parameters:
-    """What `function` takes; read once per function."""
+    """What `function` takes. Functions made by one `def` are read once: a plan may have many."""
+    if _is_plain(function):
+        return _written(function.__code__)
     try:
         return _parameters(function)
     except TypeError:  # an unhashable callable
@@ -115,16 +149,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     graph = View("plan.graph")
 
     def __post_init__(self) -> None:
-        tasks = tuple(_flattened(self.tasks))
-        if any(t.needs is None or t.run is not None or t.parent is not None for t in tasks):
-            tasks = tuple(_with_needs(tasks))
+        tasks = tuple(self.tasks)
+        if any(map(_SUBTASKS, tasks)):
+            tasks = tuple(_flattened(tasks))
+        tasks = _settled(tasks)
         force_setattr(self, "tasks", tasks)
+        force_setattr(self, "stories", _stories(self.stories, tasks))
         force_setattr(self, "criteria", tuple(self.criteria))
         if self.on_failure is not None and self.on_failure.id != "on_failure":
             force_setattr(self, "on_failure", replace(self.on_failure, id="on_failure"))
         if any(type(pool) is not Pool for pool in self.pools.values()):
             force_setattr(self, "pools", {name: _pool(pool) for name, pool in self.pools.items()})
-        force_setattr(self, "stories", _stories(self.stories, tasks))
 
     @functools.cached_property
     def by_id(self) -> dict[str, Task]:
@@ -168,32 +203,64 @@ def _flattened(tasks: Iterable[Task]) -> Iterator[Task]:
         yield from _flattened(children)
 
 
-def _with_needs(tasks: tuple[Task, ...]) -> Iterator[Task]:
-    """Unsaid needs become the elder sibling (of a subtask) or none; parameters become needs; a
-    subtask is of its parent's story."""
-    ids = {task.id for task in tasks}
-    stories = {task.id: task.story for task in tasks}
-    youngest: dict[str, str] = {}
-    for task in tasks:
-        needs = task.needs
-        if needs is None:
-            elder = youngest.get(task.parent) if task.parent is not None else None
-            needs = (elder,) if elder is not None else ()
+def _settled(tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+    """Unsaid needs become the elder sibling (of a subtask) or none; a parameter and what `foreach`
+    goes over become needs, where they are tasks; a subtask is of its parent's story.
+
+    One pass, and of tasks that say all this the same ones: a plan may have a million.
+    """
+    changed: list[Task] | None = None
+    families: _Families | None = None
+    ids: set[str] | None = None
+    function: Any = None  # what the task before ran: many tasks may share it
+    taken: tuple[str, ...] = ()
+    for n, task in enumerate(tasks):
+        needs, story = task.needs, task.story
         if task.parent is not None:
-            youngest[task.parent] = task.id
-        if callable(task.run):
-            taken = parameters(task.run).names
-            implied = [
-                name
-                for name in taken
-                if name in ids and name not in task.with_ and name not in needs and name != task.id
-            ]
-            needs = (*needs, *implied) if implied else needs
-        story = task.story
-        if story is None and task.parent is not None:
-            story = stories[task.id] = stories.get(task.parent)
-        unchanged = needs is task.needs and story is task.story
-        yield task if unchanged else replace(task, needs=needs, story=story)
+            families = families or _Families(tasks)
+            needs, story = families.join(task)
+        elif needs is None:
+            needs = ()
+        if task.run is not function:
+            function = task.run
+            taken = parameters(function).names if callable(function) else ()
+        if taken or task.foreach is not None:
+            ids = ids or {other.id for other in tasks}
+            needs += _implied(task, needs, taken, ids)
+        if needs is not task.needs or story is not task.story:
+            changed = changed or list(tasks)
+            changed[n] = replace(task, needs=needs, story=story)
+    return tasks if changed is None else tuple(changed)
+
+
+def _implied(
+    task: Task, needs: tuple[str, ...], taken: tuple[str, ...], ids: set[str]
+) -> tuple[str, ...]:
+    """The tasks that are named by parameters or gone over, and are no need yet."""
+    names = [name for name in taken if name in ids and name not in task.with_]
+    over = None if task.foreach is None else task.foreach.over
+    if type(over) is str and over in ids and over not in names:
+        names.append(over)
+    return tuple(name for name in names if name not in needs and name != task.id)
+
+
+class _Families:
+    """What subtasks get from their siblings and parents, told in the order of the plan."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._stories = {task.id: task.story for task in tasks}
+        self._youngest: dict[str | None, str] = {}
+
+    def join(self, task: Task) -> tuple[tuple[str, ...], str | None]:
+        """The needs and the story of a subtask."""
+        needs, story = task.needs, task.story
+        if needs is None:
+            elder = self._youngest.get(task.parent)
+            needs = () if elder is None else (elder,)
+        self._youngest[task.parent] = task.id
+        if story is None:
+            story = self._stories[task.id] = self._stories.get(task.parent or "")
+        return needs, story
 
 
 def _pool(value: Any) -> Pool:
@@ -205,9 +272,9 @@ def _pool(value: Any) -> Pool:
 def _stories(declared: Iterable[Story], tasks: tuple[Task, ...]) -> tuple[Story, ...]:
     """The declared stories, then those that only tasks name."""
     known = {story.id: story for story in declared}
-    for task in tasks:
-        if task.story is not None and task.story not in known:
-            known[task.story] = Story(id=task.story)
+    for name in dict.fromkeys(map(_STORY, tasks)):
+        if name is not None and name not in known:
+            known[name] = Story(id=name)
     return tuple(known.values())
 
 

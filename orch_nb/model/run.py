@@ -1,18 +1,15 @@
-"""A run: what became of each task of a plan; and the fold that makes it from events.
+"""A run: what became of each task of a plan, at one moment.
 
-    RunState.apply(event)   the one place where an event changes the state of a run
-    RunState.snapshot()     a frozen `Run` of that moment
-
-The driver folds what it commits, and recovery folds what the journal kept: the same code, so a
-recovered run is the run. The fold decides nothing (that is `engine.scheduler`) and judges nothing.
+`model.fold` makes it from events. A run of 100,000 tasks is asked for far more often than all of it
+is looked at, so its `TaskRun`s are made when somebody looks at them, and then kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import msgspec
 
@@ -20,12 +17,17 @@ from orch_nb.errors import TaskFailed
 from orch_nb.model import event as ev
 from orch_nb.model.plan import Plan
 from orch_nb.model.status import RunStatus, Status
+from orch_nb.model.task import Task
 from orch_nb.model.view import View
 
-__all__ = ["Attempt", "Run", "RunState", "TaskRun", "TaskState", "replay"]
+if TYPE_CHECKING:
+    from orch_nb.model.fold import TaskState
+
+__all__ = ["Attempt", "Run", "TaskRun", "TaskRuns", "utc"]
 
 
-def _time(at: float | None) -> datetime | None:
+def utc(at: float | None) -> datetime | None:
+    """Seconds since the epoch as a datetime."""
     return None if at is None else datetime.fromtimestamp(at, UTC)
 
 
@@ -40,6 +42,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     timed_out: bool = False
     abandoned: bool = False
+    injected: bool = False
 
     @property
     def duration_s(self) -> float | None:
@@ -49,6 +52,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one task in a run.
+
+    `task` is its id; an instance of a `foreach` task is `fetch[3]`, with `of` "fetch" and `index` 3,
+    what undid a task is `compensate(fetch)`, with `of` "fetch". `instances` is how many a `foreach`
+    task became. `cached` names the run whose result was used.
 
     `started` is the start of its first attempt, `finished` the end of its last; `wait_s` is how
     long it stood ready before it started (for a gate: how long it waited for its person); `reason`
@@ -67,6 +74,11 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
     result: ev.ResultRef | None = None
     decided_by: str = ""
     note: str = ""
+    of: str | None = None
+    index: int | None = None
+    instances: int | None = None
+    cached: str = ""
+    until: datetime | None = None
 
     @property
     def duration_s(self) -> float | None:
@@ -86,16 +98,64 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
         return next((a.error for a in reversed(self.attempts) if a.error is not None), None)
 
 
+class TaskRuns(Sequence[TaskRun]):
+    """The `TaskRun`s of a run, made as they are asked for."""
+
+    __slots__ = ("_made", "_states")
+
+    def __init__(self, states: Sequence[TaskState]) -> None:
+        self._states = states
+        self._made: list[TaskRun | None] | None = None
+
+    @overload
+    def __getitem__(self, index: int) -> TaskRun: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[TaskRun, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> TaskRun | tuple[TaskRun, ...]:
+        if isinstance(index, slice):
+            return tuple(self[n] for n in range(*index.indices(len(self))))
+        if self._made is None:
+            self._made = [None] * len(self._states)
+        found = self._made[index]
+        if found is None:
+            found = self._made[index] = self._states[index].snapshot()
+        return found
+
+    def __iter__(self) -> Iterator[TaskRun]:
+        return (self[n] for n in range(len(self._states)))
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (TaskRuns, tuple)):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+    def status(self, index: int) -> Status:
+        """The status of one, without making it."""
+        return self._states[index].status
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True, weakref=True, dict=True):
     """A snapshot of a run. `run[id]` is a `TaskRun`, `run.results[id]` what a task returned.
 
-    `run.df` is a pandas DataFrame with a row a task, `run.graph` the plan's DiGraph with statuses.
+    `tasks` has one for each task of the plan, in its order; `derived` those that came to be in the
+    run: instances of `foreach` tasks, compensations, the plan's `on_failure`. `run.df` is a pandas
+    DataFrame with a row a task, `run.graph` the plan's DiGraph with statuses.
     """
 
     run_id: str
     plan: Plan
     status: RunStatus
-    tasks: tuple[TaskRun, ...]
+    tasks: Sequence[TaskRun]
     started: datetime
     finished: datetime | None = None
     name: str = ""
@@ -104,6 +164,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, weakref=True, dict=True):
     resumed: int = 0
     idle_s: float = 0.0
     journal: str = ""
+    derived: Sequence[TaskRun] = ()
+    paused: bool = False
 
     df = View("run.df")
     graph = View("run.graph")
@@ -111,8 +173,30 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, weakref=True, dict=True):
     def __getitem__(self, task: str) -> TaskRun:
         index: dict[str, TaskRun] | None = self.__dict__.get("_by_id")
         if index is None:
-            index = self.__dict__["_by_id"] = {t.task: t for t in self.tasks}
+            index = {t.task: t for t in self.tasks}
+            index |= {t.task: t for t in self.derived}
+            self.__dict__["_by_id"] = index
         return index[task]
+
+    def instances(self, task: str) -> tuple[TaskRun, ...]:
+        """The instances that a `foreach` task became, in the order of its items."""
+        return tuple(t for t in self.derived if t.of == task and t.index is not None)
+
+    def spec(self, task: str) -> Task:
+        """The plan's task behind an id of this run: of an instance its `foreach` task, of
+        `compensate(fetch)` the compensation of `fetch`."""
+        if task in self.plan:
+            return self.plan[task]
+        if task == "on_failure" and self.plan.on_failure is not None:
+            return self.plan.on_failure
+        origin = self.plan[self[task].of or task]
+        undo = origin.compensate
+        return undo if undo is not None and undo.id == task else origin
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The faults that were asked for on purpose (`--fault`)."""
+        return self.options.faults
 
     def __iter__(self) -> Iterator[TaskRun]:
         return iter(self.tasks)
@@ -149,236 +233,3 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, weakref=True, dict=True):
 
     def _repr_mimebundle_(self, **_: Any) -> Any:
         return View("run.show").__get__(self, Run)
-
-
-class TaskState:
-    """The mutable counterpart of a `TaskRun`; times are seconds since the epoch."""
-
-    __slots__ = (
-        "attempts",
-        "cause",
-        "decided",
-        "decided_by",
-        "finished",
-        "note",
-        "pid",
-        "ready",
-        "reason",
-        "result",
-        "status",
-        "task",
-        "until",
-        "waiting_since",
-    )
-
-    def __init__(self, task: str) -> None:
-        self.task = task
-        self.status = Status.PENDING
-        self.attempts: list[_AttemptState] | None = None
-        self.result: ev.ResultRef | None = None
-        self.ready: float | None = None
-        self.finished: float | None = None
-        self.until: float | None = None
-        self.waiting_since: float | None = None
-        self.pid: tuple[int, float] | None = None
-        self.reason = self.note = self.decided_by = ""
-        self.cause: str | None = None
-        self.decided = False
-
-    @property
-    def tries(self) -> int:
-        """How many attempts there were, lost ones included."""
-        return len(self.attempts) if self.attempts else 0
-
-    def snapshot(self) -> TaskRun:
-        attempts = tuple(a.snapshot() for a in self.attempts or ())
-        started = attempts[0].started if attempts else _time(self.waiting_since)
-        since, until = self.ready, None
-        if attempts and since is not None:
-            until = attempts[0].started.timestamp()
-        elif self.waiting_since is not None:
-            since, until = self.waiting_since, self.finished
-        wait_s = max(0.0, until - since) if since is not None and until is not None else None
-        return TaskRun(
-            task=self.task,
-            status=self.status,
-            attempts=attempts,
-            started=started,
-            finished=_time(self.finished),
-            wait_s=wait_s,
-            reason=self.reason,
-            cause=self.cause,
-            result=self.result,
-            decided_by=self.decided_by,
-            note=self.note,
-        )
-
-
-class _AttemptState:
-    __slots__ = (
-        "abandoned", "error", "exit_code", "finished", "number", "started", "status", "timed_out",
-    )  # fmt: skip
-
-    def __init__(self, number: int, started: float) -> None:
-        self.number, self.started, self.status = number, started, "running"
-        self.finished: float | None = None
-        self.error: ev.Failure | None = None
-        self.exit_code: int | None = None
-        self.timed_out = self.abandoned = False
-
-    def snapshot(self) -> Attempt:
-        return Attempt(
-            number=self.number,
-            status=self.status,
-            started=datetime.fromtimestamp(self.started, UTC),
-            finished=_time(self.finished),
-            error=self.error,
-            exit_code=self.exit_code,
-            timed_out=self.timed_out,
-            abandoned=self.abandoned,
-        )
-
-
-class RunState:
-    """A run being folded. `apply` each event, in order, the first being `RunStarted`."""
-
-    def __init__(self) -> None:
-        self.run_id = self.name = ""
-        self.plan = Plan(goal="")
-        self.options = ev.RunOptions()
-        self.status = RunStatus.RUNNING
-        self.started = 0.0
-        self.finished: float | None = None
-        self.resumed = 0
-        self.idle_s = 0.0
-        self.last = 0.0
-        self.cancelling = False
-        self.tasks: dict[str, TaskState] = {}
-        self._apply: dict[type[ev.Event], Callable[[Any], None]] = {
-            ev.AttemptStarted: self._attempt_started,
-            ev.AttemptSucceeded: self._attempt_succeeded,
-            ev.AttemptFailed: self._attempt_failed,
-            ev.AttemptLost: self._attempt_lost,
-            ev.ProcessStarted: self._process_started,
-            ev.BackingOff: self._backing_off,
-            ev.Waiting: self._waiting,
-            ev.Decided: self._decided,
-            ev.TaskEnded: self._task_ended,
-            ev.RetryRequested: self._retry_requested,
-            ev.CancelRequested: self._cancel_requested,
-            ev.RunStarted: self._run_started,
-            ev.RunResumed: self._run_resumed,
-            ev.RunEnded: self._run_ended,
-        }
-
-    def apply(self, event: ev.Event) -> None:
-        self._apply[type(event)](event)
-        self.last = event.at
-
-    def snapshot(self, results: Mapping[str, Any] | None = None, *, journal: str = "") -> Run:
-        return Run(
-            run_id=self.run_id,
-            plan=self.plan,
-            status=self.status,
-            tasks=tuple(task.snapshot() for task in self.tasks.values()),
-            started=datetime.fromtimestamp(self.started, UTC),
-            finished=_time(self.finished),
-            name=self.name,
-            options=self.options,
-            results=MappingProxyType({}) if results is None else results,
-            resumed=self.resumed,
-            idle_s=self.idle_s,
-            journal=journal,
-        )
-
-    def _run_started(self, event: ev.RunStarted) -> None:
-        self.run_id, self.plan, self.name = event.run_id, event.plan, event.name
-        self.options, self.started = event.options, event.at
-        self.tasks = {task.id: TaskState(task.id) for task in event.plan.tasks}
-
-    def _run_resumed(self, event: ev.RunResumed) -> None:
-        self.options, self.status, self.finished = event.options, RunStatus.RUNNING, None
-        self.resumed += 1
-        self.idle_s += max(0.0, event.at - self.last)
-        self.cancelling = False
-
-    def _run_ended(self, event: ev.RunEnded) -> None:
-        self.status, self.finished = event.status, event.at
-
-    def _cancel_requested(self, event: ev.CancelRequested) -> None:
-        if event.task is None:
-            self.cancelling = True
-
-    def _retry_requested(self, event: ev.RetryRequested) -> None:
-        for name in event.reset or (event.task,):
-            task = self.tasks[name]
-            task.status, task.reason, task.cause = Status.PENDING, "", None
-            task.ready = task.finished = task.until = task.waiting_since = None
-            task.decided, task.decided_by, task.note = False, "", ""
-
-    def _attempt_started(self, event: ev.AttemptStarted) -> None:
-        task = self.tasks[event.task]
-        task.status = Status.RUNNING
-        task.reason = ""
-        if task.attempts is None:
-            task.attempts = []
-            task.ready = event.ready or None
-        task.attempts.append(_AttemptState(event.attempt, event.at))
-
-    def _attempt(self, task: TaskState, event: Any, status: str) -> _AttemptState:
-        attempts = task.attempts or []
-        attempt = next((a for a in reversed(attempts) if a.number == event.attempt), None)
-        if attempt is None:
-            raise ValueError(f"{event.task}: attempt {event.attempt} ended before it started")
-        attempt.status, attempt.finished = status, event.at
-        return attempt
-
-    def _attempt_succeeded(self, event: ev.AttemptSucceeded) -> None:
-        task = self.tasks[event.task]
-        attempt = self._attempt(task, event, "succeeded")
-        attempt.started, attempt.exit_code = event.started, event.exit_code
-        task.status, task.result, task.finished = Status.SUCCEEDED, event.result, event.at
-        task.pid = None
-
-    def _attempt_failed(self, event: ev.AttemptFailed) -> None:
-        task = self.tasks[event.task]
-        attempt = self._attempt(task, event, "cancelled" if event.cancelled else "failed")
-        attempt.started, attempt.exit_code, attempt.error = (
-            event.started, event.exit_code, event.error,
-        )  # fmt: skip
-        attempt.timed_out, attempt.abandoned = event.timed_out, event.abandoned
-        task.finished, task.pid = event.at, None
-
-    def _attempt_lost(self, event: ev.AttemptLost) -> None:
-        task = self.tasks[event.task]
-        self._attempt(task, event, "lost")
-        task.status, task.pid = Status.PENDING, None
-
-    def _process_started(self, event: ev.ProcessStarted) -> None:
-        self.tasks[event.task].pid = (event.pid, event.created)
-
-    def _backing_off(self, event: ev.BackingOff) -> None:
-        task = self.tasks[event.task]
-        task.status, task.until = Status.BACKING_OFF, event.until
-
-    def _waiting(self, event: ev.Waiting) -> None:
-        task = self.tasks[event.task]
-        task.status, task.reason, task.waiting_since = Status.WAITING, event.prompt, event.at
-
-    def _decided(self, event: ev.Decided) -> None:
-        task = self.tasks[event.task]
-        if not task.decided:  # of two answers in one turn the first counts
-            task.decided, task.decided_by, task.note = True, event.by, event.note
-
-    def _task_ended(self, event: ev.TaskEnded) -> None:
-        task = self.tasks[event.task]
-        task.status, task.reason, task.cause = event.status, event.reason, event.cause
-        task.finished = event.at
-
-
-def replay(events: Iterable[ev.Event]) -> RunState:
-    """The state after `events`, the first of which is `RunStarted`."""
-    state = RunState()
-    for event in events:
-        state.apply(event)
-    return state

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any
+from types import FunctionType
+from typing import Any, NoReturn
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -135,7 +137,29 @@ class Pool(msgspec.Struct, frozen=True, omit_defaults=True):
             raise ValueError("pool: at least one slot")
 
 
+class _Nothing(dict[str, Any]):
+    """The arguments of a task that has none: one empty dict for all, which nobody can fill.
+
+    A dict of its own would cost each task 80 bytes and the collector an object to visit.
+    """
+
+    __slots__ = ()
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("a task does not change: make another with msgspec.structs.replace")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> str:
+        return "_NO_ARGUMENTS"  # copies and pickles of it are it
+
+
+# What a task is told unless it says otherwise. `is` finds them again, which costs next to nothing.
 _ONCE = RetryPolicy()
+_ALL_SUCCESS = TriggerRule.ALL_SUCCESS
+_NO_ARGUMENTS = _Nothing()
+_NONE: tuple[Any, ...] = ()
 
 
 class _TaskMeta(type(msgspec.Struct)):  # type: ignore[misc]  # msgspec's metaclass is untyped
@@ -148,7 +172,10 @@ class _TaskMeta(type(msgspec.Struct)):  # type: ignore[misc]  # msgspec's metacl
             fields["total_timeout_s"] = fields.pop("total_timeout")
         if "estimate" in fields:
             fields["estimate_s"] = fields.pop("estimate")
-        return super().__call__(*args, **fields)
+        return _made(cls, *args, **fields)
+
+
+_made = type(msgspec.Struct).__call__  # `super()` would look it up for every task
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, metaclass=_TaskMeta):
@@ -187,9 +214,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, metacl
     approval: Approval | None = None
     todo: str | None = None
     notebook: str | None = None
-    with_: dict[str, Any] = msgspec.field(default_factory=dict, name="with")
+    with_: dict[str, Any] = msgspec.field(default=_NO_ARGUMENTS, name="with")
     needs: tuple[str, ...] | None = None
-    trigger: TriggerRule = TriggerRule.ALL_SUCCESS
+    trigger: TriggerRule = _ALL_SUCCESS
     when: str | Call | None = None
     foreach: Foreach | None = None
     max_active: int | None = None
@@ -201,33 +228,48 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, metacl
     estimate_range_s: tuple[float, float, float] | None = None
     pool: dict[str, int] | None = None
     priority: int = 0
-    outputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = _NONE
     required: bool = True
     compensate: Task | None = None
     cache: bool = False
     owner: str = ""
-    subtasks: tuple[Task, ...] = ()
+    subtasks: tuple[Task, ...] = _NONE
 
     def __post_init__(self) -> None:
-        if self.needs is not None and type(self.needs) is not tuple:
-            needs = (self.needs,) if isinstance(self.needs, str) else tuple(self.needs)
-            force_setattr(self, "needs", needs)
+        needs = self.needs
+        if needs is not None and type(needs) is not tuple:
+            force_setattr(self, "needs", (needs,) if isinstance(needs, str) else tuple(needs))
+        # Most tasks say little, and among many thousands every look at a field counts.
+        if not (
+            self.with_ is _NO_ARGUMENTS
+            and self.trigger is _ALL_SUCCESS
+            and self.retry is _ONCE
+            and self.timeout_s is None
+            and self.total_timeout_s is None
+            and self.estimate_s is None
+            and self.approval is None
+            and self.outputs is _NONE
+            and self.subtasks is _NONE
+        ):
+            self._settle()
+        if not (
+            self.when is None and self.foreach is None and self.pool is None
+            and self.compensate is None
+        ):  # fmt: skip
+            self._settle_more()
+
+    def _settle(self) -> None:
+        """Fields that are given in several forms, in the one that they are kept in."""
+        if not self.with_ and self.with_ is not _NO_ARGUMENTS:
+            force_setattr(self, "with_", _NO_ARGUMENTS)
         if type(self.trigger) is not TriggerRule:
             force_setattr(self, "trigger", TriggerRule(self.trigger))
         if type(self.retry) is not RetryPolicy:
             force_setattr(self, "retry", _retry(self.retry))
-        if self.timeout_s is not None and type(self.timeout_s) is not float:
-            force_setattr(self, "timeout_s", parse_duration(self.timeout_s))
-        if self.total_timeout_s is not None and type(self.total_timeout_s) is not float:
-            force_setattr(self, "total_timeout_s", parse_duration(self.total_timeout_s))
-        if self.when is not None and not isinstance(self.when, (str, Call)):
-            force_setattr(self, "when", Call(self.when))
-        if self.foreach is not None and type(self.foreach) is not Foreach:
-            force_setattr(self, "foreach", _foreach(self.foreach))
-        if self.pool is not None and type(self.pool) is not dict:
-            force_setattr(self, "pool", _pool(self.pool))
-        if self.compensate is not None:
-            force_setattr(self, "compensate", _undo(self.id, self.compensate))
+        for name in ("timeout_s", "total_timeout_s"):
+            value = getattr(self, name)
+            if value is not None and type(value) is not float:
+                force_setattr(self, name, parse_duration(value))
         if self.estimate_s is not None and type(self.estimate_s) is not float:
             self._set_estimate(self.estimate_s)
         if isinstance(self.approval, str):
@@ -236,6 +278,17 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, metacl
             value = getattr(self, name)
             if type(value) is not tuple:
                 force_setattr(self, name, (value,) if isinstance(value, str) else tuple(value))
+
+    def _settle_more(self) -> None:
+        """The same for what makes a task more than one thing to do at one time."""
+        if self.when is not None and not isinstance(self.when, (str, Call)):
+            force_setattr(self, "when", Call(self.when))
+        if self.foreach is not None and type(self.foreach) is not Foreach:
+            force_setattr(self, "foreach", _foreach(self.foreach))
+        if self.pool is not None and type(self.pool) is not dict:
+            force_setattr(self, "pool", _pool(self.pool))
+        if self.compensate is not None:
+            force_setattr(self, "compensate", _undo(self.id, self.compensate))
 
     def _set_estimate(self, estimate: Any) -> None:
         if isinstance(estimate, (list, tuple)):
@@ -277,10 +330,16 @@ def _retry(value: Any) -> RetryPolicy:
     if isinstance(value, bool):
         raise TypeError("retry: a number of attempts or a RetryPolicy, not a boolean")
     if isinstance(value, int):
-        return RetryPolicy(maximum_attempts=value)
+        return _attempts(value)
     if isinstance(value, Mapping):
         return RetryPolicy(**value)
     raise TypeError(f"retry: a number of attempts or a RetryPolicy, not {value!r}")
+
+
+@functools.lru_cache(maxsize=64)
+def _attempts(count: int) -> RetryPolicy:
+    """The policy that a number stands for; tasks share it."""
+    return RetryPolicy(maximum_attempts=count)
 
 
 def _foreach(value: Any) -> Foreach:
@@ -313,6 +372,8 @@ def callable_name(function: Callable[..., Any] | str) -> str:
     """`module:qualified.name` of a callable, as plan documents and journals spell it."""
     if isinstance(function, str):
         return function
+    if type(function) is FunctionType and function.__module__:  # most are, and a plan asks for all
+        return f"{function.__module__}:{function.__qualname__}"
     module = getattr(function, "__module__", None) or type(function).__module__
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
     return f"{module}:{name}"

@@ -20,11 +20,12 @@ from orch_nb.engine.session import LiveRun
 from orch_nb.errors import Interrupted
 from orch_nb.model.analysis import Analysis
 from orch_nb.model.event import Event
+from orch_nb.model.fold import RunState
 from orch_nb.model.plan import Plan
 from orch_nb.model.quantity import duration
 from orch_nb.model.report import Report
 from orch_nb.model.research import Research
-from orch_nb.model.run import Run, RunState
+from orch_nb.model.run import Run
 from orch_nb.model.status import Status
 from orch_nb.notebook.display import Slot, in_kernel
 from orch_nb.notebook.waiting import Waiting

@@ -24,9 +24,9 @@ import traitlets
 
 from orch_nb.engine.session import LiveRun
 from orch_nb.model.event import Event
+from orch_nb.model.fold import RunState, TaskState
 from orch_nb.model.plan import Plan
 from orch_nb.model.quantity import times
-from orch_nb.model.run import RunState, TaskState
 from orch_nb.model.status import Status
 from orch_nb.render.drawing import plan_svg
 from orch_nb.render.facts import entries
@@ -150,10 +150,10 @@ class Room:
             self._offer(tasks[name])
 
     def _delta(self, task: TaskState) -> list[Any]:
-        started = task.attempts[0].started if task.attempts else task.waiting_since
+        started = task.begun
         reason = task.reason
         if task.status is Status.BACKING_OFF and task.attempts and task.attempts[-1].error:
-            reason = f"failed {times(task.tries)}, last: {task.attempts[-1].error}"
+            reason = f"failed {times(task.tries)}, last: {task.last_error}"
         elif task.status is Status.FAILED and task.attempts and task.attempts[-1].error:
             reason = str(task.attempts[-1].error)
         finished = task.finished if task.status.ended else None

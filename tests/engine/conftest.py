@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from orch_nb.engine.scheduler import Elapsed, Scheduler, Stop
+from orch_nb.engine.scheduler import Elapsed, Go, Overdue, Scheduler, Stop, Tick, Unanswered
 from orch_nb.graph import topology
 from orch_nb.model import event as ev
+from orch_nb.model.fold import RunState
 from orch_nb.model.plan import Plan
-from orch_nb.model.run import RunState
 from orch_nb.model.status import Status
 
 
@@ -57,23 +57,24 @@ class Turns:
 
     def turn(self, *happened: Any) -> list[ev.Event]:
         """Handle what happened and all that follows; the events of this turn, in order."""
-        queue, batch = list(happened), []
-        self.stops = []
+        batch: list[ev.Event] = []
         self.reset = set()
+        for item in happened:
+            unrecorded = type(item) in (Elapsed, Overdue, Unanswered, Tick, Go)
+            told = [] if unrecorded else [item]
+            for event in [*told, *self.scheduler.handle(item)]:
+                self._record(event)
+                batch.append(event)
         while True:
-            while queue:
-                item = queue.pop(0)
-                if isinstance(item, Stop):
-                    self.stops.append(item)
-                    continue
-                if not isinstance(item, Elapsed):
-                    self._record(item)
-                    batch.append(item)
-                queue += self.scheduler.handle(item)
+            begun = self.scheduler.fill(self.now)
             ends = self.scheduler.conclude(self.now)
-            if not ends:
+            for event in [*begun, *ends]:
+                self._record(event)
+                batch.append(event)
+            if ends or not self.scheduler.ready or not self.scheduler.idle:
                 break
-            queue += ends
+        acts, self.scheduler.acts = self.scheduler.acts, []
+        self.stops = [act for act in acts if isinstance(act, Stop)]
         for task in self.plan.tasks:
             ours, theirs = self.state.tasks[task.id].status, self.scheduler.status(task.id)
             # Ready is no event: the fold shows what the task was before.
@@ -130,6 +131,7 @@ class Turns:
         )  # fmt: skip
 
     def elapsed(self, task: str) -> Elapsed:
+        self.now = max(self.now, self.scheduler.until[self.scheduler.index[task]])
         return Elapsed(self.now, task)
 
     def cancel(self, task: str | None = None) -> ev.Event:

@@ -14,8 +14,8 @@ from orch_nb.engine.memory import MemoryJournal
 from orch_nb.engine.ports import Request
 from orch_nb.errors import JournalError
 from orch_nb.model import event as ev
+from orch_nb.model.fold import replay
 from orch_nb.model.plan import Plan
-from orch_nb.model.run import replay
 from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task import Approval, RetryPolicy, Task
 from orch_nb.testing import (

@@ -26,7 +26,7 @@ import pytest
 from orch_nb.engine.journal import SqliteJournal
 from orch_nb.errors import RunNotFound
 from orch_nb.model import event as ev
-from orch_nb.model.run import replay
+from orch_nb.model.fold import replay
 
 KILLS = int(os.environ.get("ORCH_NB_KILLS", "15"))
 LANES = 4

@@ -10,8 +10,8 @@ from __future__ import annotations
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from orch_nb.model.fold import replay
 from orch_nb.model.plan import Plan
-from orch_nb.model.run import replay
 from orch_nb.model.status import Status
 from orch_nb.model.task import Approval, RetryPolicy, Task, TriggerRule
 from orch_nb.testing import nothing

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from orch_nb.model import event as ev
+from orch_nb.model.fold import RunState
 from orch_nb.model.plan import Plan
-from orch_nb.model.run import Run, RunState
+from orch_nb.model.run import Run
 from orch_nb.model.status import RunStatus, Status
 
 START = 1_800_000_000.0

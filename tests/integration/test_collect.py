@@ -41,7 +41,7 @@ def test_a_task_that_returned_nothing_or_did_not_succeed_has_no_result(history):
 
 def test_a_result_that_could_not_be_stored_says_why():
     from orch_nb.model import event as ev
-    from orch_nb.model.run import RunState
+    from orch_nb.model.fold import RunState
 
     state = RunState()
     state.apply(ev.RunStarted(at=1.0, run_id="r", plan=Plan(goal="g", tasks=[Task(id="a")])))

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from orch_nb.model import event as ev
+from orch_nb.model.fold import replay
 from orch_nb.model.goal import Criterion, Goal
 from orch_nb.model.plan import Plan, Story
 from orch_nb.model.report import Check, Comparison, FailureReport, Report, Result
-from orch_nb.model.run import Run, replay
+from orch_nb.model.run import Run
 from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task import Task
 

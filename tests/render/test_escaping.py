@@ -11,11 +11,11 @@ import pytest
 
 from orch_nb.model import event as ev
 from orch_nb.model.analysis import Analysis, Component, Domain, Evidence, Question, Risk, Scope
+from orch_nb.model.fold import replay
 from orch_nb.model.goal import Criterion, Goal
 from orch_nb.model.plan import Plan, Story
 from orch_nb.model.report import Check, FailureReport, Operation, Report, Result
 from orch_nb.model.research import Citation, Finding, Research, SourceReport
-from orch_nb.model.run import replay
 from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task import Task
 from orch_nb.render import html, markdown, text

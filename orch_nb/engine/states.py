@@ -1,0 +1,63 @@
+"""How the scheduler writes down a task's state and what is special about it: small integers.
+
+Everything after EXPANDED is an end. What is special about a task is looked at only where a bit says
+so: a plain function has none set, and costs nothing for what others can do.
+"""
+
+from __future__ import annotations
+
+from orch_nb.model.status import Status
+from orch_nb.model.task import Task, TriggerRule
+
+__all__ = ["CODES", "STATUSES", "features"]
+
+PENDING, ASKING, READY, RUNNING, FAILING, BACKING_OFF, WAITING, EXPANDED = range(8)
+SUCCEEDED, FAILED, SKIPPED, UPSTREAM_FAILED, CANCELLED, COMPENSATED = range(8, 14)
+
+#: What each is to everybody else.
+STATUSES = [
+    Status.PENDING, Status.PENDING, Status.READY, Status.RUNNING, Status.RUNNING,
+    Status.BACKING_OFF, Status.WAITING, Status.RUNNING, Status.SUCCEEDED, Status.FAILED,
+    Status.SKIPPED, Status.UPSTREAM_FAILED, Status.CANCELLED, Status.COMPENSATED,
+]  # fmt: skip
+CODES = {status: code for code, status in enumerate(STATUSES) if code >= SUCCEEDED}
+
+SPECIAL = 1  #: it does not simply become ready: a question, a person, a milestone
+PRELUDE = 2  #: `when`, `foreach` or `cache` come before its first attempt
+LIMITED = 4  #: it holds slots of a pool while it runs
+STAYS = 8  #: it is given to an executor only when it can run at once
+MEMBER = 16  #: an instance of a `foreach` task
+SAGA = 32  #: it has a compensation
+DERIVED = 64  #: it is a compensation, or what runs when the run has failed
+TIMED = 128  #: it has a time over all attempts
+EAGER = 256  #: its trigger rule may be decided before all of its upstream has ended
+
+_EARLY = frozenset(
+    {
+        TriggerRule.ALL_FAILED, TriggerRule.ALL_SKIPPED, TriggerRule.ONE_SUCCESS,
+        TriggerRule.ONE_DONE, TriggerRule.ALWAYS,
+    }
+)  # fmt: skip
+_QUICK_S = 0.01
+
+
+def features(task: Task, *, cache: bool) -> int:
+    """The bits of a task; `cache`: the whole run uses kept results."""
+    found = 0
+    if task.run is None:
+        found |= STAYS
+        if task.sh is None and task.notebook is None:
+            found |= SPECIAL
+    elif task.timeout_s is not None or (task.estimate_s or 0.0) > _QUICK_S:
+        found |= STAYS
+    if task.when is not None or task.foreach is not None:
+        found |= PRELUDE | SPECIAL
+    if (task.cache or cache) and not task.waits_for_person and task.kind != "milestone":
+        found |= PRELUDE | SPECIAL
+    if task.compensate is not None:
+        found |= SAGA
+    if task.total_timeout_s is not None:
+        found |= TIMED | STAYS
+    if task.trigger is not TriggerRule.ALL_SUCCESS and task.trigger in _EARLY:
+        found |= EAGER
+    return found

@@ -1,0 +1,389 @@
+"""The fold: events become the state of a run, and a snapshot of it is a `Run`.
+
+    RunState.apply(event)   the one place where an event changes the state of a run
+    RunState.snapshot()     a frozen `Run` of that moment
+
+The driver folds what it commits, and recovery folds what the journal kept: the same code, so a
+recovered run is the run. The fold decides nothing (that is `engine.scheduler`) and judges nothing.
+
+A task's state keeps the events that began and ended its last attempt as they are; what a person
+sees of them is worked out when somebody looks. That keeps the fold at a few assignments an event.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from orch_nb.model import event as ev
+from orch_nb.model.plan import Plan
+from orch_nb.model.run import Attempt, Run, TaskRun, TaskRuns, utc
+from orch_nb.model.status import RunStatus, Status
+from orch_nb.model.task import Task
+
+__all__ = ["RunState", "TaskState", "replay"]
+
+_End = ev.AttemptSucceeded | ev.AttemptFailed | ev.AttemptLost
+
+
+class TaskState(msgspec.Struct, gc=False):
+    """The mutable counterpart of a `TaskRun`; times are seconds since the epoch.
+
+    `start` and `end` are those of the last attempt, `earlier` a chain of those before it:
+    ((start, end), the ones before). No cycle can come of these, so the collector need not look.
+    """
+
+    task: str
+    status: Status = Status.PENDING
+    start: ev.AttemptStarted | None = None
+    end: _End | None = None
+    earlier: Any = None
+    tries: int = 0
+    ready: float | None = None
+    finished: float | None = None
+    result: ev.ResultRef | None = None
+    reason: str = ""
+    cause: str | None = None
+    until: float | None = None
+    waiting_since: float | None = None
+    pid: tuple[int, float] | None = None
+    decided: bool = False
+    decided_by: str = ""
+    note: str = ""
+    of: str | None = None
+    index: int | None = None
+    instances: int | None = None
+    items: ev.ResultRef | None = None
+    cached: str = ""
+
+    def pairs(self) -> list[tuple[ev.AttemptStarted, _End | None]]:
+        """The attempts, the first one first, each as the events that began and ended it."""
+        found = [] if self.start is None else [(self.start, self.end)]
+        rest = self.earlier
+        while rest is not None:
+            pair, rest = rest
+            found.append(pair)
+        return found[::-1]
+
+    @property
+    def begun(self) -> float | None:
+        """When its first attempt started, or its person was asked."""
+        rest, first = self.earlier, (self.start, self.end)
+        while rest is not None:
+            first, rest = rest
+        start, end = first
+        if start is None:
+            return self.waiting_since
+        return getattr(end, "started", None) or start.at
+
+    @property
+    def last_error(self) -> ev.Failure | None:
+        """The error of the last attempt that failed."""
+        errors = (end.error for _, end in self.pairs()[::-1] if isinstance(end, ev.AttemptFailed))
+        return next(errors, None)
+
+    def snapshot(self) -> TaskRun:
+        attempts = tuple(_attempt(start, end) for start, end in self.pairs())
+        started = attempts[0].started if attempts else utc(self.waiting_since)
+        since, until = self.ready, None
+        if attempts and since is not None:
+            until = attempts[0].started.timestamp()
+        elif self.waiting_since is not None and self.instances is None:
+            since, until = self.waiting_since, self.finished
+        return TaskRun(
+            task=self.task, status=self.status, attempts=attempts, started=started,
+            finished=utc(self.finished),
+            wait_s=max(0.0, until - since) if since is not None and until is not None else None,
+            reason=self.reason, cause=self.cause, result=self.result, decided_by=self.decided_by,
+            note=self.note, of=self.of, index=self.index, instances=self.instances,
+            cached=self.cached, until=utc(self.until),
+        )  # fmt: skip
+
+
+def _attempt(start: ev.AttemptStarted, end: _End | None) -> Attempt:
+    """What a person sees of one attempt. Its body began when its end says so: before that it stood
+    in an executor's queue."""
+    began = datetime.fromtimestamp(start.at, UTC)
+    if end is None:
+        return Attempt(number=start.attempt, status="running", started=began)
+    finished = datetime.fromtimestamp(end.at, UTC)
+    if isinstance(end, ev.AttemptLost):
+        return Attempt(number=start.attempt, status="lost", started=began, finished=finished)
+    began = datetime.fromtimestamp(end.started, UTC)
+    if isinstance(end, ev.AttemptSucceeded):
+        return Attempt(
+            number=start.attempt, status="succeeded", started=began, finished=finished,
+            exit_code=end.exit_code,
+        )  # fmt: skip
+    return Attempt(
+        number=start.attempt, status="cancelled" if end.cancelled else "failed", started=began,
+        finished=finished, error=end.error, exit_code=end.exit_code, timed_out=end.timed_out,
+        abandoned=end.abandoned, injected=end.injected,
+    )  # fmt: skip
+
+
+class RunState:
+    """A run being folded. `apply` each event, in order, the first being `RunStarted`.
+
+    `tasks` holds the plan's tasks, `derived` what came to be in the run: instances, compensations,
+    the plan's `on_failure`.
+    """
+
+    def __init__(self) -> None:
+        self.run_id = self.name = ""
+        self.plan = Plan(goal="")
+        self.options = ev.RunOptions()
+        self.status = RunStatus.RUNNING
+        self.started = 0.0
+        self.finished: float | None = None
+        self.resumed = 0
+        self.idle_s = 0.0
+        self.last = 0.0
+        self.cancelling = False
+        self.paused = False
+        self.tasks: dict[str, TaskState] = {}
+        self.derived: dict[str, TaskState] = {}
+        self._undoes: dict[str, str] = {}
+        self._apply: dict[type[ev.Event], Callable[[Any], None]] = {
+            ev.AttemptStarted: self._attempt_started,
+            ev.AttemptSucceeded: self._attempt_succeeded,
+            ev.AttemptFailed: self._attempt_failed,
+            ev.AttemptLost: self._attempt_lost,
+            ev.AttemptReturned: self._attempt_returned,
+            ev.ProcessStarted: self._process_started,
+            ev.BackingOff: self._backing_off,
+            ev.Waiting: self._waiting,
+            ev.Decided: self._decided,
+            ev.TaskEnded: self._task_ended,
+            ev.Expanded: self._expanded,
+            ev.RetryRequested: self._retry_requested,
+            ev.CancelRequested: self._cancel_requested,
+            ev.PauseRequested: self._pause_requested,
+            ev.PauseEnded: self._pause_ended,
+            ev.WorkersChanged: self._workers_changed,
+            ev.RunStarted: self._run_started,
+            ev.RunResumed: self._run_resumed,
+            ev.RunEnded: self._run_ended,
+        }
+
+    def apply(self, event: ev.Event) -> None:
+        self._apply[type(event)](event)
+        self.last = event.at
+
+    def apply_all(self, events: Iterable[ev.Event]) -> None:
+        """`apply` for many, without a call in between."""
+        apply = self._apply
+        event = None
+        for event in events:
+            apply[type(event)](event)
+        if event is not None:
+            self.last = event.at
+
+    def task(self, name: str) -> TaskState:
+        """The state of a task of the plan or of one that came to be; KeyError if there is none."""
+        found = self.tasks.get(name)
+        return self.derived[name] if found is None else found
+
+    def spec(self, name: str) -> Task:
+        """The plan's task behind a name: see `Run.spec`."""
+        found = self.plan.by_id.get(name)
+        if found is not None:
+            return found
+        if name in self._undoes:
+            undo = self.plan[self._undoes[name]].compensate
+            assert undo is not None
+            return undo
+        state = self.derived.get(name)
+        if state is not None and state.of is not None:
+            return self.plan[state.of]
+        if name == "on_failure" and self.plan.on_failure is not None:
+            return self.plan.on_failure
+        raise KeyError(name)
+
+    def every(self) -> Iterator[TaskState]:
+        """All of them, those of the plan first."""
+        yield from self.tasks.values()
+        yield from self.derived.values()
+
+    def snapshot(
+        self,
+        results: Mapping[str, Any] | None = None,
+        *,
+        journal: str = "",
+        final: bool = False,
+    ) -> Run:
+        """A frozen `Run` of this moment; `final` where no event will follow: nothing is copied."""
+        tasks, derived = list(self.tasks.values()), list(self.derived.values())
+        if not final:
+            tasks, derived = [copy.copy(t) for t in tasks], [copy.copy(t) for t in derived]
+        return Run(
+            run_id=self.run_id,
+            plan=self.plan,
+            status=self.status,
+            tasks=TaskRuns(tasks),
+            started=datetime.fromtimestamp(self.started, UTC),
+            finished=utc(self.finished),
+            name=self.name,
+            options=self.options,
+            results=MappingProxyType({}) if results is None else results,
+            resumed=self.resumed,
+            idle_s=self.idle_s,
+            journal=journal,
+            derived=TaskRuns(derived),
+            paused=self.paused,
+        )
+
+    # -- attempts, the hot part ----------------------------------------------------------------
+
+    def _attempt_started(self, event: ev.AttemptStarted) -> None:
+        task = self.tasks.get(event.task)
+        if task is None:
+            task = self._derive(event.task)
+        task.status = Status.RUNNING
+        if task.start is None:
+            if event.ready:
+                task.ready = event.ready
+        else:
+            task.earlier = ((task.start, task.end), task.earlier)
+            task.end = None
+        task.start = event
+        task.tries += 1
+        if task.reason:
+            task.reason = ""
+
+    def _attempt_succeeded(self, event: ev.AttemptSucceeded) -> None:
+        task = self.tasks.get(event.task)
+        if task is None:
+            task = self._derive(event.task)
+            if event.task in self._undoes:
+                self.tasks[self._undoes[event.task]].status = Status.COMPENSATED
+        self._finish(task, event)
+        task.status = Status.SUCCEEDED
+        task.result = event.result
+        task.finished = event.at
+        if task.pid is not None:
+            task.pid = None
+
+    def _finish(self, task: TaskState, event: _End) -> None:
+        if task.start is None or task.start.attempt != event.attempt:
+            raise ValueError(f"{event.task}: attempt {event.attempt} ended before it started")
+        task.end = event
+
+    def _attempt_failed(self, event: ev.AttemptFailed) -> None:
+        task = self._derive(event.task)
+        self._finish(task, event)
+        task.finished, task.pid = event.at, None
+
+    def _attempt_lost(self, event: ev.AttemptLost) -> None:
+        task = self._derive(event.task)
+        self._finish(task, event)
+        task.status, task.pid = Status.PENDING, None
+
+    def _attempt_returned(self, event: ev.AttemptReturned) -> None:
+        task = self._derive(event.task)
+        task.start = task.end = None
+        if task.earlier is not None:
+            (task.start, task.end), task.earlier = task.earlier
+        task.tries -= 1
+        task.status = Status.PENDING
+
+    def _derive(self, name: str) -> TaskState:
+        """The state of a task, made where it is one that comes to be in the run."""
+        found = self.tasks.get(name) or self.derived.get(name)
+        if found is None:
+            if name not in self._undoes and name != "on_failure":
+                raise KeyError(name)
+            found = self.derived[name] = TaskState(name, of=self._undoes.get(name))
+        return found
+
+    # -- tasks ---------------------------------------------------------------------------------
+
+    def _process_started(self, event: ev.ProcessStarted) -> None:
+        self._derive(event.task).pid = (event.pid, event.created)
+
+    def _backing_off(self, event: ev.BackingOff) -> None:
+        task = self._derive(event.task)
+        task.status, task.until = Status.BACKING_OFF, event.until
+
+    def _waiting(self, event: ev.Waiting) -> None:
+        task = self._derive(event.task)
+        task.status, task.reason, task.waiting_since = Status.WAITING, event.prompt, event.at
+        task.until = event.until
+
+    def _decided(self, event: ev.Decided) -> None:
+        task = self._derive(event.task)
+        if not task.decided:  # of two answers in one turn the first counts
+            task.decided, task.decided_by, task.note = True, event.by, event.note
+
+    def _task_ended(self, event: ev.TaskEnded) -> None:
+        task = self._derive(event.task)
+        task.status, task.reason, task.cause = event.status, event.reason, event.cause
+        task.finished, task.until = event.at, None
+        if event.result is not None:
+            task.result, task.cached = event.result, event.cached
+
+    def _expanded(self, event: ev.Expanded) -> None:
+        group = self.tasks[event.task]
+        group.status, group.instances, group.items = Status.RUNNING, event.count, event.items
+        group.waiting_since = event.at
+        for n in range(event.count):
+            name = f"{event.task}[{n}]"
+            self.derived[name] = TaskState(name, of=event.task, index=n)
+
+    def _retry_requested(self, event: ev.RetryRequested) -> None:
+        for name in event.reset or (event.task,):
+            task = self._derive(name)
+            task.status, task.reason, task.cause = Status.PENDING, "", None
+            task.ready = task.finished = task.until = task.waiting_since = None
+            task.decided, task.decided_by, task.note, task.cached = False, "", "", ""
+            if task.instances is not None and f"{name}[0]" not in event.reset:
+                for n in range(task.instances):  # its items are worked out anew
+                    self.derived.pop(f"{name}[{n}]", None)
+                task.instances = task.items = None
+
+    # -- the run -------------------------------------------------------------------------------
+
+    def _cancel_requested(self, event: ev.CancelRequested) -> None:
+        if event.task is None:
+            self.cancelling = True
+
+    def _pause_requested(self, event: ev.PauseRequested) -> None:
+        self.paused = True
+
+    def _pause_ended(self, event: ev.PauseEnded) -> None:
+        self.paused = False
+
+    def _workers_changed(self, event: ev.WorkersChanged) -> None:
+        self.options = msgspec.structs.replace(self.options, workers=event.workers)
+
+    def _run_started(self, event: ev.RunStarted) -> None:
+        self.run_id, self.plan, self.name = event.run_id, event.plan, event.name
+        self.options, self.started = event.options, event.at
+        self.tasks = {task.id: TaskState(task.id) for task in event.plan.tasks}
+        self._undoes = {
+            task.compensate.id: task.id
+            for task in event.plan.tasks
+            if task.compensate is not None
+        }  # fmt: skip
+
+    def _run_resumed(self, event: ev.RunResumed) -> None:
+        self.options, self.status, self.finished = event.options, RunStatus.RUNNING, None
+        self.resumed += 1
+        self.idle_s += max(0.0, event.at - self.last)
+        self.cancelling = self.paused = False
+
+    def _run_ended(self, event: ev.RunEnded) -> None:
+        self.status, self.finished = event.status, event.at
+
+
+def replay(events: Iterable[ev.Event]) -> RunState:
+    """The state after `events`, the first of which is `RunStarted`."""
+    state = RunState()
+    for event in events:
+        state.apply(event)
+    return state
