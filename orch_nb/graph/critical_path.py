@@ -17,10 +17,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from orch_nb.graph.topology import invert, order, upstream
+from orch_nb.graph.topology import compiled, downstream, order, upstream
 from orch_nb.model.plan import Plan
+from orch_nb.model.task import Task
 
-__all__ = ["CriticalPath", "critical_path", "durations", "planned_s", "remaining"]
+__all__ = ["CriticalPath", "critical_path", "durations", "planned_s", "remaining", "urgency"]
 
 
 class CriticalPath(msgspec.Struct, frozen=True):
@@ -38,13 +39,13 @@ def durations(plan: Plan, default_s: float = 1.0) -> dict[str, float]:
 
     A parent whose only work is its subtasks has no duration of its own.
     """
-    found = {}
-    for task in plan.tasks:
-        idle = task.kind in ("milestone", "approval")
-        found[task.id] = task.estimate_s if task.estimate_s is not None else (
-            0.0 if idle else default_s
-        )  # fmt: skip
-    return found
+    return {task.id: _duration(task, default_s) for task in plan.tasks}
+
+
+def _duration(task: Task, default_s: float) -> float:
+    if task.estimate_s is not None:
+        return task.estimate_s
+    return 0.0 if task.kind in ("milestone", "approval") else default_s
 
 
 def critical_path(
@@ -53,7 +54,7 @@ def critical_path(
     """The critical path of an acyclic plan. `durations_s` overrides the estimates, by task id."""
     lengths = {**durations(plan, default_s), **(durations_s or {})}
     edges = upstream(plan)
-    after = invert(edges)
+    after = downstream(plan)
     line = order(edges)
     start: dict[str, float] = {}
     finish: dict[str, float] = {}
@@ -93,24 +94,37 @@ def _walk(
     return tuple(reversed(path))
 
 
-def remaining(plan: Plan, default_s: float = 1.0) -> dict[str, float]:
-    """Seconds from the start of each task to the end of the longest chain that hangs behind it.
+def urgency(plan: Plan, default_s: float = 1.0) -> list[float]:
+    """Seconds from the start of each task to the end of the longest chain that hangs behind it, by
+    place in the plan (`topology.compiled`). The plan is acyclic.
 
     The priority of list scheduling ("longest remaining path first", Graham 1969, Hu 1961).
     """
-    lengths = durations(plan, default_s)
-    edges = upstream(plan)
-    after = invert(edges)
-    tail: dict[str, float] = {}
-    for task in reversed(order(edges)):
-        tail[task] = lengths[task] + max((tail[other] for other in after[task]), default=0.0)
-    return tail
+    graph = compiled(plan)
+    tasks = plan.tasks if len(plan.tasks) == len(graph.ids) else plan.by_id.values()
+    left = [
+        default_s if task.estimate_s is None and task.run is not None else
+        _duration(task, default_s) for task in tasks
+    ]  # fmt: skip
+    down = graph.down
+    for place in reversed(graph.order):
+        longest = 0.0
+        for behind in down[place]:
+            if left[behind] > longest:  # noqa: PLR1730  # a call of max takes longer than the rest
+                longest = left[behind]
+        left[place] += longest
+    return left
+
+
+def remaining(plan: Plan, default_s: float = 1.0) -> dict[str, float]:
+    """`urgency` by task id."""
+    return dict(zip(compiled(plan).ids, urgency(plan, default_s), strict=True))
 
 
 def planned_s(plan: Plan) -> float | None:
     """How long the plan takes by its estimates, in seconds, with workers enough; None where a task
     that takes time has none, since a sum of guesses and gaps is no plan."""
-    working = [task for task in plan.tasks if task.kind in ("python", "shell")]
+    working = [task for task in plan.tasks if task.kind in ("python", "shell", "notebook")]
     if not working or any(task.estimate_s is None for task in working):
         return None
     return critical_path(plan).length_s

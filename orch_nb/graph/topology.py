@@ -11,25 +11,53 @@ the other:
       ├── split
       └── store (after split)
 
-Everything is a dict of tuples by task id, and every function is linear in tasks and edges. Needs
-that name no task are left out here; `graph.validate` reports them.
+What runs and checks a plan reads it as numbers, the places of its tasks (`compiled`); what shows it
+reads dicts of tuples by task id (`upstream`, `downstream`). Both are made once and kept with the
+plan: they are to be read, not changed. Every function is linear in tasks and edges. Needs that name
+no task are left out here; `graph.validate` reports them.
+
+    ids     fetch  load    split  store  report
+    up      ()     (0, 3)  (0,)   (2,)   (1,)
+    down    (1, 2) (4,)    (3,)   (1,)   ()
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
 
 import msgspec
 
+from orch_nb.graph.cycles import find_cycles
 from orch_nb.model.plan import Plan
+from orch_nb.model.task import Task
 
 __all__ = [
-    "Edges", "Shape", "ancestors", "children", "descendants", "downstream", "find_cycles",
-    "invert", "levels", "order", "shape", "upstream",
+    "Compiled", "Edges", "Shape", "ancestors", "children", "compiled", "descendants", "downstream",
+    "find_cycles", "invert", "levels", "order", "shape", "upstream",
 ]  # fmt: skip
 
 Edges = Mapping[str, tuple[str, ...]]
+
+_NONE: tuple[int, ...] = ()
+_PARENT = attrgetter("parent")
+
+
+class Compiled(msgspec.Struct, frozen=True, gc=False):  # of numbers and names no cycle is made
+    """A plan by the places of its tasks: `ids[n]` and `index[id]`, what task n waits for (`up[n]`,
+    in the order of `upstream`), what waits for it (`down[n]`, in the order of the plan).
+
+    `order` is topological, the plan's own order where that will do, and lacks the tasks on and
+    behind a cycle. `whole`: every need is a task.
+    """
+
+    ids: list[str]
+    index: dict[str, int]
+    up: list[tuple[int, ...]]
+    down: list[tuple[int, ...]]
+    order: list[int]
+    whole: bool
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -52,30 +80,129 @@ def children(plan: Plan) -> dict[str, tuple[str, ...]]:
     return {parent: tuple(ids) for parent, ids in found.items()}
 
 
+def compiled(plan: Plan) -> Compiled:
+    """The plan as numbers, made when first asked for; of tasks of one name the last counts."""
+    found: Compiled | None = plan.__dict__.get("_compiled")
+    if found is None:
+        found = plan.__dict__["_compiled"] = _compile(plan)
+    return found
+
+
+def _compile(plan: Plan) -> Compiled:
+    tasks: Sequence[Task] = plan.tasks
+    ids = [task.id for task in tasks]
+    places = list(range(len(ids)))  # each number is made once, and held by many
+    index = dict(zip(ids, places, strict=True))
+    if len(index) < len(ids):
+        tasks, ids = list(plan.by_id.values()), list(plan.by_id)
+        places = places[: len(ids)]
+        index = dict(zip(ids, places, strict=True))
+    nested = any(map(_PARENT, tasks))
+    up, whole = _up(tasks, index, _family_needs(plan) if nested else {})
+    down, in_order = _down(up, places)
+    return Compiled(ids, index, up, down, places if in_order else _order(up, down), whole)
+
+
+def _up(
+    tasks: Sequence[Task], index: Mapping[str, int], families: Mapping[str, Sequence[str]]
+) -> tuple[list[tuple[int, ...]], bool]:
+    """What each task waits for, and whether all of it was found; `families` has the needs of those
+    that get some from their parent or their subtasks."""
+    up: list[tuple[int, ...]] = []
+    place_of = index.__getitem__
+    whole = True
+    for task in tasks:
+        needs = families.get(task.id, task.needs) if families else task.needs
+        if not needs:
+            up.append(_NONE)
+            continue
+        try:
+            waits = (index[needs[0]],) if len(needs) == 1 else tuple(map(place_of, needs))
+        except KeyError:
+            waits, whole = tuple(index[n] for n in needs if n in index), False
+        if len(waits) > 1 and len(set(waits)) < len(waits):
+            waits = tuple(dict.fromkeys(waits))
+        up.append(waits)
+    return up, whole
+
+
+def _down(
+    up: Sequence[tuple[int, ...]], places: Sequence[int]
+) -> tuple[list[tuple[int, ...]], bool]:
+    """What waits for each task, and whether no task waits for one behind it in the plan."""
+    down: list[Any] = [_NONE] * len(up)
+    spread: list[int] = []  # where more than one task waits, for as long as that grows a list
+    in_order = True
+    for place, waits in zip(places, up, strict=True):
+        for other in waits:
+            behind = down[other]
+            if not behind:
+                down[other] = (place,)
+            elif type(behind) is tuple:
+                down[other] = [*behind, place]
+                spread.append(other)
+            else:
+                behind.append(place)
+            if other >= place:
+                in_order = False
+    for place in spread:  # tuples are smaller, and of numbers soon none of the collector's business
+        down[place] = tuple(down[place])
+    return down, in_order
+
+
+def _order(up: Sequence[tuple[int, ...]], down: Sequence[tuple[int, ...]]) -> list[int]:
+    """A topological order (Kahn 1962), ties in the plan's order; tasks on a cycle are absent."""
+    left = list(map(len, up))
+    found = [place for place, count in enumerate(left) if not count]
+    for place in found:  # which grows meanwhile
+        for other in down[place]:
+            left[other] -= 1
+            if not left[other]:
+                found.append(other)
+    return found
+
+
 def upstream(plan: Plan) -> dict[str, tuple[str, ...]]:
     """What each task waits for: its needs first, in their order, then what its family adds."""
-    known = plan.by_id
-    families = children(plan)
-    if not families:
-        return {
-            task.id: tuple(dict.fromkeys(n for n in task.needs or () if n in known))
-            for task in plan.tasks
+    graph = compiled(plan)
+    return _named(plan, "_upstream", graph.ids, graph.up)
+
+
+def downstream(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Which tasks wait for each task."""
+    graph = compiled(plan)
+    return _named(plan, "_downstream", graph.ids, graph.down)
+
+
+def _named(
+    plan: Plan, kept: str, ids: Sequence[str], edges: Sequence[tuple[int, ...]]
+) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] | None = plan.__dict__.get(kept)
+    if found is None:
+        found = plan.__dict__[kept] = {
+            task: tuple([ids[n] for n in others]) for task, others in zip(ids, edges, strict=True)
         }
+    return found
+
+
+def _family_needs(plan: Plan) -> dict[str, list[str]]:
+    """The needs of each task that is a subtask or has some, its family's included."""
+    known, families = plan.by_id, children(plan)
     siblings = {parent: frozenset(ids) for parent, ids in families.items()}
-    edges: dict[str, tuple[str, ...]] = {}
-    for task in plan.tasks:
-        waits = dict.fromkeys(n for n in task.needs or () if n in known)
+    found: dict[str, list[str]] = {}
+    for task in known.values():
         if task.parent is not None:
-            waits.update(dict.fromkeys(_inherited(plan, task.id, siblings)))
+            found[task.id] = [*(task.needs or ()), *_inherited(plan, task.id, siblings)]
         if task.id in families:
-            waits.update(dict.fromkeys(_sinks(plan, families[task.id])))
-        edges[task.id] = tuple(waits)
-    return edges
+            own = found.get(task.id, task.needs or ())
+            found[task.id] = [*own, *_sinks(plan, families[task.id])]
+    return found
 
 
 def _inherited(plan: Plan, task: str, siblings: Mapping[str, frozenset[str]]) -> list[str]:
     """The needs of the ancestors in the hierarchy, up to one whose subtask waits for a sibling."""
-    known, found, seen = plan.by_id, [], {task}
+    known, seen = plan.by_id, {task}
+    found: list[str] = []
     current = known[task]
     while current.parent is not None and current.parent in known and current.parent not in seen:
         family = siblings[current.parent]
@@ -103,52 +230,44 @@ def invert(edges: Edges) -> dict[str, tuple[str, ...]]:
     return {task: tuple(others) for task, others in found.items()}
 
 
-def downstream(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """Which tasks wait for each task."""
-    return invert(upstream(plan))
-
-
 def order(edges: Edges) -> tuple[str, ...]:
     """A topological order (Kahn 1962), ties in the plan's order; tasks on a cycle are absent."""
     left = {task: len(waits) for task, waits in edges.items()}
     after = invert(edges)
-    queue = deque(task for task, count in left.items() if count == 0)
-    found: list[str] = []
-    while queue:
-        task = queue.popleft()
-        found.append(task)
+    found = [task for task, count in left.items() if count == 0]
+    for task in found:  # which grows meanwhile
         for other in after[task]:
             left[other] -= 1
             if left[other] == 0:
-                queue.append(other)
+                found.append(other)
     return tuple(found)
 
 
 def levels(plan: Plan) -> tuple[tuple[str, ...], ...]:
     """Tasks by their longest distance from a root, in edges."""
-    edges = upstream(plan)
-    depth: dict[str, int] = {}
+    graph = compiled(plan)
+    up, ids = graph.up, graph.ids
+    depth = [0] * len(ids)
     rows: list[list[str]] = []
-    for task in order(edges):
-        level = max((depth[other] + 1 for other in edges[task]), default=0)
-        depth[task] = level
+    for place in _order(up, graph.down):
+        waits = up[place]
+        level = depth[place] = max([depth[other] for other in waits]) + 1 if waits else 0
         if level == len(rows):
             rows.append([])
-        rows[level].append(task)
-    return tuple(tuple(row) for row in rows)
+        rows[level].append(ids[place])
+    return tuple(map(tuple, rows))
 
 
 def shape(plan: Plan) -> Shape:
-    edges = upstream(plan)
-    after = invert(edges)
-    rows = levels(plan)
+    graph = compiled(plan)
+    ids, rows = graph.ids, levels(plan)
     return Shape(
         tasks=len(plan.tasks),
-        edges=sum(map(len, edges.values())),
+        edges=sum(map(len, graph.up)),
         depth=len(rows),
         width=max(map(len, rows), default=0),
-        roots=tuple(task for task, waits in edges.items() if not waits),
-        leaves=tuple(task for task, others in after.items() if not others),
+        roots=tuple(task for task, waits in zip(ids, graph.up, strict=True) if not waits),
+        leaves=tuple(task for task, others in zip(ids, graph.down, strict=True) if not others),
     )
 
 
@@ -171,69 +290,3 @@ def descendants(edges: Edges, task: str) -> set[str]:
 def ancestors(edges: Edges, task: str) -> set[str]:
     """All that `task` waits for, near and far; `edges` as `upstream` gives them."""
     return _reach(edges, [task])
-
-
-def find_cycles(edges: Edges) -> list[list[str]]:
-    """One cycle of each knot of tasks that wait for one another, in order: a waits for the next.
-
-    Strongly connected components (Tarjan 1972, without recursion), then a shortest cycle in each.
-    """
-    return [_shortest_cycle(edges, set(knot)) for knot in _components(edges)]
-
-
-def _components(edges: Edges) -> list[list[str]]:
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    on_stack: set[str] = set()
-    found: list[list[str]] = []
-    for root in edges:
-        if root in index:
-            continue
-        work = [(root, iter(edges[root]))]
-        index[root] = low[root] = len(index)
-        stack.append(root)
-        on_stack.add(root)
-        while work:
-            task, rest = work[-1]
-            for other in rest:
-                if other not in index:
-                    index[other] = low[other] = len(index)
-                    stack.append(other)
-                    on_stack.add(other)
-                    work.append((other, iter(edges[other])))
-                    break
-                if other in on_stack:
-                    low[task] = min(low[task], index[other])
-            else:
-                work.pop()
-                if work:
-                    low[work[-1][0]] = min(low[work[-1][0]], low[task])
-                if low[task] == index[task]:
-                    knot: list[str] = []
-                    while not knot or knot[-1] != task:
-                        knot.append(stack.pop())
-                        on_stack.discard(knot[-1])
-                    if len(knot) > 1 or task in edges[task]:
-                        found.append(knot[::-1])
-    return found
-
-
-def _shortest_cycle(edges: Edges, knot: set[str]) -> list[str]:
-    start = next(task for task in edges if task in knot)
-    before: dict[str, str | None] = {start: None}
-    queue = deque([start])
-    while queue:
-        task = queue.popleft()
-        for other in edges[task]:
-            if other == start:
-                path: list[str] = []
-                at: str | None = task
-                while at is not None:
-                    path.append(at)
-                    at = before[at]
-                return path[::-1]
-            if other in knot and other not in before:
-                before[other] = task
-                queue.append(other)
-    raise AssertionError("a strongly connected component has a cycle through each of its tasks")

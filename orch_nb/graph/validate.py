@@ -9,19 +9,25 @@
 Cycles are looked for in what tasks really wait for (`topology.upstream`), families included: a task
 that needs a parent of which it is itself a need's need is caught too. Every check is linear in the
 plan; the nearest names of unknown ones are looked up for the first few only.
+
+Most plans are sound: `_is_sound` reads those once, at a glance, and only what it will not vouch for
+is judged in full. Which plans were found sound is kept with them.
 """
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec.structs import replace
 
 from orch_nb.errors import Problem
+from orch_nb.graph import glance
+from orch_nb.graph.cycles import find_cycles
+from orch_nb.graph.glance import LONGEST_ID
 from orch_nb.graph.nearest import did_you_mean
-from orch_nb.graph.topology import find_cycles, upstream
+from orch_nb.graph.topology import compiled, upstream
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import Task
 
@@ -30,12 +36,11 @@ __all__ = ["LONGEST_ID", "Lines", "check"]
 #: Lines by (task id, document key); key "" is the task itself, "needs.b" one entry of its needs.
 Lines = Mapping[tuple[str, str], int]
 
-LONGEST_ID = 200
-_ACTIONS = ("run", "sh", "approval", "todo")
+_ACTIONS = ("run", "sh", "notebook", "approval", "todo")
 _TEXTS = ("title", "description", "owner")
-#: Control characters, line separators, and those that reorder or hide the text around them.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _HINTS = 25
+#: An instance of a task with `foreach`, or the undoing of one with `compensate`, in a run.
+_MADE = re.compile(r"(?s)(?P<each>.+)\[\d+\]|compensate\((?P<undone>.+)\)")
 
 
 class _Findings:
@@ -44,7 +49,7 @@ class _Findings:
     def __init__(self, plan: Plan, lines: Lines | None) -> None:
         self.problems: list[Problem] = []
         self._lines = lines or {}
-        self._names = [task.id for task in plan.tasks if isinstance(task.id, str)]
+        self._plan = plan
         self._hints = 0
 
     def add(self, message: str, task: str = "", *keys: str, hint: str = "") -> None:
@@ -59,7 +64,8 @@ class _Findings:
         self._hints += 1
         if self._hints > _HINTS:
             return ""
-        return did_you_mean(name, (known for known in self._names if known != other_than))
+        known = (task.id for task in self._plan.tasks if isinstance(task.id, str))
+        return did_you_mean(name, (other for other in known if other != other_than))
 
 
 def check(plan: Plan, lines: Lines | None = None) -> list[Problem]:
@@ -67,7 +73,12 @@ def check(plan: Plan, lines: Lines | None = None) -> list[Problem]:
 
     `lines` maps (task id, document key) to a line, key "" being the task itself.
     """
+    if plan.__dict__.get("_sound"):
+        return []
     found = _Findings(plan, lines)
+    if _is_sound(plan, _Findings(plan, None)):
+        plan.__dict__["_sound"] = True
+        return []
     if not plan.tasks:
         found.add("The plan has no tasks.", hint="Give it at least one.")
     distinct = _ids(plan, found)
@@ -75,13 +86,72 @@ def check(plan: Plan, lines: Lines | None = None) -> list[Problem]:
         _fields(task, found)
     every = plan.tasks
     if len(distinct) < len(plan.tasks):
-        plan = Plan(goal=plan.goal, tasks=distinct, criteria=plan.criteria)
+        plan = replace(plan, tasks=distinct)
     known = plan.by_id
     sound_parents = _parents(plan, found)
     bad_needs = _needs(every, known, sound_parents, found)
     _criteria(plan, known, found)
+    _more(plan, found)
     _cycles(plan, sound_parents, bad_needs, found)
     return found.problems
+
+
+def _is_sound(plan: Plan, found: _Findings) -> bool:
+    """Whether there is nothing to tell; only a plan that is sound for sure is said to be."""
+    tasks = plan.tasks
+    if not tasks or not glance.names_hold([task.id for task in tasks]):
+        return False
+    try:
+        graph = compiled(plan)
+    except TypeError:  # needs that could be no names
+        return False
+    if not graph.whole or not len(graph.order) == len(graph.ids) == len(tasks):
+        return False
+    nested = False
+    more = bool(plan.pools) or plan.on_failure is not None
+    function: Any = None  # what the task before ran: many tasks may share it
+    for task in tasks:
+        if task.run is not function:
+            function = task.run
+            if not glance.can_run(function):
+                return False
+        if not glance.holds(task):
+            _fields(task, found)
+        nested = nested or task.parent is not None
+        more = more or glance.has_more(task)
+    if nested:
+        _needs(tasks, plan.by_id, _parents(plan, found), found)
+    _criteria(plan, graph.index, found)
+    if more and not found.problems:
+        _more(plan, found)
+    return not found.problems
+
+
+def _more(plan: Plan, found: _Findings) -> None:
+    """Fan-outs, limits, sagas and caching, and the names that they make in a run."""
+    if not (plan.pools or plan.on_failure is not None or any(map(glance.has_more, plan.tasks))):
+        return
+    try:
+        from orch_nb.graph.rules import rules
+    except ModuleNotFoundError:  # until it is there
+        pass
+    else:
+        rules(plan, found.add)
+    another = "Give the task another name."
+    for task in plan.tasks:
+        name = task.id
+        if name == "on_failure" and plan.on_failure is not None:
+            found.add("`on_failure` is the name of what runs when the plan has failed.", name,
+                      hint=another)  # fmt: skip
+        made = _MADE.fullmatch(name) if name[-1:] in ("]", ")") else None
+        if made is None:
+            continue
+        each, undone = plan.by_id.get(made["each"] or ""), plan.by_id.get(made["undone"] or "")
+        if each is not None and each.foreach is not None:
+            found.add(f"`{name}` is the name of an instance of `{each.id}`, which has `foreach`.",
+                      name, hint=another)  # fmt: skip
+        if undone is not None and undone.compensate is not None:
+            found.add(f"`{name}` is the name of what undoes `{undone.id}`.", name, hint=another)
 
 
 def _ids(plan: Plan, found: _Findings) -> tuple[Task, ...]:
@@ -102,7 +172,7 @@ def _ids(plan: Plan, found: _Findings) -> tuple[Task, ...]:
             short = f"{name[:40]}…"
             found.add(f"The name `{short}` has {len(name)} characters; {LONGEST_ID} are allowed.",
                       name, hint="Put the long form into `title`.")  # fmt: skip
-        elif not name.isprintable() and _UNSEEN.search(name):
+        elif not name.isprintable() and glance.UNSEEN.search(name):
             found.add(f"The name {name!r} has a control character in it.", name)
         seen.setdefault(name, task)
     return tuple(seen.values())
@@ -118,10 +188,10 @@ def _fields(task: Task, found: _Findings) -> None:
                   hint="Make two tasks of it.")  # fmt: skip
     if task.run is not None and not callable(task.run) and not isinstance(task.run, str):
         found.add(f"`run` of `{name}` is a callable or its name, not {task.run!r}.", name, "run")
-    if inspect.isgeneratorfunction(task.run) or inspect.isasyncgenfunction(task.run):
+    if glance.generates(task.run):
         found.add(f"`run` of `{name}` is a generator, which would do nothing when it is called.",
                   name, "run", hint="Return a list of what it yields.")  # fmt: skip
-    for key in ("sh", "todo"):
+    for key in ("sh", "todo", "notebook"):
         value = getattr(task, key)
         if value is not None and not (isinstance(value, str) and value.strip()):
             what = "is empty" if isinstance(value, str) else f"is a text, not {value!r}"
@@ -131,7 +201,7 @@ def _fields(task: Task, found: _Findings) -> None:
             found.add(f"`{key}` of `{name}` is a text, not {getattr(task, key)!r}.", name, key)
     if task.story is not None and not (isinstance(task.story, str) and task.story.strip()):
         found.add(f"`story` of `{name}` names no story.", name, "story")
-    if task.with_ and task.run is None:
+    if task.with_ and task.run is None and task.notebook is None:
         found.add(
             f"`{name}` has `with`, but no `run` that takes arguments.", name, "with",
             hint="A shell command finds `params` as $ORCH_PARAM_<NAME>." if task.sh else "",
@@ -217,7 +287,7 @@ def _within(task: str, ancestor: str, parents: Mapping[str, str]) -> bool:
     return False
 
 
-def _criteria(plan: Plan, known: Mapping[str, Task], found: _Findings) -> None:
+def _criteria(plan: Plan, known: Mapping[str, Any], found: _Findings) -> None:
     for criterion in plan.criteria:
         for name in criterion.tasks:
             if name not in known:
