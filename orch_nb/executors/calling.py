@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextvars
-import inspect
+from contextvars import copy_context
+from types import CoroutineType
 
 from orch_nb.engine.ports import AttemptRequest, Clock, Outcome, entered
 from orch_nb.executors.failure import failure_of
@@ -18,18 +18,19 @@ def call(request: AttemptRequest, clock: Clock) -> Outcome:
     that calls `sys.exit` has failed, and must not take the engine along. What it sets of context
     variables is gone with it: the next attempt in this thread must not find it.
     """
-    return contextvars.copy_context().run(_called, request, clock)
+    return copy_context().run(_called, request, clock)
 
 
 def _called(request: AttemptRequest, clock: Clock) -> Outcome:
-    entered.set(request.current)
-    started = clock.now()
+    entered.set(request)
+    now = clock.now
+    started = now()
     try:
         value = request.task.run(*request.args, **request.kwargs)
     except BaseException as error:  # noqa: BLE001
-        return Outcome(request.key, started, clock.now(), failure=failure_of(error))
-    if inspect.iscoroutine(value):  # nobody would ever await it
+        return Outcome(request.key, started, now(), failure=failure_of(error))
+    if type(value) is CoroutineType:  # nobody would ever await it
         value.close()
-        told = TypeError(f"`{request.task.id}` gave a coroutine: write it as `async def`")
-        return Outcome(request.key, started, clock.now(), failure=failure_of(told))
-    return Outcome(request.key, started, clock.now(), value)
+        told = TypeError(f"`{request.id}` gave a coroutine: write it as `async def`")
+        return Outcome(request.key, started, now(), failure=failure_of(told))
+    return Outcome((request.id, request.attempt), started, now(), value)

@@ -2,27 +2,77 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Report
 from orch_nb.executors.calling import call
+from orch_nb.executors.slots import Slots
+from orch_nb.executors.waiting import Waiting
 
 __all__ = ["InlineExecutor"]
 
+_TURN_S = 0.002  # how long the loop is kept from committing what has ended
+
 
 class InlineExecutor:
-    """Nothing else happens while a function runs: no timeout, no cancel, no other task."""
+    """Nothing else happens while a function runs: no timeout, no cancel, no other task.
+
+    A batch is worked through in order, for about two milliseconds at a time: then the loop has its
+    turn, and what is left waits for the next.
+    """
 
     name = "inline"
+    ahead = 64
 
-    def start(self, clock: Clock) -> None:
+    def __init__(self) -> None:
+        self.slots = Slots()
+        self._waiting = Waiting()
+        self._due = False  # the rest of the queue has its place on the loop
+
+    def start(self, clock: Clock, workers: int) -> None:
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self.slots.resize(workers)
 
     def submit(self, attempts: Sequence[AttemptRequest], report: Report) -> None:
-        report([call(request, self._clock) for request in attempts])
+        self._waiting.add(attempts, report)
+        if not self._due:
+            self._work()
+
+    def _work(self) -> None:
+        self._due = False
+        queue, clock = self._waiting.items, self._clock
+        if not queue or not self.slots.take(self._freed, hungry=True):
+            return
+        self._due = True  # an attempt may itself make the loop's owner submit
+        until = clock.now() + _TURN_S
+        while queue:
+            request, report = queue.popleft()
+            outcome = call(request, clock)
+            report((outcome,))
+            if outcome.finished > until:
+                break
+        self._due = bool(queue)
+        self.slots.give()
+        if queue:
+            self._loop.call_soon(self._work)
+
+    def _freed(self) -> None:
+        """There may be a slot. Called from any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._work_if_idle)
+
+    def _work_if_idle(self) -> None:
+        if not self._due:
+            self._work()
+
+    def withdraw(self) -> list[AttemptKey]:
+        return self._waiting.withdraw()
 
     def cancel(self, key: AttemptKey) -> bool:
-        return False
+        """What has begun cannot be stopped: the loop that could do it is what runs it."""
+        return self._waiting.cancel(key, self._clock)
 
     def stop(self) -> None:
-        """Nothing is left behind."""
+        self._waiting.take_all()

@@ -1,67 +1,230 @@
-"""This machine: each attempt goes to the executor that its task's kind asks for."""
+"""This machine: each attempt goes to the executor that its task's kind asks for.
+
+    shell command ──► shell         ┐ one after another as slots come free (`_Gate`)
+    notebook ───────► notebook      ┘
+    async function ─► loop
+    other function ─► inline, threads, processes or dask, as the person said
+
+All of them share one number of workers (`Slots`), so that a driver may give more attempts than run
+at once without asking where each of them goes.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Executor, Report
+from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Executor, Outcome, Report
 from orch_nb.errors import UsageError
 from orch_nb.executors.coroutines import CoroutineExecutor
-from orch_nb.executors.inline import InlineExecutor
 from orch_nb.executors.shell import ShellExecutor
-from orch_nb.executors.threads import ThreadExecutor
+from orch_nb.executors.slots import Slots
+from orch_nb.executors.waiting import Waiting
+from orch_nb.model.task import Task
 
 __all__ = ["LocalExecutor", "local_executor"]
 
-_FOR_FUNCTIONS: dict[str, type[Executor]] = {"inline": InlineExecutor, "threads": ThreadExecutor}
+_GRACE_S = 5.0  # what a stopped command has for its end, before its slot goes to another
+_REMEMBERED = 20_000  # functions of which it is remembered where they run
 
 
-def local_executor(name: str = "threads") -> LocalExecutor:
-    """The local executor whose synchronous functions run by `name`. Raises UsageError."""
+def local_executor(name: str = "threads", *, address: Any = "") -> LocalExecutor:
+    """The local executor whose synchronous functions run by `name`.
+
+    `address` says where `dask` is: `"tcp://..."` or a `distributed.Client`. Raises UsageError for a
+    name that there is not, and MissingExtra.
+    """
     if name not in _FOR_FUNCTIONS:
         known = ", ".join(sorted(_FOR_FUNCTIONS))
         raise UsageError(f"There is no executor `{name}`. There are: {known}.")
-    return LocalExecutor(_FOR_FUNCTIONS[name]())
+    if name == "dask":
+        if isinstance(address, str) and not address:
+            raise UsageError("The executor `dask` needs the address of a cluster, or a Client.")
+    elif address:
+        raise UsageError(f"The executor `{name}` runs here and takes no address; `dask` does.")
+    return LocalExecutor(_FOR_FUNCTIONS[name](address))
+
+
+def _inline(address: Any) -> Executor:
+    from orch_nb.executors.inline import InlineExecutor
+
+    return InlineExecutor()
+
+
+def _threads(address: Any) -> Executor:
+    from orch_nb.executors.threads import ThreadExecutor
+
+    return ThreadExecutor()
+
+
+def _processes(address: Any) -> Executor:
+    from orch_nb.executors.processes import ProcessExecutor
+
+    return ProcessExecutor()
+
+
+def _dask(address: Any) -> Executor:
+    from orch_nb.executors.dask import DaskExecutor
+
+    return DaskExecutor(address)
+
+
+_FOR_FUNCTIONS: dict[str, Callable[[Any], Executor]] = {
+    "dask": _dask, "inline": _inline, "processes": _processes, "threads": _threads,
+}  # fmt: skip
 
 
 class LocalExecutor:
-    """Shell commands to `shell`, coroutine functions to `loop`, other functions to `functions`."""
+    """A `QueueingExecutor`, as far as `functions` is one.
+
+    An executor that has `takes_all` set (a fake) gets every attempt, of whichever kind.
+    """
 
     def __init__(self, functions: Executor) -> None:
         self.name = functions.name
+        self.ahead: int = getattr(functions, "ahead", 0)
+        self._slots = Slots()
         self._functions = functions
         self._coroutines = CoroutineExecutor()
-        self._shell = ShellExecutor()
-        self._where: dict[AttemptKey, Executor] = {}
+        self._shell = _Gate(ShellExecutor(), self._slots)
+        self._notebooks: _Gate | None = None
+        for executor in (functions, self._coroutines):
+            if isinstance(getattr(executor, "slots", None), Slots):
+                executor.slots = self._slots  # type: ignore[attr-defined]
+        self._takes_all = getattr(functions, "takes_all", functions.name == "fake")
+        self._places: dict[Any, Executor] = {}  # by function
 
-    def start(self, clock: Clock) -> None:
-        for executor in (self._functions, self._coroutines, self._shell):
-            executor.start(clock)
+    def start(self, clock: Clock, workers: int) -> None:
+        self._clock, self._workers = clock, workers
+        self._slots.resize(workers)
+        for executor in self._all():
+            executor.start(clock, workers)
+
+    def _all(self) -> tuple[Executor, ...]:
+        here: tuple[Executor, ...] = (self._functions, self._coroutines, self._shell)
+        return (*here, self._notebooks) if self._notebooks is not None else here
 
     def submit(self, attempts: Sequence[AttemptRequest], report: Report) -> None:
-        batches: dict[int, tuple[Executor, list[AttemptRequest]]] = {}
-        for request in attempts:
-            executor = self._choose(request)
-            self._where[request.key] = executor
-            batches.setdefault(id(executor), (executor, []))[1].append(request)
-        for executor, batch in batches.values():
-            executor.submit(batch, report)
+        if not attempts:
+            return
+        known = self._places.get
+        try:
+            places = [known(one.task.run) or self._choose(one.task) for one in attempts]
+        except TypeError:  # a callable without a hash
+            places = [self._choose(one.task) for one in attempts]
+        first = places[0]
+        if places.count(first) == len(places):
+            first.submit(attempts, report)
+            return
+        batches: dict[Executor, list[AttemptRequest]] = {}
+        for one, place in zip(attempts, places, strict=True):
+            batches.setdefault(place, []).append(one)
+        for place, batch in batches.items():
+            place.submit(batch, report)
 
-    def _choose(self, request: AttemptRequest) -> Executor:
-        if request.task.sh is not None:
-            return self._shell
-        function = request.task.run
-        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-            getattr(function, "__call__", None)  # noqa: B004  # an object may have an async one
-        ):
-            return self._coroutines
-        return self._functions
+    def _choose(self, task: Task) -> Executor:
+        if self._takes_all:
+            return self._functions
+        function = task.run
+        if function is None:
+            if task.notebook is not None:
+                return self._notebook()
+            return self._shell if task.sh is not None else self._functions
+        place: Executor = self._coroutines if _is_async(function) else self._functions
+        if len(self._places) >= _REMEMBERED:
+            self._places.clear()
+        try:
+            self._places[function] = place
+        except TypeError:  # it is looked at anew each time
+            return place
+        return place
+
+    def _notebook(self) -> Executor:
+        if self._notebooks is None:
+            from orch_nb.executors.notebook import NotebookExecutor
+
+            self._notebooks = _Gate(NotebookExecutor(), self._slots)
+            self._notebooks.start(self._clock, self._workers)
+        return self._notebooks
+
+    def withdraw(self) -> list[AttemptKey]:
+        queues = (getattr(executor, "withdraw", None) for executor in self._all())
+        return [key for withdraw in queues if withdraw is not None for key in withdraw()]
 
     def cancel(self, key: AttemptKey) -> bool:
-        executor = self._where.get(key)
-        return executor is not None and executor.cancel(key)
+        return any(executor.cancel(key) for executor in self._all())
 
     def stop(self) -> None:
-        for executor in (self._functions, self._coroutines, self._shell):
+        for executor in self._all():
             executor.stop()
+        self._places.clear()
+
+
+def _is_async(function: Any) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004  # an object may have an async one
+    )
+
+
+class _Gate:
+    """Begins the attempts of an executor that has no queue of its own, a slot each."""
+
+    def __init__(self, executor: Executor, slots: Slots) -> None:
+        self.name = executor.name
+        self._executor, self._slots = executor, slots
+        self._waiting = Waiting()
+        self._queue = self._waiting.items
+        self._running: set[AttemptKey] = set()
+
+    def start(self, clock: Clock, workers: int) -> None:
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._executor.start(clock, workers)
+
+    def submit(self, attempts: Sequence[AttemptRequest], report: Report) -> None:
+        self._waiting.add(attempts, report)
+        self._begin()
+
+    def _begin(self) -> None:
+        while self._queue and self._slots.take(self._freed, hungry=not self._running):
+            request, report = self._queue.popleft()
+            self._running.add(request.key)
+            self._executor.submit((request,), functools.partial(self._reported, report))
+
+    def _freed(self) -> None:
+        """There may be a slot. Called from any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._begin)
+
+    def _reported(self, report: Report, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            self._release(outcome.key)
+        report(outcomes)
+
+    def _release(self, key: AttemptKey) -> None:
+        try:
+            self._running.remove(key)  # by whoever comes first
+        except KeyError:
+            return
+        self._slots.give()
+        if self._queue:
+            self._freed()
+
+    def withdraw(self) -> list[AttemptKey]:
+        return self._waiting.withdraw()
+
+    def cancel(self, key: AttemptKey) -> bool:
+        if self._waiting.cancel(key, self._clock):
+            return True
+        if self._executor.cancel(key):
+            self._loop.call_later(_GRACE_S, self._release, key)
+            return True
+        self._release(key)  # it goes on, and no longer counts
+        return False
+
+    def stop(self) -> None:
+        self._queue.clear()
+        self._executor.stop()

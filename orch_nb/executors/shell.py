@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import json
 import os
 import selectors
 import signal
@@ -40,9 +41,12 @@ _DRAIN_S = 0.5  # how long a pipe that outlives the command is read on
 class ShellExecutor:
     name = "shell"
 
-    def start(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._commands: dict[AttemptKey, _Command] = {}
+
+    def start(self, clock: Clock, workers: int) -> None:
+        """Each command has a thread and a process of its own, `workers` or not."""
+        self._clock = clock
 
     def submit(self, attempts: Sequence[AttemptRequest], report: Report) -> None:
         for request in attempts:
@@ -87,12 +91,13 @@ class _Command:
         with self._lock:
             if self._stopped:
                 return Outcome(self.request.key, started, started, cancelled=True)
+            told = self.request.command or self.request.task.sh or ""
             self._process = subprocess.Popen(  # noqa: S603  # a shell is what the task asks for
-                ["/bin/sh", "-c", _GATE, "/bin/sh", self.request.task.sh or ""],
+                ["/bin/sh", "-c", _GATE, "/bin/sh", told],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                cwd=self.request.workspace or None,
+                cwd=self.request.setting.workspace or None,
                 env=_environment(self.request),
                 start_new_session=True,
             )
@@ -188,6 +193,14 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+def _json(value: Any) -> str:
+    """An item for a command to read; what JSON does not know is told as text."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError):  # a key that is no text, a list that holds itself
+        return str(value)
+
+
 def _environment(request: AttemptRequest) -> dict[str, str]:
     now = request.current
     own: dict[str, Any] = {
@@ -196,6 +209,9 @@ def _environment(request: AttemptRequest) -> dict[str, str]:
         "ORCH_RUN_ID": now.run_id,
         "ORCH_IDEMPOTENCY_KEY": now.idempotency_key,
     }
+    if now.index is not None:
+        own["ORCH_INDEX"] = now.index
+        own["ORCH_ITEM"] = now.item if isinstance(now.item, str) else _json(now.item)
     for values in (now.params, request.task.with_):
         own |= {f"ORCH_PARAM_{name.upper()}": value for name, value in values.items()}
     # The interpreter's own folder first: `pytest` is the one of this kernel's environment, as a

@@ -1,11 +1,14 @@
 """Attempts in daemon threads of our own, fed by one queue.
 
-No futures and no pool: a thread takes the next attempt, runs it, reports it, takes the next. As
-many threads are made as there are attempts at once, up to what the scheduler allows. A thread that
-runs a function past its timeout cannot be stopped; it is left behind, and since threads are made
-whenever attempts outnumber idle ones, none of the others waits for it. Threads run in a copy of the
-context that `start` was called in, so that what a task prints lands in the cell that started the
-run.
+No futures: a thread takes the next attempt, runs it, reports it, takes the next, until the queue is
+empty; then it sleeps. Whoever finds more in the queue than it can take wakes one other thread,
+which, once it runs, does the same, and no second one while the first is on its way: attempts that
+wait for something soon have a thread each, and a thousand that do nothing are run by the few that
+are awake anyway.
+
+A thread that runs a function past its timeout cannot be stopped: it is left behind, its slot goes
+to another, and it ends with its function. Threads run in a copy of the context that `start` was
+called in, so that what a task prints lands in the cell that started the run.
 """
 
 from __future__ import annotations
@@ -17,47 +20,173 @@ from collections.abc import Sequence
 
 from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Report
 from orch_nb.executors.calling import call
+from orch_nb.executors.slots import Slots
+from orch_nb.executors.waiting import Waiting
 
 __all__ = ["ThreadExecutor"]
 
 
 class ThreadExecutor:
     name = "threads"
+    ahead = 256  # a batch costs two changes of thread: some 100 us, shared by all of it
 
-    def start(self, clock: Clock) -> None:
-        self._clock = clock
-        self._context = contextvars.copy_context()
-        self._queue: queue.SimpleQueue[tuple[AttemptRequest, Report] | None] = queue.SimpleQueue()
-        self._busy = 0
-        self._threads = 0
-        self._lock = threading.Lock()
+    def __init__(self) -> None:
+        self.slots = Slots()
+        self._pool: _Pool | None = None
+
+    def start(self, clock: Clock, workers: int) -> None:
+        if self._pool is None:
+            self._pool = _Pool(clock, self.slots)
+        self.slots.resize(workers)
 
     def submit(self, attempts: Sequence[AttemptRequest], report: Report) -> None:
-        with self._lock:
-            self._busy += len(attempts)
-            missing = self._busy - self._threads
-            self._threads += max(0, missing)
-        for request in attempts:
-            self._queue.put((request, report))
-        for _ in range(missing):
-            context = self._context.copy()
-            threading.Thread(
-                target=context.run, args=(self._work,), name="orch_nb-worker", daemon=True
-            ).start()
+        assert self._pool is not None
+        self._pool.waiting.add(attempts, report)
+        self._pool.rouse()
 
-    def _work(self) -> None:
-        while (item := self._queue.get()) is not None:
-            request, report = item
-            outcome = call(request, self._clock)
-            with self._lock:
-                self._busy -= 1
-            report([outcome])
-            del item, request, report, outcome  # what they hold must not outlive the attempt
+    def withdraw(self) -> list[AttemptKey]:
+        return self._pool.waiting.withdraw() if self._pool is not None else []
 
     def cancel(self, key: AttemptKey) -> bool:
-        """A thread cannot be stopped from outside."""
-        return False
+        """False for one that has begun, since a thread cannot be stopped from outside; it no longer
+        counts as one of the workers."""
+        return self._pool is not None and self._pool.cancel(key)
 
     def stop(self) -> None:
-        for _ in range(self._threads):
-            self._queue.put(None)
+        if self._pool is not None:
+            self._pool.stop()
+            self._pool = None
+
+
+class _Thread:
+    """What others may know of a thread at work."""
+
+    request: AttemptRequest | None = None
+    abandoned = False
+
+
+class _Pool:
+    """The threads of one run. Those that are awake (`active`) have a slot each; others sleep."""
+
+    def __init__(self, clock: Clock, slots: Slots) -> None:
+        self.waiting = Waiting()
+        self._clock, self._slots = clock, slots
+        self._context = contextvars.copy_context()
+        self._tokens: queue.SimpleQueue[bool] = queue.SimpleQueue()  # each wakes one; False ends it
+        self._lock = threading.Lock()
+        self._active: set[_Thread] = set()
+        self._asleep = 0
+        self._coming = 0  # threads that have a slot and do not run yet: at most one
+        self._full = False  # there was no slot to be had; `_freed` is called when there is
+        self._stopped = False
+
+    def rouse(self) -> None:
+        """Have one more thread look at the queue, unless one is on its way or there is no slot."""
+        with self._lock:
+            if self._coming or self._stopped or not self.waiting.items:
+                return
+            if not self._slots.take(self._freed, hungry=not self._active):
+                self._full = True
+                return
+            self._coming = 1
+            sleeps = self._asleep > 0
+            if sleeps:
+                self._asleep -= 1
+        if sleeps:
+            self._tokens.put(True)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        context = self._context.copy()
+        thread = threading.Thread(
+            target=context.run, args=(self._live,), name="orch_nb-worker", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives no more threads: those there are do the work
+            with self._lock:
+                self._coming, self._full = 0, True
+                alone = not self._active
+            self._slots.give()
+            if alone:
+                raise
+
+    def _freed(self) -> None:
+        self._full = False
+        self.rouse()
+
+    def _live(self) -> None:
+        """What a thread does: work, sleep, and again."""
+        me = _Thread()
+        while True:
+            with self._lock:
+                self._coming = 0
+                self._active.add(me)
+            if not self._work(me):
+                return
+            self._slots.give()
+            self.rouse()  # there may be work that was left for want of a slot
+            if not self._tokens.get():
+                return
+
+    def _work(self, me: _Thread) -> bool:
+        """Attempts until there are no more, or others need the slot; False if it is lost."""
+        queue, clock, slots = self.waiting.items, self._clock, self._slots
+        while True:
+            try:
+                request, report = queue.popleft()
+            except IndexError:
+                pass
+            else:
+                if queue and not (self._coming or self._full):
+                    self.rouse()
+                me.request = request
+                outcome = call(request, clock)
+                me.request = None
+                report((outcome,))
+                if me.abandoned:
+                    return False
+                if not slots.crowded:
+                    continue
+                del request, report, outcome  # what they hold must not outlive the attempt
+            with self._lock:
+                if me.abandoned:
+                    return False
+                if queue and not slots.crowded and not self._stopped:
+                    continue
+                self._active.discard(me)
+                if self._stopped:
+                    self._slots.give()
+                    return False
+                self._asleep += 1
+                return True
+
+    def cancel(self, key: AttemptKey) -> bool:
+        if self._abandon(key):
+            return False
+        found = self.waiting.cancel(key, self._clock)
+        self.rouse()  # a thread may have found nothing while it was looked for
+        return found
+
+    def _abandon(self, key: AttemptKey) -> bool:
+        with self._lock:
+            for thread in self._active:
+                request = thread.request
+                if request is not None and request.key == key:
+                    thread.abandoned = True
+                    self._active.discard(thread)
+                    break
+            else:
+                return False
+        self._slots.give()
+        self.rouse()
+        return True
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            self.waiting.take_all()
+            asleep, self._asleep = self._asleep, 0
+        for _ in range(asleep):
+            self._tokens.put(False)

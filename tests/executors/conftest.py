@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orch_nb.engine.clock import SystemClock
-from orch_nb.engine.ports import AttemptRequest, Current, Outcome
+from orch_nb.engine.ports import AttemptRequest, Outcome, Setting
 from orch_nb.executors.local import local_executor
 from orch_nb.model.task import Task
 
@@ -31,7 +31,7 @@ class Bench:
 
     async def _run(self, tasks: Any, meanwhile: Any, within_s: float, fields: Any) -> Any:
         executor, loop = local_executor(self.executor), asyncio.get_running_loop()
-        executor.start(SystemClock())
+        executor.start(SystemClock(), 8)
         outcomes: dict[str, Outcome] = {}
         done = asyncio.Event()
 
@@ -56,14 +56,16 @@ class Bench:
     def _request(
         self, task: Task, args: Any = (), attempt: int = 1, params: Any = None, workspace: str = ""
     ) -> AttemptRequest:
-        def log(stream: str, text: str) -> None:
-            self.logs[task.id, stream] = self.logs.get((task.id, stream), "") + text
+        def log(task: str, attempt: int, stream: str, text: str) -> None:
+            self.logs[task, stream] = self.logs.get((task, stream), "") + text
 
-        def started(pid: int) -> None:
-            self.pids[task.id] = pid
+        def process(task: str, attempt: int, pid: int) -> None:
+            self.pids[task] = pid
 
-        now = Current(task=task.id, attempt=attempt, run_id="nightly-1", params=params or {})
-        return AttemptRequest(task, attempt, now, args, {}, log, started, workspace)
+        setting = Setting(
+            run_id="nightly-1", params=params or {}, workspace=workspace, log=log, process=process
+        )
+        return AttemptRequest(task, task.id, attempt, setting, args)
 
 
 @pytest.fixture

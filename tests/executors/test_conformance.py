@@ -205,7 +205,7 @@ def test_what_an_attempt_sets_of_context_variables_is_gone_with_it(place):
 
     async def one_after_another():
         executor, seen = local_executor(place.bench.executor), []
-        executor.start(orch_nb.engine.clock.SystemClock())
+        executor.start(orch_nb.engine.clock.SystemClock(), 8)
         for n in range(4):
             done = asyncio.get_running_loop().create_future()
             loop = asyncio.get_running_loop()
@@ -320,5 +320,5 @@ def test_threads_are_reused_and_end_with_the_run(bench_of):
 
 
 def test_an_unknown_executor_is_told_with_those_there_are():
-    with pytest.raises(UsageError, match="There are: inline, threads"):
+    with pytest.raises(UsageError, match="There are: dask, inline, processes, threads"):
         local_executor("clouds")

@@ -224,7 +224,7 @@ def test_a_command_that_closes_its_streams_is_waited_for(shell):
 def test_a_command_begins_only_when_its_process_is_known(shell, tmp_path):
     told = []
 
-    def started(pid):
+    def started(task, attempt, pid):
         time.sleep(0.3)  # as long as a journal may take
         told.append((tmp_path / "ran").exists())
 
@@ -233,7 +233,8 @@ def test_a_command_begins_only_when_its_process_is_known(shell, tmp_path):
     def slow(task, **fields):
         from msgspec.structs import replace
 
-        return replace(request(task, **fields), started_process=started)
+        found = request(task, **fields)
+        return replace(found, setting=replace(found.setting, process=started))
 
     shell._request = slow
     run(shell, f"touch {tmp_path}/ran")
