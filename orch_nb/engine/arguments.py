@@ -7,7 +7,9 @@ instance of a `foreach` task also gets its item; a shell command has its templat
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 import msgspec
@@ -23,6 +25,7 @@ __all__ = ["Given", "Inputs", "arguments", "item_parameter"]
 
 _NOTHING: tuple[str, ...] = ()
 _BRACES = ("{{", "{%")
+_STARS = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 
 class Given(msgspec.Struct):
@@ -41,23 +44,15 @@ class Inputs:
     def __init__(self, state: RunState, results: Results) -> None:
         self._state, self._results = state, results
         self._edges: topology.Edges | None = None
-        self._bare: dict[Any, bool] = {}
         self._items: dict[str, list[Any]] = {}
 
     def none(self, task: Task) -> bool:
         """Whether the task takes nothing at all: a function without parameters, asked for often."""
         function = task.run
-        if function is None or task.foreach is not None:
-            return False
-        try:
-            found = self._bare.get(function)
-        except TypeError:  # a callable that cannot be hashed
-            return False
-        if found is None:
-            taken = parameters(function)
-            found = not (taken.names or taken.var_positional or taken.var_keyword)
-            self._bare[function] = found
-        return found
+        if type(function) is FunctionType and task.foreach is None:
+            code = function.__code__
+            return not (code.co_argcount or code.co_kwonlyargcount or code.co_flags & _STARS)
+        return False
 
     def of(self, name: str, task: Task) -> Given:
         """Everything for one attempt of `name`. Raises LookupError for a result that cannot be

@@ -57,10 +57,26 @@ class Attempts:
         self._timers: dict[AttemptKey, Timer] = {}
         self._injected: set[AttemptKey] = set()
 
-    def request(self, event: ev.AttemptStarted) -> AttemptRequest | None:
-        """What the executor gets; None if the attempt has ended before it could begin."""
+    def requests(self, events: Sequence[Any]) -> list[AttemptRequest]:
+        """What the executor gets for these starts; nothing for one that has ended before it could
+        begin."""
+        found: list[AttemptRequest] = []
+        live, setting, none = self._live, self._setting, self._inputs.none
+        plain = {} if self._faults else self._state.plan.by_id
+        for event in events:
+            name = event.task
+            live[name] = event.attempt
+            task = plain.get(name)
+            if task is not None and task.timeout_s is None and none(task):
+                found.append(AttemptRequest(task, name, event.attempt, setting))
+            else:
+                made = self._request(event)
+                if made is not None:
+                    found.append(made)
+        return found
+
+    def _request(self, event: ev.AttemptStarted) -> AttemptRequest | None:
         name, attempt = event.task, event.attempt
-        self._live[name] = attempt
         task = self._state.spec(name)
         if self._faults and (failure := self._faults.judge(event, task)) is not None:
             self._injected.add((name, attempt))
@@ -71,11 +87,9 @@ class Attempts:
             self._timers[key] = self._clock.call_at(
                 event.at + task.timeout_s, functools.partial(self.stop, key, "timeout")
             )
-        if self._inputs.none(task):
-            return AttemptRequest(task, name, attempt, self._setting)
         try:
             given = self._inputs.of(name, task)
-        except Exception as error:  # noqa: BLE001  # a result that was not kept, a template: told as the attempt's failure
+        except Exception as error:  # noqa: BLE001  # a result that was not kept, a template
             self._unsupplied((name, attempt), error)
             return None
         return AttemptRequest(
@@ -127,17 +141,37 @@ class Attempts:
         for timer in self._timers.values():
             timer.cancel()
 
-    def ended(self, outcome: Outcome) -> ev.Event | None:
-        """The event that an outcome is; None for one of an attempt that was abandoned before."""
+    def ended(self, outcomes: Sequence[Outcome]) -> list[ev.Event]:
+        """The events that outcomes are; none for an attempt that was abandoned before."""
+        found: list[ev.Event] = []
+        live, succeeded = self._live, ev.AttemptSucceeded
+        plain = not (self._timers or self._stopping)
+        for outcome in outcomes:
+            name, attempt = outcome.key
+            if live.get(name) != attempt:
+                continue
+            del live[name]
+            value = outcome.value
+            if (
+                plain and value is None and outcome.failure is None
+                and outcome.exit_code is None and not outcome.cancelled
+            ):  # fmt: skip
+                self._results.put(name, None)
+                found.append(
+                    succeeded(
+                        at=outcome.finished, task=name, attempt=attempt, started=outcome.started
+                    )
+                )
+            else:
+                found.append(self._ended(outcome))
+        return found
+
+    def _ended(self, outcome: Outcome) -> ev.Event:
         name, attempt = key = outcome.key
-        if self._live.get(name) != attempt:
-            return None
-        del self._live[name]
-        if self._timers:
-            timer = self._timers.pop(key, None)
-            if timer is not None:
-                timer.cancel()
-        why = self._stopping.pop(key, None) if self._stopping else None
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        why = self._stopping.pop(key, None)
         if outcome.failure is None and not outcome.cancelled:
             return ev.AttemptSucceeded(
                 at=outcome.finished, task=name, attempt=attempt, started=outcome.started,

@@ -158,7 +158,7 @@ class Driver(Controls):
             self.state.apply(first)
             self._ready(now, self.options.faults)
             self._notify([first])
-            self._turn(self.scheduler.handle(first), given=True)
+            self._perform(self.scheduler.handle(first), [])
             return
         for event in self._history:
             self.state.apply(event)
@@ -270,76 +270,70 @@ class Driver(Controls):
         inbox = self._inbox
         return [inbox.popleft() for _ in range(min(len(inbox), _BATCH))]
 
-    def _turn(self, happened: Sequence[Any], *, given: bool = False) -> None:
-        """Handle `happened` and all that follows from it, commit it, then act on it.
+    def _turn(self, happened: Sequence[Any]) -> None:
+        """Handle `happened` and all that follows from it, commit it, then act on it."""
+        self._perform(*self._handled(happened))
 
-        `given`: these are the scheduler's own, in effect already."""
+    def _perform(self, batch: list[ev.Event], processes: Sequence[ev.ProcessStarted]) -> None:
+        """Add the starts that there are workers for, commit, act."""
         scheduler = self.scheduler
-        batch: list[ev.Event] = list(happened) if given else []
-        processes: list[ev.ProcessStarted] = []
-        took = short = 0
-        if not given:
-            handle, ended = scheduler.handle, self._attempts.ended
-            for item in happened:
-                if type(item) is Outcome:
-                    took += 1
-                    short += item.finished - item.started < _SHORT_S
-                    event = ended(item)
-                else:
-                    event = item() if callable(item) else item
-                if event is None:
-                    continue
-                kind = type(event)
-                if kind not in _UNRECORDED:
-                    batch.append(event)
-                if kind is ev.ProcessStarted:
-                    processes.append(event)
-                    continue
-                batch += handle(event)
-                if kind is ev.RetryRequested:
-                    self._forget(event)
-        if took:
-            self._pace(took, short)
-        starts: list[ev.Event] = []
         now = self.clock.now()
-        while True:
-            begun = scheduler.fill(now, self._ahead)
-            starts += begun
-            batch += begun
-            ends = scheduler.conclude(now)
-            batch += ends
-            if ends or not scheduler.ready or not scheduler.idle:
-                break
+        starts = scheduler.fill(now, self._ahead)
+        if scheduler.idle:
+            batch += scheduler.conclude(now)
+            while not starts and scheduler.fresh:  # what is left of a saga
+                starts = scheduler.fill(now)
+                batch += scheduler.conclude(now)
+        if starts:
+            batch += starts
         if batch:
             self.state.apply_all(batch)
             if self._cache.active:
                 self._remember(batch)
             self.journal.append(self.run_id, batch, self.results.take_blobs())
-            self._cache.flush()
             self._turns += 1
-        self._act(starts, processes)
+        if starts or scheduler.acts or processes:
+            self._act(starts, processes)
         if batch:
-            self._notify(batch)
-            if self._faults:
-                self._faults.ended(sum(t.status.ended for t in self.state.tasks.values()))
-        if batch and isinstance(batch[-1], ev.RunEnded) and not self._done.done():
-            self._done.set_result(None)
+            self._after(batch)
 
-    def _act(self, starts: Sequence[Any], processes: Sequence[ev.ProcessStarted]) -> None:
-        scheduler = self.scheduler
-        acts, stops = scheduler.acts, None
-        if acts:
-            scheduler.acts = []
-            stops = {(act.task, act.attempt): act.why for act in acts if type(act) is Stop}
-        attempts: list[AttemptRequest] = []
-        request = self._attempts.request
-        for start in starts:
-            if stops and (start.task, start.attempt) in stops:
-                self._attempts.never_began(start)
+    def _handled(self, happened: Sequence[Any]) -> tuple[list[ev.Event], list[ev.ProcessStarted]]:
+        """What is to be recorded of `happened`, and what follows from it."""
+        outcomes = [item for item in happened if type(item) is Outcome]
+        if outcomes:
+            self._pace(outcomes)
+        if len(outcomes) == len(happened):
+            return self.scheduler.handle_all(self._attempts.ended(outcomes)), []
+        batch: list[ev.Event] = []
+        processes: list[ev.ProcessStarted] = []
+        for item in happened:
+            if type(item) is Outcome:
+                batch += self.scheduler.handle_all(self._attempts.ended((item,)))
                 continue
-            made = request(start)
-            if made is not None:
-                attempts.append(made)
+            event = item() if callable(item) else item
+            if event is None:
+                continue
+            kind = type(event)
+            if kind not in _UNRECORDED:
+                batch.append(event)
+            if kind is ev.ProcessStarted:
+                processes.append(event)
+                continue
+            batch += self.scheduler.handle(event)
+            if kind is ev.RetryRequested:
+                self._forget(event)
+        return batch, processes
+
+    def _act(self, starts: list[Any], processes: Sequence[ev.ProcessStarted]) -> None:
+        """Do what was decided, now that it is committed."""
+        acts, self.scheduler.acts = self.scheduler.acts, []
+        stops = {(act.task, act.attempt): act.why for act in acts if type(act) is Stop}
+        if stops:
+            for start in starts:
+                if (start.task, start.attempt) in stops:
+                    self._attempts.never_began(start)
+            starts = [s for s in starts if (s.task, s.attempt) not in stops]
+        attempts = self._attempts.requests(starts)
         for event in processes:
             self._commit(event)
         for act in acts:
@@ -349,11 +343,21 @@ class Driver(Controls):
                 self._prelude.answer(act.task, functools.partial(self._answered, act.task))
         if attempts:
             self.executor.submit(attempts, self.report)
-            if self._ahead and scheduler.running > self.options.workers:
+            if self._ahead and self.scheduler.running > self.options.workers:
                 self._watch()
-        if stops:
-            for key, why in stops.items():
-                self._attempts.stop(key, why)
+        for key, why in stops.items():
+            self._attempts.stop(key, why)
+
+    def _after(self, batch: Sequence[ev.Event]) -> None:
+        """Tell whoever watches; see whether that was the end."""
+        if self._cache.active:
+            self._cache.flush()
+        if self.observers:
+            self._notify(batch)
+        if self._faults:
+            self._faults.ended(sum(t.status.ended for t in self.state.tasks.values()))
+        if type(batch[-1]) is ev.RunEnded and not self._done.done():
+            self._done.set_result(None)
 
     def _answered(self, task: str, make: Callable[[], Any]) -> None:
         """Take the prelude's answer, unless the task was cancelled meanwhile."""
@@ -372,12 +376,16 @@ class Driver(Controls):
 
     # -- attempts given ahead ------------------------------------------------------------------
 
-    def _pace(self, took: int, short: int) -> None:
+    def _pace(self, outcomes: Sequence[Outcome]) -> None:
         """How many attempts an executor is given beyond those that run: more and more while they
         are short, none as soon as they are not."""
-        if short < took:
-            self._ahead = 0
-        elif self._ahead < self._most_ahead:
+        if not self._most_ahead:
+            return
+        for outcome in outcomes:
+            if outcome.finished - outcome.started > _SHORT_S:
+                self._ahead = 0
+                return
+        if self._ahead < self._most_ahead:
             self._ahead = min(self._most_ahead, max(8, self._ahead * 2))
 
     def _watch(self) -> None:

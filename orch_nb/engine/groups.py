@@ -7,7 +7,6 @@ fetch (expanded) ── fetch[0]  succeeded
 
 from __future__ import annotations
 
-import heapq
 from typing import TYPE_CHECKING, Any
 
 from orch_nb.engine.limits import Limit
@@ -20,7 +19,6 @@ from orch_nb.engine.states import (
     MEMBER,
     PENDING,
     PRELUDE,
-    READY,
     SAGA,
     SPECIAL,
     STAYS,
@@ -80,11 +78,8 @@ class Groups:
         elif mind.flags[first] & PRELUDE:
             mind.todo.extend(members)
         else:
-            status, since, ready, key = mind.states, mind.since, mind.ready, mind.keys
             for n in members:
-                status[n] = READY
-                since[n] = event.at
-                heapq.heappush(ready, key[n])
+                mind.make_ready(n, event.at)
 
     def _grow(self, g: int, count: int, limit: Limit | None) -> None:
         mind, task = self._mind, self._mind.tasks[g]

@@ -23,9 +23,8 @@ plan's order. The shape is XState's `transition(logic, snapshot, event) -> [next
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -33,6 +32,7 @@ import msgspec
 from orch_nb.engine import sagas, waits
 from orch_nb.engine.groups import Groups
 from orch_nb.engine.limits import Limits
+from orch_nb.engine.ready import Ready
 from orch_nb.engine.retry import backoff_s, retryable, spread
 from orch_nb.engine.states import (
     ASKING,
@@ -143,6 +143,7 @@ Act = Stop | Ask | Arm
 
 _MASK = 0xFFFFFFFF
 _SLOW = LIMITED | MEMBER | SAGA | DERIVED
+_LOOK = SPECIAL | EAGER
 _AGAIN = frozenset({UPSTREAM_FAILED, SKIPPED, CANCELLED})
 _ODD = {SKIPPED: 0, FAILED: 1, CANCELLED: 1, UPSTREAM_FAILED: 2}
 
@@ -179,7 +180,9 @@ class Scheduler:
         self.cancelled: set[int] = set()
         self._overdue: set[int] = set()
         self.todo: deque[int] = deque()
-        self.ready: list[int] = []
+        self.ready = Ready()
+        #: What has become ready since the last `fill`.
+        self.fresh: list[int] = []
         self.running = self.backing_off = self.asking_now = 0
         self.open = count
         self.options = ev.RunOptions()
@@ -232,14 +235,45 @@ class Scheduler:
     def handle(self, event: Any) -> list[ev.Event]:
         """What follows from `event`, in effect here already, to be recorded after it."""
         out: list[ev.Event] = []
-        kind = type(event)
-        decide = self._decide.get(kind)
+        decide = self._decide.get(type(event))
         if decide is not None:
             decide(event, out)
             if self.todo:
                 self._settle(event.at, out)
         else:
             self.observe(event)
+        return out
+
+    def handle_all(self, events: Sequence[Any]) -> list[ev.Event]:
+        """The events, each with what follows from it, in order: `handle` for many.
+
+        Nearly all that happens is that a plain function succeeded, so that has its lines here.
+        """
+        out: list[ev.Event] = []
+        index, states, flags, left = self.index, self.states, self.flags, self.left
+        down, odd, since, keys = self.down, self.odd, self.since, self.keys
+        fresh, todo, succeeded = self.fresh, self.todo, ev.AttemptSucceeded
+        for event in events:
+            out.append(event)
+            if type(event) is succeeded:
+                n = index[event.task]
+                if states[n] == RUNNING and not flags[n] & _SLOW:
+                    self.running -= 1
+                    self.open -= 1
+                    states[n] = SUCCEEDED
+                    for other in down[n]:
+                        waits_for = left[other] = left[other] - 1
+                        if flags[other] & _LOOK or (odd and other in odd):
+                            if states[other] == PENDING:
+                                todo.append(other)
+                        elif not waits_for and states[other] == PENDING:
+                            states[other] = READY
+                            since[other] = event.at
+                            fresh.append(keys[other])
+                    if todo:
+                        self._settle(event.at, out)
+                    continue
+            out += self.handle(event)
         return out
 
     def observe(self, event: ev.Event) -> None:
@@ -255,30 +289,38 @@ class Scheduler:
         `ahead` more of plain functions, for an executor that queues them: see `QueueingExecutor`.
         """
         starts: list[ev.Event] = []
-        if self.paused or not self.ready:
+        if self.paused or not (self.fresh or self.ready):
             return starts
-        workers = self.options.workers
-        free = workers + ahead - self.running
-        ready, status, flags, tries = self.ready, self.states, self.flags, self.tries
-        ids, since, pop, start = self.ids, self.since, heapq.heappop, ev.AttemptStarted
-        while free > 0 and ready:
-            key = pop(ready)
+        free = self.options.workers + ahead - self.running
+        if free <= 0:
+            return starts
+        if self.fresh:
+            self.ready.add(self.fresh)
+            self.fresh.clear()
+        states, flags, tries = self.states, self.flags, self.tries
+        ids, since, pop, start = self.ids, self.since, self.ready.pop, ev.AttemptStarted
+        begun = 0
+        while begun < free and self.ready:
+            key = pop()
             n = key & _MASK
-            if status[n] != READY:
+            if states[n] != READY:
                 continue  # cancelled meanwhile, or cancelled and tried anew: it stands here twice
             if flags[n]:
-                if ahead >= free and flags[n] & STAYS:
-                    heapq.heappush(ready, key)
+                if ahead >= free - begun and flags[n] & STAYS:
+                    self.fresh.append(key)
                     break
                 if flags[n] & LIMITED and not self._take(n, key, at):
+                    if self.fresh:
+                        self.ready.add(self.fresh)
+                        self.fresh.clear()
                     continue
                 if flags[n] & TIMED:
                     self._time(n, at)
-            status[n] = RUNNING
-            free -= 1
-            self.running += 1
-            tries[n] += 1
-            starts.append(start(at=at, task=ids[n], attempt=tries[n], ready=since[n]))
+            states[n] = RUNNING
+            begun += 1
+            attempt = tries[n] = tries[n] + 1
+            starts.append(start(at=at, task=ids[n], attempt=attempt, ready=since[n]))
+        self.running += begun
         if self.limits.parked:
             self._await_period(at)
         return starts
@@ -291,11 +333,17 @@ class Scheduler:
         if self._ended or self.running or self.backing_off or self.asking_now:
             return []
         if self.open == 0:
-            if self.paused or self.ready or self._saga.goes_on(at):
+            if self.paused or self.ready or self.fresh or self._saga.goes_on(at):
                 return []
             self._ended = True
             return [ev.RunEnded(at=at, status=self._saga.verdict or self.verdict())]
-        if self.ready or self.limits.parked or self.paused or self.options.interactive:
+        if (
+            self.fresh
+            or self.ready
+            or self.limits.parked
+            or self.paused
+            or self.options.interactive
+        ):
             return []
         self._ended = True
         return [ev.RunEnded(at=at, status=RunStatus.WAITING)]
@@ -475,7 +523,7 @@ class Scheduler:
             self.running -= 1
             if self.flags[n] & LIMITED:
                 for key in self.limits.give_back(n, at):
-                    heapq.heappush(self.ready, key)
+                    self.fresh.append(key)
 
     def _end(self, n: int, status: int, at: float, out: list[ev.Event] | None) -> None:
         """Task `n` has ended. What hangs on it is looked at when all of the event is known (`_todo`);
@@ -509,6 +557,7 @@ class Scheduler:
     def _begin(self, event: ev.RunStarted | ev.RunResumed, out: list[ev.Event]) -> None:
         self.observe(event)
         self.ready.clear()
+        self.fresh.clear()
         for n, status in enumerate(self.states):
             if status == READY:  # it was made ready by what had been lost
                 status = self.states[n] = PENDING
@@ -524,26 +573,8 @@ class Scheduler:
 
     def _succeeded(self, event: ev.AttemptSucceeded, out: list[ev.Event]) -> None:
         n = self.index[event.task]
-        status = self.states
-        if status[n] != RUNNING:
-            return
-        flags, at = self.flags, event.at
-        if flags[n] & _SLOW:
-            self._end(n, SUCCEEDED, at, out)
-            return
-        self.running -= 1
-        self.open -= 1
-        status[n] = SUCCEEDED
-        left = self.left
-        for other in self.down[n]:
-            waits_for = left[other] = left[other] - 1
-            if status[other] == PENDING:
-                if flags[other] & (SPECIAL | EAGER) or other in self.odd:
-                    self.todo.append(other)
-                elif not waits_for:
-                    status[other] = READY
-                    self.since[other] = at
-                    heapq.heappush(self.ready, self.keys[other])
+        if self.states[n] == RUNNING:
+            self._end(n, SUCCEEDED, event.at, out)
 
     def _failed(self, event: ev.AttemptFailed, out: list[ev.Event]) -> None:
         n = self.index[event.task]
@@ -597,7 +628,7 @@ class Scheduler:
     def _ticked(self, event: Tick, out: list[ev.Event]) -> None:
         self._tick = None
         for key in self.limits.over(event.at):
-            heapq.heappush(self.ready, key)
+            self.fresh.append(key)
 
     def _go(self, event: Go, out: list[ev.Event]) -> None:
         if self.asking(event.task):
@@ -730,7 +761,7 @@ class Scheduler:
     def make_ready(self, n: int, at: float) -> None:
         self.states[n] = READY
         self.since[n] = at
-        heapq.heappush(self.ready, self.keys[n])
+        self.fresh.append(self.keys[n])
 
     def _ask(self, n: int, at: float, out: list[ev.Event], *, again: bool = False) -> None:
         """A task that waits for a person: the answer, if it is known already, else the question."""
@@ -778,7 +809,7 @@ class Scheduler:
             self.limits.take(n, at)
             return True
         for other in self.limits.passed_on(n, refused, at):
-            heapq.heappush(self.ready, other)
+            self.fresh.append(other)
         return False
 
     def _time(self, n: int, at: float) -> None:
@@ -809,7 +840,11 @@ class Scheduler:
 
 def _keys(plan: Plan) -> list[int]:
     """A number for each task, the smaller the more urgent; its low half is the task's index."""
-    tail = list(critical_path.remaining(plan).values()) if not hasattr(critical_path, "urgency") else critical_path.urgency(plan)
+    tail = (
+        list(critical_path.remaining(plan).values())
+        if not hasattr(critical_path, "urgency")
+        else critical_path.urgency(plan)
+    )
     order = sorted(range(len(tail)), key=tail.__getitem__, reverse=True)
     priorities = [task.priority for task in plan.tasks]
     if any(priorities):

@@ -137,7 +137,7 @@ class TaskRuns(Sequence[TaskRun]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return repr(tuple(self))
+        return f"<{len(self)} TaskRuns>"
 
     def status(self, index: int) -> Status:
         """The status of one, without making it."""
@@ -230,6 +230,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, weakref=True, dict=True):
             waiting = ", ".join(t.task for t in self.with_status(Status.WAITING))
             lines.append(f"  waiting for a person: {waiting}")
         raise TaskFailed("\n".join(lines), run_id=self.run_id, tasks=[t.task for t in failed])
+
+    def __repr__(self) -> str:
+        # Bounded: asyncio.run and tracebacks repr what they hold, 100,000 tasks too.
+        return f"<Run {self.run_id}: {self.status}, {len(self)} tasks>"
 
     def _repr_mimebundle_(self, **_: Any) -> Any:
         return View("run.show").__get__(self, Run)
