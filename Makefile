@@ -2,8 +2,9 @@
 # demo      run the notebooks in a real kernel; leaves HTML reports in out/
 # test      every check, quick to slow; ends in pytest's summary
 # lint      the checks without the tests
+# bench     what a task costs, beside floors and peers; half an hour (BENCH_ARGS=--quick: less)
 # lab       JupyterLab on the notebooks
-.PHONY: install demo test lint lab environment clean
+.PHONY: install demo test lint bench lab environment clean
 .DEFAULT_GOAL := help
 
 VENV ?= .venv
@@ -21,7 +22,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:
-	@sed -n 's/^# //p' Makefile | head -5
+	@sed -n 's/^# //p' Makefile | head -6
 
 install: $(STAMP)
 
@@ -46,6 +47,10 @@ lint: install
 test: lint
 	@$(BIN)/python -m pytest --nbmake --nbmake-kernel=python3 --nbmake-timeout=280 \
 		-n $(or $(WORKERS),2) --dist loadfile tests notebooks $(PYTEST_ARGS)
+
+bench: install
+	@$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@$(BIN)/python benchmarks/overhead.py $(BENCH_ARGS)
 
 lab: install
 	@$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -191,17 +191,16 @@ def recovery(shape: Shape) -> Steps:
 
 
 def replay_of_ours(shape: Shape) -> Steps:
-    """The bare replay of our own file: every event row read, its JSON decoded by msgspec into
-    plain dicts, its status folded into a dict. It depends on the journal's tables."""
+    """The bare replay of our own file: every row of `batch` read, its JSON decoded by msgspec into
+    plain dicts, their statuses folded into a dict. It has more events a task, in fewer rows."""
     with tempfile.TemporaryDirectory() as folder:
         journal = _cut_journal(shape, folder)
         yield
         status: dict[str, str] = {}
         decode = msgspec.json.Decoder().decode
         db = sqlite3.connect(journal)
-        for (body,) in db.execute("SELECT body FROM event ORDER BY run_id, seq"):
-            found = decode(body)
-            for event in found if isinstance(found, list) else (found,):
+        for (body,) in db.execute("SELECT body FROM batch ORDER BY id"):
+            for event in decode(body):
                 if "task" in event:
                     status[event["task"]] = event["t"]
         db.close()

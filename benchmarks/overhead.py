@@ -31,6 +31,8 @@ from benchmarks.measure import Failed, in_fresh_process
 from benchmarks.rows import GROUPS, Contender, Group, groups
 from benchmarks.shapes import label
 
+_MARK = "<!-- measured by benchmarks/overhead.py; what follows is replaced -->"
+
 
 def measure(chosen: Sequence[Group], rounds: int, *, peers: bool) -> tables.Results:
     """Every contender of every group on every shape, `rounds` times, one after another."""
@@ -80,6 +82,13 @@ def _about(rounds: int) -> str:
     )
 
 
+def _write(path: Path, measured: str) -> None:
+    """Put what was measured into a document: after its mark, if it has one, else as all of it."""
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    text, mark, _ = before.partition(_MARK)
+    path.write_text(f"{text}{mark}\n\n{measured}" if mark else measured, encoding="utf-8")
+
+
 def _wrong(results: tables.Results, chosen: Sequence[Group]) -> bool:
     """Whether a measurement failed for another reason than that a peer is not installed."""
     hints = {one.missing for group in chosen for one in group.contenders}
@@ -97,8 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--million", action="store_true", help="growth up to a million tasks")
     parser.add_argument("--divide", type=int, default=1, metavar="N",
                         help="every shape N times smaller, to try this itself")  # fmt: skip
-    parser.add_argument("--markdown", type=Path, metavar="FILE")
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--markdown", type=Path, metavar="FILE",
+                        help="write the tables there, below its mark if it has one")  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there")
     asked = parser.parse_args(arguments)
 
     rounds = asked.rounds or (1 if asked.quick else 5)
@@ -109,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = measure(chosen, rounds, peers=not asked.no_peers)
     if asked.markdown:
         sections = [tables.markdown(tables.table(results, group)) for group in chosen]
-        asked.markdown.write_text("\n".join([_about(rounds) + "\n", *sections]), encoding="utf-8")
+        _write(asked.markdown, "\n".join([_about(rounds) + "\n", *sections]))
     if asked.json:
         asked.json.write_text(json.dumps(tables.raw(results, chosen), indent=1), encoding="utf-8")
     if _wrong(results, chosen):
