@@ -199,7 +199,7 @@ class Cache:
 
     def succeeded(self, name: str, task: Task, ref: ResultRef) -> None:
         """Take a new result; it is remembered by `flush`, when its success is committed."""
-        if ref.format in ("unstored", "memory"):
+        if ref.format == "unstored":
             return
         found = self._keys.pop(name, None) or self._key(name, task)
         if found is not None:
@@ -223,11 +223,21 @@ class Cache:
         needs = self._inputs.needs(name, task)
         parts = {"source": source, "arguments": self._arguments(name, task)}
         for need in needs:
-            found = result_hash(self._state.task(need), self._state)
+            found = self.result_hash(self._state.task(need))
             if found is None:
                 return None
             parts[f"result of {need}"] = found
         return parts
+
+    def result_hash(self, state: TaskState) -> str | None:
+        """The content hash of a task's result; None for one that was not kept."""
+        if state.status is not Status.SUCCEEDED:
+            return f"({state.status.value})"
+        if state.instances is not None:
+            every = (self._state.derived[f"{state.task}[{n}]"] for n in range(state.instances))
+            found = [self.result_hash(instance) for instance in every]
+            return None if None in found else _digest(*(str(part) for part in found))
+        return self._journal.content_hash(state.result or ResultRef())
 
     def _arguments(self, name: str, task: Task) -> str:
         plan = self._state.plan
@@ -253,17 +263,3 @@ def _text(value: Any) -> str:
             return json.dumps(value, sort_keys=True, default=repr)
         except (TypeError, ValueError):
             return repr(value)
-
-
-def result_hash(state: TaskState, run: RunState) -> str | None:
-    """The content hash of a task's result; None for one that was not kept."""
-    if state.status is not Status.SUCCEEDED:
-        return f"({state.status.value})"
-    if state.instances is not None:
-        found = [
-            result_hash(run.derived[f"{state.task}[{n}]"], run) for n in range(state.instances)
-        ]
-        return None if None in found else _digest(*(str(part) for part in found))
-    if state.result is None or state.result.format == "none":
-        return "none"
-    return state.result.hash if state.result.format in ("json", "pickle") else None

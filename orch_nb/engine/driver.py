@@ -254,7 +254,9 @@ class Driver(Controls):
             for _ in range(_BATCH):
                 if self._done.done():
                     inbox.clear()
-                elif inbox:
+                elif len(inbox) == 1:
+                    self._turn((inbox.popleft(),))
+                else:
                     self._turn(self._taken())
                 if not inbox:
                     self._awake = False
@@ -281,7 +283,7 @@ class Driver(Controls):
         starts = scheduler.fill(now, self._ahead)
         if scheduler.idle:
             batch += scheduler.conclude(now)
-            while not starts and scheduler.fresh:  # what is left of a saga
+            while not starts and scheduler.ready:  # what is left of a saga
                 starts = scheduler.fill(now)
                 batch += scheduler.conclude(now)
         if starts:

@@ -1,67 +1,50 @@
 """The journal: every event of every run, in a SQLite file that survives a killed kernel.
 
-    event(run_id, seq, body)     one JSON row an event; the run is what folding them gives
-    blob(hash, body)             results, by content hash
-    run(run_id, ...)             an index for listing, derivable from the events
-    log(run_id, task, ...)       what shell tasks printed
-    request(run_id, verb, ...)   what a person asked from another process, for the driver to take
+`append` is one row, in one transaction: the JSON of a whole batch of events, made and later read in
+C. The run is what folding them gives. WAL mode; `synchronous=NORMAL` survives the death of the
+process ("process"), `FULL` a power cut too ("power"). The tables are in `engine.schema`.
 
-WAL mode; `append` is one transaction. `synchronous=NORMAL` survives the death of the process
-("process"), `FULL` a power cut too ("power"). A run is held by one live process at a time: `claim`
-takes it in an immediate transaction.
+A run is held by one live process at a time: `claim` takes it in an immediate transaction. Whether
+the holder lives is asked of the machine (`engine.holder`); of one on another machine, or in another
+container, only the journal can tell, so a holder says in it now and then that it lives.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
+import socket
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from orch_nb.engine import holder, results
-from orch_nb.engine.memory import MemoryJournal, within
+from orch_nb.engine import carryover, holder, schema
+from orch_nb.engine.memory import MemoryJournal
 from orch_nb.engine.ports import Blob, Journal, Request, RunRow
-from orch_nb.errors import JournalError, RunExists, RunHeld, RunNotFound
+from orch_nb.engine.schema import checksum
+from orch_nb.engine.tables import Tables
+from orch_nb.errors import JournalError, RunExists, RunHeld
 from orch_nb.model.event import (
     Event,
-    ResultRef,
     RunEnded,
     RunResumed,
     RunStarted,
     decode_event,
-    encode_event,
+    decode_events,
+    encode_events,
 )
 
 __all__ = ["DEFAULT_PATH", "SqliteJournal", "open_journal"]
 
 DEFAULT_PATH = Path(".orch_nb") / "journal.db"
-VERSION = 1
 #: Runs that drivers of this process work on, as (file, run).
 _held_here: set[tuple[str, str]] = set()
-_BUSY_S = 10.0  # how long another process's write is waited for
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS run(
-  run_id TEXT PRIMARY KEY, name TEXT NOT NULL, goal TEXT NOT NULL, plan_hash TEXT NOT NULL,
-  status TEXT NOT NULL, started REAL NOT NULL, finished REAL, holder TEXT NOT NULL DEFAULT '');
-CREATE TABLE IF NOT EXISTS event(
-  run_id TEXT NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL,
-  PRIMARY KEY(run_id, seq)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS blob(hash TEXT PRIMARY KEY, body BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS log(
-  id INTEGER PRIMARY KEY, run_id TEXT NOT NULL, task TEXT NOT NULL, attempt INTEGER NOT NULL,
-  stream TEXT NOT NULL, text TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS log_of_task ON log(run_id, task, id);
-CREATE TABLE IF NOT EXISTS request(
-  id INTEGER PRIMARY KEY, run_id TEXT NOT NULL, verb TEXT NOT NULL, task TEXT,
-  asked_by TEXT NOT NULL, note TEXT NOT NULL, at REAL NOT NULL);
-"""
+_PLACES = 1 << 32  # rows that a run may have
+_BEAT_S = 30.0  # how often a holder says that it lives
+_SILENT_S = 300.0  # and after what silence one elsewhere is taken to be gone
+_BATCH = "INSERT INTO batch VALUES(?,?,?)"
 
 
 def open_journal(journal: str | os.PathLike[str] | Journal | None = None) -> Journal:
@@ -75,249 +58,195 @@ def open_journal(journal: str | os.PathLike[str] | Journal | None = None) -> Jou
     return journal
 
 
-class SqliteJournal:
-    """A journal in a file. Opens or creates it; raises JournalError, saying what to do."""
+def _intact(body: bytes, check: int, in_place: bool) -> bytes:
+    """`body`, if it is what was written, where it was written. Raises ValueError."""
+    if not in_place:
+        raise ValueError("some are missing")
+    if checksum(body) != check:
+        raise ValueError("their bytes are not those that were written")
+    return body
+
+
+class SqliteJournal(Tables):
+    """A journal in a file. Opens or creates it; raises JournalError, saying what to do.
+
+    `durability`: "process" (a killed process loses nothing) or "power" (nor does a power cut; every
+    append then waits for the disk).
+    """
 
     def __init__(self, path: str | os.PathLike[str], *, durability: str = "process") -> None:
-        if durability not in ("process", "power"):
-            raise ValueError(f"durability is process or power, not {durability!r}")
-        self.path = str(path)
+        super().__init__(path, durability=durability)
         self._where = os.path.realpath(path)
-        self._seq: dict[str, int] = {}
-        self._logged: dict[tuple[str, str], int] = {}
-        self._lock = threading.RLock()  # one connection has one transaction at a time
-        try:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
-            )
-            self._open(durability)
-        except (sqlite3.Error, OSError) as error:
-            raise self._fault(error) from None
+        self._next: dict[str, int] = {}  # the id of the next row of a run
+        self._unstored: dict[str, carryover.Unstored] = {}
+        self._beats: dict[str, float] = {}
 
-    def _open(self, durability: str) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise JournalError(
-                f"The journal {self.path} was written by a newer orch_nb (its format is {version}, "
-                f"this one reads {VERSION}). Upgrade orch_nb, or use another file: --journal PATH."
-            )
-        self._enter_wal()
-        level = "FULL" if durability == "power" else "NORMAL"
-        self._db.execute(f"PRAGMA synchronous={level}")
-        if version == 0:
-            self._db.executescript(_SCHEMA)
-            self._db.execute(f"PRAGMA user_version={VERSION}")
-
-    def _enter_wal(self) -> None:
-        """Several processes may make a journal at once, and for this SQLite does not wait."""
-        until = time.monotonic() + _BUSY_S
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode=WAL")
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > until:
-                    raise
-                time.sleep(0.01)
-            else:
-                return
-
-    def _fault(self, error: Exception) -> JournalError:
-        text = str(error)
-        if "malformed" in text or "not a database" in text:
-            way = "It is damaged: move it away (a new one is made), or restore a copy."
-        elif "full" in text or getattr(error, "errno", None) == 28:
-            way = "The disk is full: free some room, then recover the run."
-        elif "locked" in text:
-            way = "Another process is writing to it all the time: end that, or use another file."
-        else:
-            way = 'Use a folder that can be written (--journal PATH), or journal="memory".'
-        return JournalError(f"The journal {self.path} cannot be used: {text}. {way}")
-
-    @contextlib.contextmanager
-    def _transaction(self, mode: str = "") -> Iterator[sqlite3.Connection]:
-        try:
-            with self._lock:
-                self._db.execute(f"BEGIN {mode}")
-                try:
-                    yield self._db
-                    self._db.execute("COMMIT")
-                except BaseException:
-                    if self._db.in_transaction:  # SQLite ends it itself where the disk is full
-                        self._db.execute("ROLLBACK")
-                    raise
-        except sqlite3.Error as error:
-            raise self._fault(error) from None
-
-    def _read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        try:
-            return self._db.execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            raise self._fault(error) from None
-
-    # -- events --------------------------------------------------------------------------------
+    # -- who works on a run --------------------------------------------------------------------
 
     def create(self, run_id: str, event: Event, plan_hash: str) -> None:
         """Begin a run with its first event. Raises RunExists."""
         assert isinstance(event, RunStarted)
-        with self._transaction("IMMEDIATE") as db:
-            if db.execute("SELECT 1 FROM run WHERE run_id=?", (run_id,)).fetchone():
+        body = encode_events([event])
+        with self._transaction as execute:
+            if execute("SELECT 1 FROM run WHERE run_id=?", (run_id,)).fetchone():
                 raise RunExists(
                     f"The journal {self.path} has a run `{run_id}` already. "
                     f"Continue it with recover({run_id!r}), or choose another run_id."
                 )
-            db.execute(
+            execute(
                 "INSERT INTO run VALUES(?,?,?,?,?,?,NULL,?)",
                 (run_id, event.name, event.plan.goal, plan_hash, "running", event.at,
                  holder.myself()),
             )  # fmt: skip
-            db.execute("INSERT INTO event VALUES(?,0,?)", (run_id, encode_event(event)))
-        self._seq[run_id] = 1
-        _held_here.add((self._where, run_id))
+            execute("INSERT INTO worked(run_id, seen) VALUES(?,?)", (run_id, time.time()))
+            (number,) = execute("SELECT last_insert_rowid()").fetchone()
+            execute(_BATCH, (number * _PLACES, checksum(body), body))
+            unstored = carryover.Unstored(execute, event.plan.goal)
+        self._hold(run_id, number * _PLACES + 1, unstored)
 
     def claim(self, run_id: str) -> None:
         """Hold an existing run for this process. Raises RunNotFound, RunHeld."""
-        with self._transaction("IMMEDIATE") as db:
-            row = db.execute("SELECT holder FROM run WHERE run_id=?", (run_id,)).fetchone()
+        with self._transaction as execute:
+            row = execute("SELECT holder, goal FROM run WHERE run_id=?", (run_id,)).fetchone()
             if row is None:
                 raise self._unknown(run_id)
-            if self._alive(run_id, row[0]):
-                raise RunHeld(
-                    f"Run `{run_id}` is being worked on by process {row[0].split(':')[-2]}. "
-                    "Cancel it there, or wait for its end."
-                )
-            db.execute("UPDATE run SET holder=? WHERE run_id=?", (holder.myself(), run_id))
-            (seq,) = db.execute(
-                "SELECT COALESCE(MAX(seq)+1, 0) FROM event WHERE run_id=?", (run_id,)
+            execute("INSERT OR IGNORE INTO worked(run_id) VALUES(?)", (run_id,))
+            number, seen = execute(
+                "SELECT n, seen FROM worked WHERE run_id=?", (run_id,)
             ).fetchone()
-        self._seq[run_id] = seq
+            if self._alive(run_id, row[0], seen):
+                raise self._held(run_id, row[0])
+            execute("UPDATE run SET holder=? WHERE run_id=?", (holder.myself(), run_id))
+            execute("UPDATE worked SET seen=? WHERE n=?", (time.time(), number))
+            (last,) = execute(
+                "SELECT MAX(id) FROM batch WHERE id>=? AND id<?",
+                (number * _PLACES, (number + 1) * _PLACES),
+            ).fetchone()
+            unstored = carryover.Unstored(execute, row[1])
+        self._hold(run_id, number * _PLACES if last is None else last + 1, unstored)
+
+    def _hold(self, run_id: str, place: int, unstored: carryover.Unstored) -> None:
+        self._next[run_id], self._unstored[run_id] = place, unstored
+        self._beats[run_id] = time.monotonic()
         _held_here.add((self._where, run_id))
 
-    def _alive(self, run_id: str, by: str) -> bool:
+    def _alive(self, run_id: str, by: str, seen: float) -> bool:
         """Whether the holder works on the run. This process may have lost it without being able to
         write that down, where the disk was full."""
+        if by and holder.elsewhere(by):
+            return abs(time.time() - seen) < _SILENT_S
         ours = by == holder.myself() and (self._where, run_id) not in _held_here
         return holder.alive(by) and not ours
 
+    def _held(self, run_id: str, by: str) -> RunHeld:
+        host, pid, _ = by.rsplit(":", 2)
+        if not holder.elsewhere(by):
+            way = "Cancel it there, or wait for its end."
+            return RunHeld(f"Run `{run_id}` is being worked on by process {pid}. {way}")
+        return RunHeld(
+            f"Run `{run_id}` is being worked on by process {pid} on {host} (this is "
+            f"{socket.gethostname()}). Cancel it there, or wait for its end; if that machine is "
+            f"gone, the run is free {_SILENT_S / 60:g} minutes after it was last heard of."
+        )
+
     def release(self, run_id: str) -> None:
         _held_here.discard((self._where, run_id))
-        with self._transaction() as db:
-            db.execute(
+        self._beats.pop(run_id, None)
+        with self._transaction as execute:
+            execute(
                 "UPDATE run SET holder='' WHERE run_id=? AND holder=?", (run_id, holder.myself())
             )
 
+    def take_requests(self, run_id: str) -> list[Request]:
+        """The requests left for a run, each once. Asked several times a second."""
+        try:
+            self._beat(run_id)
+        except schema.FAULTS as error:
+            raise schema.fault(self.path, error) from None
+        return super().take_requests(run_id)
+
+    def _beat(self, run_id: str) -> None:
+        """Say that this process lives. It can be said later, where another process is writing."""
+        if time.monotonic() - self._beats.get(run_id, float("inf")) < _BEAT_S:
+            return
+        with self._lock:
+            (patience,) = self._execute("PRAGMA busy_timeout").fetchone()
+            self._execute("PRAGMA busy_timeout=0")
+            try:
+                self._execute("UPDATE worked SET seen=? WHERE run_id=?", (time.time(), run_id))
+                self._beats[run_id] = time.monotonic()
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+            finally:
+                self._execute(f"PRAGMA busy_timeout={patience}")
+
+    # -- events --------------------------------------------------------------------------------
+
     def append(self, run_id: str, events: Sequence[Event], blobs: Sequence[Blob] = ()) -> None:
         """Keep a batch, all or nothing. When this returns the batch survives a kill."""
-        seq = self._seq[run_id]
-        rows = [(run_id, seq + n, encode_event(event)) for n, event in enumerate(events)]
-        with self._transaction() as db:
-            if blobs:
-                db.executemany(
-                    "INSERT OR IGNORE INTO blob VALUES(?,?)", [(b.ref.hash, b.data) for b in blobs]
-                )
-            db.executemany("INSERT INTO event VALUES(?,?,?)", rows)
-            for event in events:
-                if isinstance(event, RunEnded):
-                    db.execute(
-                        "UPDATE run SET status=?, finished=? WHERE run_id=?",
-                        (event.status.value, event.at, run_id),
-                    )
-                elif isinstance(event, RunResumed):
-                    db.execute(
-                        "UPDATE run SET status='running', finished=NULL WHERE run_id=?", (run_id,)
-                    )
-        self._seq[run_id] = seq + len(rows)
+        body = encode_events(events)
+        place = self._next[run_id]
+        row = (place, checksum(body), body)
+        told = carryover.mentions_unstored(body) or self._unstored[run_id]
+        if blobs or told or b'"t":"run_' in body:
+            with self._transaction as execute:
+                for blob in blobs:
+                    execute("INSERT OR IGNORE INTO blob VALUES(?,?)", (blob.ref.hash, blob.data))
+                execute(_BATCH, row)
+                if told:
+                    self._unstored[run_id].learn(execute, events)
+                for event in events:
+                    self._index(execute, run_id, event)
+        else:  # one statement is a transaction of its own, and a third cheaper
+            try:
+                with self._lock:
+                    self._execute(_BATCH, row)
+            except schema.FAULTS as error:
+                raise schema.fault(self.path, error) from None
+        self._next[run_id] = place + 1
+
+    def _index(self, execute: carryover.Execute, run_id: str, event: Event) -> None:
+        """Keep the list of runs in step with what was appended."""
+        if isinstance(event, RunEnded):
+            execute(
+                "UPDATE run SET status=?, finished=? WHERE run_id=?",
+                (event.status.value, event.at, run_id),
+            )
+        elif isinstance(event, RunResumed):
+            execute("UPDATE run SET status='running', finished=NULL WHERE run_id=?", (run_id,))
 
     def history(self, run_id: str) -> list[Event]:
-        """All events of a run, in order. Raises RunNotFound."""
-        rows = self._read("SELECT body FROM event WHERE run_id=? ORDER BY seq", run_id)
-        if not rows:
+        """All events of a run, in the order of their commits, whatever the clocks of the processes
+        said that worked on it. Raises RunNotFound."""
+        old = self._read("SELECT body FROM event WHERE run_id=? ORDER BY seq", run_id)
+        rows = self._read(
+            "SELECT id, sum, body FROM batch, worked WHERE run_id=? AND id>=n*? AND id<(n+1)*? "
+            "ORDER BY id", run_id, _PLACES, _PLACES,
+        )  # fmt: skip
+        if not rows and not old:
             raise self._unknown(run_id)
         try:
-            return [decode_event(body) for (body,) in rows]
-        except msgspec.DecodeError as error:
+            found = [decode_event(body) for (body,) in old]
+            for place, (number, check, body) in enumerate(rows):
+                found += decode_events(_intact(body, check, number % _PLACES == place))
+        except (msgspec.MsgspecError, ValueError, TypeError) as error:
             raise JournalError(
-                f"The journal {self.path} holds an event of run `{run_id}` that cannot be read: "
-                f"{error}. It is damaged, or was written by a newer orch_nb."
+                f"The journal {self.path} holds events of run `{run_id}` that cannot be read: "
+                f"{error}. It is damaged, or was written by a newer orch_nb: restore a copy, or "
+                "execute the plan as a new run."
             ) from None
-
-    def _unknown(self, run_id: str) -> RunNotFound:
-        known = [row[0] for row in self._read("SELECT run_id FROM run ORDER BY started DESC")][:5]
-        latest = f" The latest are: {', '.join(known)}." if known else " It has no runs yet."
-        return RunNotFound(f"The journal {self.path} has no run `{run_id}`.{latest}")
-
-    # -- results, logs, requests ---------------------------------------------------------------
-
-    def store(self, value: Any) -> tuple[ResultRef, Blob | None]:
-        return results.store(value)
-
-    def load(self, ref: ResultRef) -> Any:
-        """A result again. Raises LookupError where it was not kept."""
-        rows = self._read("SELECT body FROM blob WHERE hash=?", ref.hash) if ref.hash else []
-        return results.restore(ref, rows[0][0] if rows else None)
-
-    def write_log(self, run_id: str, lines: Sequence[tuple[str, int, str, str]]) -> None:
-        """Keep output as (task, attempt, stream, text); past a bound per task the rest is dropped,
-        and a last line says so."""
-        rows = []
-        for task, attempt, stream, text in lines:
-            kept = within(self._logged, (run_id, task), text)
-            if kept:
-                rows.append((run_id, task, attempt, stream, kept))
-        with self._transaction() as db:
-            db.executemany(
-                "INSERT INTO log(run_id, task, attempt, stream, text) VALUES(?,?,?,?,?)", rows
-            )
-
-    def read_log(self, run_id: str, task: str) -> str:
-        rows = self._read(
-            "SELECT text FROM log WHERE run_id=? AND task=? ORDER BY id", run_id, task
-        )
-        return "".join(text for (text,) in rows)
-
-    def ask(self, run_id: str, request: Request) -> None:
-        """Leave a request for the process that works on the run. Raises RunNotFound."""
-        with self._transaction("IMMEDIATE") as db:
-            if not db.execute("SELECT 1 FROM run WHERE run_id=?", (run_id,)).fetchone():
-                raise self._unknown(run_id)
-            db.execute(
-                "INSERT INTO request(run_id, verb, task, asked_by, note, at) VALUES(?,?,?,?,?,?)",
-                (run_id, request.verb, request.task, request.by, request.note, time.time()),
-            )
-
-    def take_requests(self, run_id: str) -> list[Request]:
-        """The requests left for a run, each once."""
-        query = "SELECT id, verb, task, asked_by, note FROM request WHERE run_id=? ORDER BY id"
-        rows = self._read(query, run_id)
-        if rows:
-            with self._transaction() as db:
-                db.executemany("DELETE FROM request WHERE id=?", [(row[0],) for row in rows])
-        return [Request(verb, task, by, note) for _, verb, task, by, note in rows]
-
-    def requests_left(self, run_id: str) -> int:
-        """How many requests wait to be taken."""
-        (row,) = self._read("SELECT COUNT(*) FROM request WHERE run_id=?", run_id)
-        return int(row[0])
+        return found
 
     # -- listing -------------------------------------------------------------------------------
 
     def runs(self) -> list[RunRow]:
-        """All runs, the newest first."""
+        """All runs, the newest first: the one that was begun last, whatever the clock said."""
         rows = self._read(
-            "SELECT run_id, name, goal, status, started, finished, plan_hash, holder FROM run "
-            "ORDER BY started DESC, rowid DESC"
+            "SELECT run.run_id, name, goal, status, started, finished, plan_hash, holder, "
+            "IFNULL(seen, 0) FROM run LEFT JOIN worked USING(run_id) ORDER BY run.rowid DESC"
         )
-        found = []
-        for run_id, name, goal, status, started, finished, plan_hash, by in rows:
-            held = self._alive(run_id, by)
-            found.append(RunRow(run_id, name, goal, status, started, finished, plan_hash, held))
-        return found
-
-    def close(self) -> None:
-        self._db.close()
-
-    def __del__(self) -> None:
-        # A run reads its results from here for as long as somebody holds it, so nobody can say
-        # earlier when the file is done with; from Python 3.13 on, leaving it open is a warning.
-        if hasattr(self, "_db"):
-            self._db.close()
+        return [
+            RunRow(run_id, name, goal, status, begun, ended, plan, self._alive(run_id, by, seen))
+            for run_id, name, goal, status, begun, ended, plan, by, seen in rows
+        ]

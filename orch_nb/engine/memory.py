@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from orch_nb.engine import results
-from orch_nb.engine.ports import Blob, Request, RunRow
+from orch_nb.engine.ports import Blob, Cached, Request, RunRow
 from orch_nb.errors import RunExists, RunHeld, RunNotFound
 from orch_nb.model.event import Event, ResultRef, RunEnded, RunStarted
 
@@ -26,15 +26,23 @@ def within(logged: dict[tuple[str, str], int], task: tuple[str, str], text: str)
     return text
 
 
+_NOTHING = (ResultRef(), None)
+
+
 class MemoryJournal:
-    """A journal that is gone with the process: for tests and throwaway runs. Same interface."""
+    """A journal that is gone with the process: for tests and throwaway runs. Same interface.
+
+    Events and results are the objects themselves, so it takes a list's place for each and no more.
+    """
 
     path = "memory"
 
     def __init__(self) -> None:
         self._events: dict[str, list[Event]] = {}
         self._rows: dict[str, RunRow] = {}
-        self._values: dict[str, Any] = {}
+        self._values: list[Any] = []
+        self._hashes: dict[str, str | None] = {}
+        self._cache: dict[str, Cached] = {}
         self._logs: dict[tuple[str, str], list[str]] = {}
         self._logged: dict[tuple[str, str], int] = {}
         self._requests: dict[str, list[Request]] = {}
@@ -69,14 +77,43 @@ class MemoryJournal:
         return list(self._events[run_id])
 
     def store(self, value: Any) -> tuple[ResultRef, Blob | None]:
+        """A reference to the very object; nothing of it is written or hashed."""
         if value is None:
-            return ResultRef(), None
-        key = f"{id(value)}-{len(self._values)}"
-        self._values[key] = value
-        return ResultRef(format="memory", hash=key, preview=results.preview(value)), None
+            return _NOTHING
+        ref = results.short(value)
+        if ref is None:
+            self._values.append(value)
+            number = str(len(self._values) - 1)
+            ref = ResultRef(format="memory", hash=number, preview=results.preview(value))
+        return ref, None
 
     def load(self, ref: ResultRef) -> Any:
-        return None if ref.format == "none" else self._values[ref.hash]
+        return self._values[int(ref.hash)] if ref.format == "memory" else results.restore(ref, None)
+
+    def content_hash(self, ref: ResultRef, value: Any = None) -> str | None:
+        """What stands for a result in the key of a later one; None for one that has no bytes."""
+        if ref.format != "memory":
+            return "none" if ref.format == "none" else ref.hash or None
+        if ref.hash not in self._hashes:
+            self._hashes[ref.hash] = results.store(self.load(ref))[0].hash or None
+        return self._hashes[ref.hash]
+
+    def remember(self, entries: Sequence[Cached]) -> None:
+        """Keep results for later runs, by their keys."""
+        for entry in entries:
+            self._cache.pop(entry.key, None)  # the newest stands last
+            self._cache[entry.key] = entry
+
+    def recall(self, key: str) -> Cached | None:
+        return self._cache.get(key)
+
+    def last_cached(self, task: str) -> Cached | None:
+        """The newest entry of a task, to say what has changed since."""
+        return next((c for c in reversed(self._cache.values()) if c.task == task), None)
+
+    def known_unstored(self, tasks: Iterable[str], goal: str | None = None) -> dict[str, str]:
+        """None: this journal holds everything, for as long as there is somebody to ask."""
+        return {}
 
     def write_log(self, run_id: str, lines: Sequence[tuple[str, int, str, str]]) -> None:
         for task, _, _, text in lines:

@@ -1,50 +1,54 @@
 """Ready tasks in the order in which they start: keys, the smaller the more urgent.
 
-A whole wave that becomes ready at once is sorted once and taken from the end of a list, which costs a
-fraction of a heap; a few that join a long list go to a heap beside it, since sorting them in would
-look at all of it.
+    fresh ─ sort ─► ordered (the most urgent last)        a wave that becomes ready at once
+          └───────► heap                                  a few that join a long list
+
+Sorting a wave once and taking from the end of a list costs a fraction of a heap; sorting a few into a
+long list would look at all of it, so they go to a heap beside it.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
 
 __all__ = ["Ready"]
 
-_FEW = 8  # below this part of what is there, what joins goes to the heap
+_FEW = 8  # below this part of what is ordered, what joins goes to the heap
 
 
 class Ready:
-    """The keys of ready tasks. False if there are none."""
+    """The keys of ready tasks. False if there are none. `fresh.append(key)` adds one."""
 
-    __slots__ = ("_heap", "_sorted")
+    __slots__ = ("fresh", "heap", "ordered")
 
     def __init__(self) -> None:
-        self._sorted: list[int] = []  # the most urgent last
-        self._heap: list[int] = []
+        self.fresh: list[int] = []
+        self.ordered: list[int] = []
+        self.heap: list[int] = []
 
-    def add(self, keys: Sequence[int]) -> None:
-        if len(keys) * _FEW >= len(self._sorted):
-            self._sorted += keys
-            self._sorted.sort(reverse=True)
+    def settle(self) -> None:
+        """Put the fresh ones in their places."""
+        fresh, ordered = self.fresh, self.ordered
+        if len(fresh) * _FEW >= len(ordered):
+            ordered += fresh
+            if len(ordered) > 1:
+                ordered.sort(reverse=True)
         else:
-            for key in keys:
-                heapq.heappush(self._heap, key)
+            for key in fresh:
+                heapq.heappush(self.heap, key)
+        fresh.clear()
 
     def pop(self) -> int:
-        """The most urgent. IndexError if there is none."""
-        heap, ordered = self._heap, self._sorted
+        """The most urgent of those in their places. IndexError if there is none."""
+        heap, ordered = self.heap, self.ordered
         if heap and (not ordered or heap[0] < ordered[-1]):
             return heapq.heappop(heap)
         return ordered.pop()
 
     def clear(self) -> None:
-        self._sorted.clear()
-        self._heap.clear()
+        self.fresh.clear()
+        self.ordered.clear()
+        self.heap.clear()
 
     def __bool__(self) -> bool:
-        return bool(self._sorted or self._heap)
-
-    def __len__(self) -> int:
-        return len(self._sorted) + len(self._heap)
+        return bool(self.fresh or self.ordered or self.heap)

@@ -24,7 +24,7 @@ import math
 import pickle
 import reprlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -41,7 +41,7 @@ _SHORT = reprlib.Repr()  # bounded at every level: the repr of a million rows wo
 _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = _SHORT.maxset = 12
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = _PREVIEW
 _BIG = 1 << 1023  # Python refuses to write or read numbers of thousands of digits
-_INLINE = 64  # characters of JSON that stand in the reference itself
+_INLINE = 128  # characters of JSON that stand in the reference itself
 _CLEAR = {str, bool, type(None)}  # what JSON gives back as it was, whatever it is
 _NOTHING: tuple[ResultRef, None] = (ResultRef(), None)
 
@@ -133,7 +133,7 @@ def _is_json(value: Any, seen: set[int], depth: int) -> bool:
     if kind in _CLEAR:
         return True
     if kind is int:
-        return -_BIG < value < _BIG
+        return bool(-_BIG < value < _BIG)
     if kind is float:
         return math.isfinite(value)
     if depth > 50 or id(value) in seen:
@@ -147,7 +147,7 @@ def _is_json(value: Any, seen: set[int], depth: int) -> bool:
     return False
 
 
-def _are_json(values: Iterable[Any], seen: set[int], depth: int) -> bool:
+def _are_json(values: Collection[Any], seen: set[int], depth: int) -> bool:
     """The same of many. Of one plain kind, a million of them are judged without a loop."""
     kinds = set(map(type, values))
     if kinds <= _CLEAR:
@@ -173,14 +173,14 @@ def _pickled(value: Any) -> bytes:
         return data
     import cloudpickle
 
-    data = cloudpickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
-    return data
+    taken: bytes = cloudpickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    return taken
 
 
 def _by_value() -> bool:
     """Whether the person asked cloudpickle to take whole modules along."""
     cloudpickle = sys.modules.get("cloudpickle")
-    return cloudpickle is not None and bool(cloudpickle.list_registry_pickle_by_value())
+    return bool(cloudpickle is not None and cloudpickle.list_registry_pickle_by_value())
 
 
 def restore(ref: ResultRef, data: bytes | None) -> Any:

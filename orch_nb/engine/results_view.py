@@ -50,6 +50,8 @@ class Results(Mapping[str, Any]):
         return self._journal.load(ref)
 
     def take_blobs(self) -> list[Blob]:
+        if not self._blobs:
+            return _NO_BLOBS
         blobs, self._blobs = self._blobs, []
         return blobs
 
@@ -106,6 +108,7 @@ class Results(Mapping[str, Any]):
 
 
 _NONE = ResultRef()
+_NO_BLOBS: list[Blob] = []
 
 
 class Given(Mapping[str, Any]):

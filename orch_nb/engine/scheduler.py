@@ -181,8 +181,6 @@ class Scheduler:
         self._overdue: set[int] = set()
         self.todo: deque[int] = deque()
         self.ready = Ready()
-        #: What has become ready since the last `fill`.
-        self.fresh: list[int] = []
         self.running = self.backing_off = self.asking_now = 0
         self.open = count
         self.options = ev.RunOptions()
@@ -252,7 +250,7 @@ class Scheduler:
         out: list[ev.Event] = []
         index, states, flags, left = self.index, self.states, self.flags, self.left
         down, odd, since, keys = self.down, self.odd, self.since, self.keys
-        fresh, todo, succeeded = self.fresh, self.todo, ev.AttemptSucceeded
+        fresh, todo, succeeded = self.ready.fresh, self.todo, ev.AttemptSucceeded
         for event in events:
             out.append(event)
             if type(event) is succeeded:
@@ -289,37 +287,34 @@ class Scheduler:
         `ahead` more of plain functions, for an executor that queues them: see `QueueingExecutor`.
         """
         starts: list[ev.Event] = []
-        if self.paused or not (self.fresh or self.ready):
-            return starts
+        ready = self.ready
         free = self.options.workers + ahead - self.running
-        if free <= 0:
+        if free <= 0 or self.paused:
             return starts
-        if self.fresh:
-            self.ready.add(self.fresh)
-            self.fresh.clear()
-        states, flags, tries = self.states, self.flags, self.tries
-        ids, since, pop, start = self.ids, self.since, self.ready.pop, ev.AttemptStarted
+        if ready.fresh:
+            ready.settle()
+        states, flags, tries, ordered = self.states, self.flags, self.tries, ready.ordered
         begun = 0
-        while begun < free and self.ready:
-            key = pop()
+        while begun < free and (ordered or ready.heap):
+            key = ready.pop() if ready.heap else ordered.pop()
             n = key & _MASK
             if states[n] != READY:
                 continue  # cancelled meanwhile, or cancelled and tried anew: it stands here twice
             if flags[n]:
                 if ahead >= free - begun and flags[n] & STAYS:
-                    self.fresh.append(key)
+                    ready.fresh.append(key)
                     break
                 if flags[n] & LIMITED and not self._take(n, key, at):
-                    if self.fresh:
-                        self.ready.add(self.fresh)
-                        self.fresh.clear()
+                    ready.settle()
                     continue
                 if flags[n] & TIMED:
                     self._time(n, at)
             states[n] = RUNNING
             begun += 1
             attempt = tries[n] = tries[n] + 1
-            starts.append(start(at=at, task=ids[n], attempt=attempt, ready=since[n]))
+            starts.append(
+                ev.AttemptStarted(at=at, task=self.ids[n], attempt=attempt, ready=self.since[n])
+            )
         self.running += begun
         if self.limits.parked:
             self._await_period(at)
@@ -333,17 +328,11 @@ class Scheduler:
         if self._ended or self.running or self.backing_off or self.asking_now:
             return []
         if self.open == 0:
-            if self.paused or self.ready or self.fresh or self._saga.goes_on(at):
+            if self.paused or self.ready or self._saga.goes_on(at):
                 return []
             self._ended = True
             return [ev.RunEnded(at=at, status=self._saga.verdict or self.verdict())]
-        if (
-            self.fresh
-            or self.ready
-            or self.limits.parked
-            or self.paused
-            or self.options.interactive
-        ):
+        if self.ready or self.limits.parked or self.paused or self.options.interactive:
             return []
         self._ended = True
         return [ev.RunEnded(at=at, status=RunStatus.WAITING)]
@@ -523,7 +512,7 @@ class Scheduler:
             self.running -= 1
             if self.flags[n] & LIMITED:
                 for key in self.limits.give_back(n, at):
-                    self.fresh.append(key)
+                    self.ready.fresh.append(key)
 
     def _end(self, n: int, status: int, at: float, out: list[ev.Event] | None) -> None:
         """Task `n` has ended. What hangs on it is looked at when all of the event is known (`_todo`);
@@ -557,7 +546,6 @@ class Scheduler:
     def _begin(self, event: ev.RunStarted | ev.RunResumed, out: list[ev.Event]) -> None:
         self.observe(event)
         self.ready.clear()
-        self.fresh.clear()
         for n, status in enumerate(self.states):
             if status == READY:  # it was made ready by what had been lost
                 status = self.states[n] = PENDING
@@ -628,7 +616,7 @@ class Scheduler:
     def _ticked(self, event: Tick, out: list[ev.Event]) -> None:
         self._tick = None
         for key in self.limits.over(event.at):
-            self.fresh.append(key)
+            self.ready.fresh.append(key)
 
     def _go(self, event: Go, out: list[ev.Event]) -> None:
         if self.asking(event.task):
@@ -761,7 +749,7 @@ class Scheduler:
     def make_ready(self, n: int, at: float) -> None:
         self.states[n] = READY
         self.since[n] = at
-        self.fresh.append(self.keys[n])
+        self.ready.fresh.append(self.keys[n])
 
     def _ask(self, n: int, at: float, out: list[ev.Event], *, again: bool = False) -> None:
         """A task that waits for a person: the answer, if it is known already, else the question."""
@@ -809,7 +797,7 @@ class Scheduler:
             self.limits.take(n, at)
             return True
         for other in self.limits.passed_on(n, refused, at):
-            self.fresh.append(other)
+            self.ready.fresh.append(other)
         return False
 
     def _time(self, n: int, at: float) -> None:

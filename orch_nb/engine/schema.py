@@ -1,4 +1,4 @@
-"""The journal's file: its tables, how it is opened and brought up to date, what may be wrong with it.
+"""The journal's file: its tables, how it is opened and brought up to date, what may be wrong there.
 
     run(run_id, ...)             what `runs` lists, derivable from the events
     worked(n, run_id, seen)      the number of a run, and when its holder last said that it lives
@@ -26,15 +26,19 @@ import contextlib
 import errno
 import os
 import sqlite3
+import threading
 import time
+import zlib
+from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 
 import msgspec
 
 from orch_nb.errors import JournalError
 from orch_nb.model.event import RunStarted, decode_event
 
-__all__ = ["VERSION", "connect", "fault"]
+__all__ = ["FAULTS", "VERSION", "Transaction", "checksum", "connect", "fault"]
 
 VERSION = 2
 _OURS = 0x4F52434E  # "ORCN"
@@ -75,6 +79,12 @@ CREATE TABLE IF NOT EXISTS unstored(
 """
 
 
+#: What sqlite3 raises: of a damaged file also that a name in it is no text.
+FAULTS = (sqlite3.Error, UnicodeDecodeError)
+#: What stands in `sum` beside the bytes of a row.
+checksum = zlib.crc32
+
+
 def connect(path: str | os.PathLike[str], durability: str) -> sqlite3.Connection:
     """A connection to the journal at `path`, which is made, or brought up to date, where need be.
 
@@ -88,13 +98,15 @@ def connect(path: str | os.PathLike[str], durability: str) -> sqlite3.Connection
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         _not_emptied(path)
         db = sqlite3.connect(path, timeout=_OPEN_S, isolation_level=None, check_same_thread=False)
+        db.execute(f"PRAGMA synchronous={'FULL' if durability == 'power' else 'NORMAL'}")
+        # Before there is a log: the file itself then says whose it is, whatever becomes of the log.
         if _version(db, path) < VERSION:
             _update(db, path)
         _enter_wal(db)
-        db.execute(f"PRAGMA synchronous={'FULL' if durability == 'power' else 'NORMAL'}")
         db.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        db.execute("PRAGMA cell_size_check=ON")  # damage is found where it is, not where it leads
         db.execute(f"PRAGMA busy_timeout={_WRITE_S * 1000:.0f}")
-    except (sqlite3.Error, OSError) as error:
+    except (*FAULTS, OSError) as error:
         _close(db)
         raise fault(path, error) from None
     except JournalError:
@@ -111,13 +123,11 @@ def _close(db: sqlite3.Connection | None) -> None:
 
 def _not_emptied(path: str | os.PathLike[str]) -> None:
     """SQLite deletes the write-ahead log of a file that is empty, with all that it holds."""
-    for name in (path, f"{os.fspath(path)}-wal"):
-        if not os.path.exists(name):
-            return
-    if os.path.getsize(path) == 0 and os.path.getsize(f"{os.fspath(path)}-wal") > 0:
+    file, log = Path(path), Path(f"{os.fspath(path)}-wal")
+    if file.exists() and log.exists() and not file.stat().st_size and log.stat().st_size:
         raise JournalError(
-            f"The journal {path} is empty, but {path}-wal still holds something of it. Restore a "
-            "copy of the journal, or move both files away (a new journal is made)."
+            f"The journal {path} is empty, but {log} still holds something of it. Restore a copy "
+            "of the journal, or move both files away (a new journal is made)."
         )
 
 
@@ -189,11 +199,58 @@ def _enter_wal(db: sqlite3.Connection) -> None:
             return
 
 
+class Transaction:
+    """`with Transaction(...)`: all that is written inside is kept, or nothing.
+
+    A class and not a generator: this stands in the way of every task that has a result. Raises
+    JournalError for what SQLite says against it. One connection has one transaction at a time, so
+    a thread waits here for another.
+    """
+
+    __slots__ = ("_db", "_execute", "_lock", "_path")
+
+    def __init__(self, path: str, db: sqlite3.Connection, lock: threading.RLock) -> None:
+        self._path, self._db, self._lock = path, db, lock
+        self._execute = db.cursor().execute
+
+    def __enter__(self) -> Callable[..., sqlite3.Cursor]:
+        self._lock.acquire()
+        try:
+            self._execute("BEGIN IMMEDIATE")
+        except FAULTS as error:
+            self._lock.release()
+            raise fault(self._path, error) from None
+        except BaseException:
+            self._lock.release()
+            raise
+        return self._execute
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._execute("COMMIT")
+        except FAULTS as failed:
+            error = failed
+        finally:
+            self._undo()
+            self._lock.release()
+        if isinstance(error, FAULTS):
+            raise fault(self._path, error) from None
+
+    def _undo(self) -> None:
+        if self._db.in_transaction:  # SQLite ends it itself where the disk is full
+            with contextlib.suppress(sqlite3.Error):
+                self._execute("ROLLBACK")
+
+
 def fault(path: str | os.PathLike[str], error: Exception) -> JournalError:
     """What went wrong with the journal's file, in words, and what to do."""
     text = str(error)
     number = getattr(error, "errno", None)
-    if "malformed" in text or "not a database" in text or "decode to UTF-8" in text:
+    garbled = isinstance(error, UnicodeDecodeError) or "decode to UTF-8" in text
+    if garbled or "malformed" in text or "not a database" in text:
         way = "It is damaged: move it away (a new one is made), or restore a copy."
     elif "full" in text or number == errno.ENOSPC:
         way = "The disk is full: free some room, then recover the run."

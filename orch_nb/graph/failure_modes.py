@@ -1,7 +1,8 @@
 """What can fail in a plan, task by task, and what the plan does about it.
 
-Derived from the plan only: its retries, timeouts, trigger rules, gates, outputs and the words of
-its shell commands. A row whose handling begins with "Nothing" is an invitation to change the plan.
+Derived from the plan only: its retries, timeouts, trigger rules, gates, fan-outs, compensations,
+outputs and the words of its shell commands. A row whose handling begins with "Nothing" is an
+invitation to change the plan.
 
     publish  the command fails         1 attempt; then 1 task after it does not run, the run fails
     publish  `twine upload` is final   waits for `approve` first
@@ -17,7 +18,7 @@ import re
 
 import msgspec
 
-from orch_nb.graph.topology import Edges, invert, order, upstream
+from orch_nb.graph.topology import Edges, downstream, order, upstream
 from orch_nb.model.duration import duration_text
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import RetryPolicy, Task, TriggerRule
@@ -40,6 +41,11 @@ _FINAL = re.compile(
 _PIPE = re.compile(r"""^(?:[^'"|]|'[^']*'|"[^"]*"|\|\|)*(?<!\|)\|(?!\|)""")
 #: Above this many tasks, what hangs behind each is not counted exactly.
 _MANY = 5000
+#: Rules by which a task does not run where one that it waits for has failed.
+_STOPPED = frozenset(
+    {TriggerRule.ALL_SUCCESS, TriggerRule.ALL_SKIPPED, TriggerRule.NONE_FAILED,
+     TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS}
+)  # fmt: skip
 #: How many tasks that much depends on are named.
 _HEAVY = 2
 
@@ -55,7 +61,7 @@ class TaskFailureMode(msgspec.Struct, frozen=True):
 def failure_modes(plan: Plan) -> tuple[TaskFailureMode, ...]:
     """What can fail, in the order of the plan. The plan is acyclic."""
     edges = upstream(plan)
-    after = invert(edges)
+    after = downstream(plan)
     lost = _lost(plan, edges, after)
     guarded = _guards(plan, edges)
     share = len(plan.tasks) - 1
@@ -88,7 +94,7 @@ def _lost(plan: Plan, edges: Edges, after: Edges) -> dict[str, int]:
     """How many tasks do not run if this one fails; one that takes any end runs all the same."""
     rules = {task.id: task.trigger for task in plan.tasks}
     stops = {
-        task: [o for o in others if rules[o] in (TriggerRule.ALL_SUCCESS, TriggerRule.NONE_FAILED)]
+        task: [other for other in others if rules[other] in _STOPPED]
         for task, others in after.items()
     }
     if len(rules) > _MANY:
@@ -130,42 +136,76 @@ def _then(task: Task, behind: int) -> str:
 def _person(task: Task, then: str) -> list[tuple[str, str]]:
     if task.approval is None:
         return [("Nobody does it", "A headless run ends as waiting; ticking it goes on.")]
-    default = task.approval.default
+    default, patience = task.approval.default, task.approval.timeout_s
     answer = (
         f"A headless run takes its default: {default}."
         if default is not None
         else "A headless run ends as waiting; approving it goes on."
     )
+    if patience is not None:
+        late = f"its default holds: {default}" if default is not None else f"it fails; then {then}"
+        answer = f"After {duration_text(patience)} {late}. {answer}"
     return [("Nobody answers", answer), ("The answer is no", f"Then {then}.")]
 
 
 def _work(task: Task, guard: str | None, then: str) -> list[tuple[str, str]]:
     """Failure and handling of a task that runs something."""
-    if task.run is None and task.sh is None:
+    if task.kind not in ("python", "shell", "notebook"):
         return []
-    network = _NETWORK.search(task.sh or "")
-    final = _FINAL.search(task.sh or "")
-    fails = "The command fails" if task.sh is not None else "The function raises"
-    if network is not None and not _retried(task.retry):
+    network = _NETWORK.search(task.sh or "") is not None
+    fails = {
+        "shell": "The command fails", "notebook": "A cell of the notebook raises",
+    }.get(task.kind, "The function raises")  # fmt: skip
+    if network and not _retried(task.retry):
         fails = "The network or the other side fails"
-    rows = [(fails, f"{_attempts(task.retry)}; then {then}.")]
-    if task.timeout_s is not None:
-        stop = "It is stopped" if task.sh is not None else "The attempt counts as failed"
-        late = f"It takes longer than {duration_text(task.timeout_s)}"
-        rows.append((late, f"{stop}; {_attempts(task.retry).lower()}."))
-    elif network is not None:
-        rows.append(("The other side never answers", "Nothing stops it: give it a `timeout`."))
+    rows = [(fails, f"{_attempts(task.retry)}; then {_each(task, then)}.")]
+    rows += _late(task, then, network)
     if _PIPE.search(task.sh or ""):
         rows.append(("A command before the last `|` fails",
                      "Nobody notices: a shell takes the exit code of the last one."))  # fmt: skip
-    if final is not None:
+    return rows + _undone(task, guard)
+
+
+def _each(task: Task, then: str) -> str:
+    """What follows where one item of a fan-out has failed for good, or the task has."""
+    if task.foreach is None:
+        return then
+    if task.tolerate == "all":
+        return "the other items go on, and the task succeeds without it"
+    limit = f"more than {task.tolerate} of them failed" if task.tolerate else ""
+    return f"the other items go on, and {f'if {limit} ' if limit else ''}{then}"
+
+
+def _late(task: Task, then: str, network: bool) -> list[tuple[str, str]]:
+    rows = []
+    if task.timeout_s is not None:
+        stop = "The attempt counts as failed" if task.kind == "python" else "It is stopped"
+        late = f"It takes longer than {duration_text(task.timeout_s)}"
+        rows.append((late, f"{stop}; {_attempts(task.retry).lower()}."))
+    if task.total_timeout_s is not None:
+        late = f"All its attempts take longer than {duration_text(task.total_timeout_s)}"
+        rows.append((late, f"No further attempt; then {then}."))
+    if network and not rows:
+        rows.append(("The other side never answers", "Nothing stops it: give it a `timeout`."))
+    return rows
+
+
+def _undone(task: Task, guard: str | None) -> list[tuple[str, str]]:
+    """What becomes of work that was done when the run fails, and of work that cannot be undone."""
+    rows = []
+    final = _FINAL.search(task.sh or "")
+    if task.compensate is not None:
+        rows.append(("The run fails after it", "Its `compensate` takes back what it did."))
+        again = _attempts(task.compensate.retry)
+        rows.append(("Taking it back fails", f"{again}; then the next is taken back."))
+    elif final is not None:
         asked = f"`{guard}` is asked first." if guard is not None else (
             "Nothing asks first: put an `approval` before it."
         )  # fmt: skip
         rows.append((f"`{final[0]}` cannot be taken back", asked))
-        if _retried(task.retry):
-            rows.append((f"A retry does `{final[0]}` twice",
-                         "Its idempotency key is the same in every attempt."))  # fmt: skip
+    if final is not None and _retried(task.retry):
+        rows.append((f"A retry does `{final[0]}` twice",
+                     "Its idempotency key is the same in every attempt."))  # fmt: skip
     return rows
 
 

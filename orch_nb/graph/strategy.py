@@ -2,12 +2,13 @@
 
 The first that holds:
 
-    saga             a task undoes another's work when something fails
+    saga             work is undone when something fails
     gated            tasks wait behind a person
     sequential       one after the other
     parallel         no task waits for another, or chains that never meet
     pipeline         more stages than tasks side by side
-    fan-out/fan-in   work spreads out, and comes together again if it does
+    fan-out/fan-in   work spreads out (one instance an item counts), and comes together again if it
+                     does
 
 The words are those of the patterns in the catalogue; the reason is derived from the plan alone.
 """
@@ -41,6 +42,10 @@ def coordination(plan: Plan) -> Strategy:
     """The strategy of an acyclic plan, and the numbers that show it."""
     count = len(plan.tasks)
     after = downstream(plan)
+    undone = [task for task in plan.tasks if task.compensate is not None]
+    if undone:
+        return Strategy("saga", f"What {_names(undone)} did is undone, the last first, when the "
+                        "run fails or is cancelled.")  # fmt: skip
     undo = [task for task in plan.tasks if _undoes(task)]
     if undo:
         return Strategy("saga", f"{_names(undo)} {_verb(undo, 'runs', 'run')} only when another "
@@ -57,6 +62,10 @@ def coordination(plan: Plan) -> Strategy:
 
 def _by_shape(plan: Plan, after: Edges) -> Strategy:
     form = shape(plan)
+    spreading = [task for task in plan.tasks if task.foreach is not None]
+    if spreading:
+        return Strategy("fan-out/fan-in", f"{_names(spreading)} {_verb(spreading, 'runs', 'run')} "
+                        f"once for each item{_side_by_side(spreading)}.")  # fmt: skip
     if form.tasks <= 1:
         return Strategy("sequential", f"There is {'one task' if form.tasks else 'no task'}.")
     if form.width == 1:
@@ -102,6 +111,13 @@ def _names(tasks: list[Task]) -> str:
     if len(tasks) > 2:
         return f"`{tasks[0].id}` and {len(tasks) - 1} more"
     return " and ".join(f"`{task.id}`" for task in tasks)
+
+
+def _side_by_side(tasks: list[Task]) -> str:
+    bounds = [task.max_active for task in tasks]
+    if len(set(bounds)) > 1 or bounds[0] is None:
+        return ""
+    return ", one after the other" if bounds[0] == 1 else f", at most {bounds[0]} side by side"
 
 
 def _verb(tasks: list[Task], one: str, many: str) -> str:

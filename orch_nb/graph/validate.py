@@ -131,12 +131,9 @@ def _more(plan: Plan, found: _Findings) -> None:
     """Fan-outs, limits, sagas and caching, and the names that they make in a run."""
     if not (plan.pools or plan.on_failure is not None or any(map(glance.has_more, plan.tasks))):
         return
-    try:
-        from orch_nb.graph.rules import rules
-    except ModuleNotFoundError:  # until it is there
-        pass
-    else:
-        rules(plan, found.add)
+    from orch_nb.graph.rules import rules  # a plain plan needs none of what it brings
+
+    rules(plan, found.add)
     another = "Give the task another name."
     for task in plan.tasks:
         name = task.id

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
-from types import CodeType, FunctionType
 from typing import Any
 
 import msgspec
 from msgspec.structs import force_setattr, replace
 
 from orch_nb.model.goal import Criterion
+from orch_nb.model.parameters import Parameters, parameters
 from orch_nb.model.task import Pool, Task, callable_name
 from orch_nb.model.view import View
 
@@ -38,93 +37,6 @@ class Story(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def label(self) -> str:
         return self.title or self.id
-
-
-class Parameters(msgspec.Struct, frozen=True):
-    """What a callable takes: names it requires, names with a default, `*args`, `**kwargs`."""
-
-    required: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    var_positional: bool = False
-    var_keyword: bool = False
-    positional_only: tuple[str, ...] = ()
-    keyword_only: tuple[str, ...] = ()
-    defaults: dict[str, Any] = {}
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.required + self.optional
-
-
-_NOTHING_TAKEN = Parameters()
-
-
-@functools.lru_cache(maxsize=4096)
-def _parameters(function: Callable[..., Any]) -> Parameters:
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # a builtin that does not say: it gets no arguments
-        return _NOTHING_TAKEN
-    required: list[str] = []
-    optional: list[str] = []
-    positional_only: list[str] = []
-    keyword_only: list[str] = []
-    defaults: dict[str, Any] = {}
-    var_positional = var_keyword = False
-    for name, parameter in signature.parameters.items():
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            var_positional = True
-        elif parameter.kind is parameter.VAR_KEYWORD:
-            var_keyword = True
-        else:
-            if parameter.kind is parameter.POSITIONAL_ONLY:
-                positional_only.append(name)
-            elif parameter.kind is parameter.KEYWORD_ONLY:
-                keyword_only.append(name)
-            if parameter.default is parameter.empty:
-                required.append(name)
-            else:
-                optional.append(name)
-                defaults[name] = parameter.default
-    return Parameters(
-        tuple(required), tuple(optional), var_positional, var_keyword, tuple(positional_only),
-        tuple(keyword_only), defaults,
-    )  # fmt: skip
-
-
-@functools.lru_cache(maxsize=4096)
-def _written(code: CodeType) -> Parameters:
-    """What a function of that code takes, if it has no defaults."""
-    names, placed = code.co_varnames, code.co_argcount
-    named = placed + code.co_kwonlyargcount
-    return Parameters(
-        required=names[:named],
-        var_positional=bool(code.co_flags & inspect.CO_VARARGS),
-        var_keyword=bool(code.co_flags & inspect.CO_VARKEYWORDS),
-        positional_only=names[: code.co_posonlyargcount],
-        keyword_only=names[placed:named],
-    )
-
-
-def _is_plain(function: Any) -> bool:
-    """A function that is what its code says: no other is behind it, and no default is in it."""
-    return (
-        type(function) is FunctionType
-        and function.__defaults__ is None
-        and function.__kwdefaults__ is None
-        and not hasattr(function, "__wrapped__")
-        and not hasattr(function, "__signature__")
-    )
-
-
-def parameters(function: Callable[..., Any]) -> Parameters:
-    """What `function` takes. Functions made by one `def` are read once: a plan may have many."""
-    if _is_plain(function):
-        return _written(function.__code__)
-    try:
-        return _parameters(function)
-    except TypeError:  # an unhashable callable
-        return _parameters.__wrapped__(function)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True, weakref=True):

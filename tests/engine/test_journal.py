@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import os
+import copy
+import json
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 
+import msgspec
 import pytest
 
 from orch_nb.engine import journal as room
 from orch_nb.engine import memory
 from orch_nb.engine.journal import SqliteJournal, open_journal
 from orch_nb.engine.memory import MemoryJournal
-from orch_nb.engine.ports import Blob, Request
+from orch_nb.engine.ports import Blob, Cached, Request
 from orch_nb.errors import JournalError, RunExists, RunHeld, RunNotFound
 from orch_nb.model import event as ev
 from orch_nb.model.plan import Plan
@@ -49,9 +52,17 @@ EVERY = [
         abandoned=True, cancelled=True,
     ),
     ev.AttemptLost(at=8.0, task="a", attempt=2),
+    ev.AttemptReturned(at=8.0, task="a", attempt=3),
     ev.BackingOff(at=9.0, task="a", until=11.25),
-    ev.Waiting(at=9.0, task="g", prompt="Ship?"),
-    ev.TaskEnded(at=9.0, task="g", status=Status.UPSTREAM_FAILED, reason="why", cause="a"),
+    ev.Waiting(at=9.0, task="g", prompt="Ship?", until=99.5),
+    ev.PauseRequested(at=9.0, by="me"),
+    ev.PauseEnded(at=9.0, by="me"),
+    ev.WorkersChanged(at=9.0, workers=2, by="me"),
+    ev.Expanded(at=9.0, task="a", count=2, items=ev.ResultRef(format="json", hash="=[1, 2]")),
+    ev.TaskEnded(
+        at=9.0, task="g", status=Status.UPSTREAM_FAILED, reason="why", cause="a", cached="r0",
+        result=ev.ResultRef(format="json", hash="=1", preview="1"),
+    ),
     ev.RunEnded(at=10.0, status=RunStatus.FAILED),
 ]  # fmt: skip
 
@@ -113,11 +124,13 @@ def test_a_batch_that_fails_half_way_leaves_nothing(file):
     journal = SqliteJournal(file)
     journal.create("r", START, PLAN.hash)
     other = SqliteJournal(file)
-    other._seq["r"] = 2
-    other.append("r", [EVERY[0]])  # takes number 2, where the batch will want to write
-    with pytest.raises(JournalError, match="UNIQUE"):
+    other._next["r"], other._unstored["r"] = journal._next["r"], journal._unstored["r"]
+    other.append("r", [EVERY[0]])  # takes the place where the batch will want to stand
+    with pytest.raises(JournalError, match="same run: end one of them"):
         journal.append("r", EVERY[:3], [Blob(ev.ResultRef(hash="h"), b"1")])
-    assert len(journal.history("r")) == 2
+    with pytest.raises(JournalError, match="same run: end one of them"):
+        journal.append("r", EVERY[:1])
+    assert journal.history("r") == [START, EVERY[0]]
     with pytest.raises(LookupError):
         journal.load(ev.ResultRef(format="json", hash="h"))
 
@@ -125,10 +138,11 @@ def test_a_batch_that_fails_half_way_leaves_nothing(file):
 def test_equal_results_are_kept_once(file):
     journal = SqliteJournal(file)
     journal.create("r", START, PLAN.hash)
-    (ref, blob), (again, twin) = journal.store([1, 2]), journal.store([1, 2])
+    long = [*range(1000)]
+    (ref, blob), (again, twin) = journal.store(long), journal.store(list(long))
     journal.append("r", [EVERY[0]], [blob])
     journal.append("r", [EVERY[1]], [twin])
-    assert (ref, journal.load(ref)) == (again, [1, 2])
+    assert (ref, journal.load(ref)) == (again, long)
     assert journal._db.execute("SELECT COUNT(*) FROM blob").fetchone() == (1,)
 
 
@@ -241,95 +255,6 @@ def test_output_past_a_bound_is_dropped_and_that_is_said_once(journal, monkeypat
     assert journal.read_log("r", "g") == "ok" * 5
 
 
-# -- files that are not what they should be
-
-
-def test_a_journal_of_a_newer_version_is_left_alone(file):
-    SqliteJournal(file).close()
-    with sqlite3.connect(file) as raw:
-        raw.execute("PRAGMA user_version=99")
-    raw.close()
-    with pytest.raises(JournalError, match="newer orch_nb"):
-        SqliteJournal(file)
-
-
-@pytest.mark.parametrize("content", [b"not a database at all, not even close" * 100, b"{}" * 600])
-def test_a_file_that_is_no_journal_is_told(file, content):
-    file.write_bytes(content)
-    with pytest.raises(JournalError, match="damaged: move it away"):
-        SqliteJournal(file)
-    assert file.read_bytes() == content
-
-
-def test_a_journal_with_a_hole_is_told_and_not_a_traceback(file):
-    journal = SqliteJournal(file)
-    journal.create("r", START, PLAN.hash)
-    for _ in range(300):
-        journal.append("r", EVERY[:-1])
-    journal.close()
-    data = bytearray(file.read_bytes())
-    data[4096 * 3 :] = b"\xff" * (len(data) - 4096 * 3)
-    file.write_bytes(bytes(data))
-    with pytest.raises(JournalError):
-        SqliteJournal(file).history("r")
-
-
-def test_an_event_that_cannot_be_read_is_told(file):
-    journal = SqliteJournal(file)
-    journal.create("r", START, PLAN.hash)
-    journal._db.execute("INSERT INTO event VALUES('r', 1, ?)", (b'{"t":"of_tomorrow","at":1}',))
-    with pytest.raises(JournalError, match=r"`r`.*damaged"):
-        journal.history("r")
-
-
-def test_a_place_where_no_file_can_be_is_told(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(JournalError, match=r'--journal PATH.*journal="memory"'):
-        SqliteJournal(tmp_path / "file" / "j.db")
-    with pytest.raises(JournalError, match="--journal PATH"):
-        SqliteJournal(tmp_path)
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_is_read_only_is_told(tmp_path):
-    tmp_path.chmod(0o555)
-    try:
-        with pytest.raises(JournalError, match="can be written"):
-            SqliteJournal(tmp_path / "j.db")
-    finally:
-        tmp_path.chmod(0o755)
-
-
-def test_a_full_disk_is_told_and_loses_nothing_that_was_kept(file):
-    journal = SqliteJournal(file)
-    journal.create("r", START, PLAN.hash)
-    (pages,) = journal._db.execute("PRAGMA page_count").fetchone()
-    journal._db.execute(f"PRAGMA max_page_count={pages + 2}")
-    big = [Blob(ev.ResultRef(hash="h"), b"x" * 1_000_000)]
-    with pytest.raises(JournalError, match="disk is full"):
-        journal.append("r", EVERY, big)
-    assert journal.history("r") == [START]
-    journal.append("r", EVERY[:1])
-    assert journal.history("r") == [START, EVERY[0]]
-
-
-def test_a_run_that_could_not_be_released_on_a_full_disk_can_be_gone_on_with(file, monkeypatch):
-    journal = SqliteJournal(file)
-    journal.create("r", START, PLAN.hash)
-
-    def full(*_):
-        raise JournalError("The disk is full")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(journal, "_transaction", full)
-        with pytest.raises(JournalError):
-            journal.release("r")
-    assert [row.held for row in journal.runs()] == [False]
-    SqliteJournal(file).claim("r")
-    with pytest.raises(RunHeld):
-        SqliteJournal(file).claim("r")
-
-
 # -- opening
 
 
@@ -403,3 +328,297 @@ def test_processes_may_make_one_journal_at_the_same_time(file):
     told = [process.communicate()[1].decode() for process in made]
     assert told == [""] * 4
     assert len(SqliteJournal(file).runs()) == 4
+
+
+def test_an_append_is_one_row_whatever_it_holds(file):
+    journal = SqliteJournal(file)
+    journal.create("r", START, PLAN.hash)
+    journal.append("r", EVERY)
+    journal.append("r", EVERY[:1])
+    assert journal._db.execute("SELECT COUNT(*) FROM batch").fetchone() == (3,)
+    body = journal._db.execute("SELECT body FROM batch ORDER BY id LIMIT 1 OFFSET 1").fetchone()[0]
+    assert [event["t"] for event in json.loads(body)][:2] == ["run_resumed", "cancel"]
+
+
+def test_runs_are_kept_apart_however_their_appends_mix(file):
+    one, two = SqliteJournal(file), SqliteJournal(file)
+    one.create("r", START, PLAN.hash)
+    two.create("s", START, PLAN.hash)
+    for event in EVERY:
+        one.append("r", [event])
+        two.append("s", [event, event])
+    assert one.history("s") == [START, *(event for event in EVERY for _ in range(2))]
+    assert two.history("r") == [START, *EVERY]
+
+
+def test_a_run_goes_on_behind_what_another_process_appended(file):
+    first = SqliteJournal(file)
+    first.create("r", START, PLAN.hash)
+    first.append("r", EVERY[:2])
+    first.release("r")
+    second = SqliteJournal(file)
+    second.claim("r")
+    second.append("r", EVERY[2:4])
+    second.release("r")
+    first.claim("r")
+    first.append("r", EVERY[4:])
+    assert second.history("r") == [START, *EVERY]
+
+
+def test_the_list_of_runs_follows_what_was_appended(journal):
+    journal.create("r", START, PLAN.hash)
+    journal.append("r", [EVERY[1], ev.RunEnded(at=9.5, status=RunStatus.FAILED)])
+    (row,) = journal.runs()
+    assert (row.status, row.finished, row.goal, row.plan_hash) == ("failed", 9.5, "g", PLAN.hash)
+    journal.append("r", [ev.RunResumed(at=10.0)])
+    (row,) = journal.runs()
+    assert (row.status, row.finished) == ("running", None)
+
+
+# -- a clock that jumps
+
+
+def test_the_order_of_a_history_is_that_of_its_commits_whatever_the_clocks_said(journal):
+    journal.create("r", START, PLAN.hash)
+    jumps = [ev.AttemptLost(at=at, task="a", attempt=1) for at in (5e9, 3.0, -1.0, 4e9, 0.0)]
+    for event in jumps:
+        journal.append("r", [event])
+    assert journal.history("r") == [START, *jumps]
+
+
+def test_the_newest_run_is_the_one_begun_last_whatever_the_clock_said(journal):
+    for run_id, at in (("first", 2e9), ("second", 1e9), ("third", 1.5e9)):
+        journal.create(run_id, msgspec.structs.replace(START, run_id=run_id, at=at), "h")
+    assert [row.run_id for row in journal.runs()] == ["third", "second", "first"]
+
+
+# -- a holder on another machine
+
+
+def seen(file, seconds_ago, by):
+    with sqlite3.connect(file) as raw:
+        raw.execute("UPDATE run SET holder=?", (by,))
+        raw.execute("UPDATE worked SET seen=?", (time.time() - seconds_ago,))
+    raw.close()
+
+
+def test_a_holder_on_another_machine_is_believed_while_it_is_heard_of(file):
+    journal = SqliteJournal(file)
+    journal.create("r", START, PLAN.hash)
+    seen(file, 100, "another-machine:1:5.00")
+    assert journal.runs()[0].held
+    with pytest.raises(RunHeld, match=r"process 1 on another-machine .* 5 minutes after"):
+        journal.claim("r")
+
+
+@pytest.mark.parametrize("seconds_ago", [400, -400])  # a clock may have been set since
+def test_a_run_whose_holder_on_another_machine_went_silent_is_free(file, seconds_ago):
+    journal = SqliteJournal(file)
+    journal.create("r", START, PLAN.hash)
+    seen(file, seconds_ago, "another-machine:1:5.00")
+    assert not journal.runs()[0].held
+    journal.claim("r")
+    assert journal.runs()[0].held
+
+
+def test_a_holder_says_now_and_then_that_it_lives(file, monkeypatch):
+    monkeypatch.setattr(room, "_BEAT_S", 0.0)
+    journal = SqliteJournal(file)
+    journal.create("r", START, PLAN.hash)
+    seen(file, 200, room.holder.myself())
+    assert journal.take_requests("r") == []
+    ((said,),) = journal._db.execute("SELECT seen FROM worked").fetchall()
+    assert abs(said - time.time()) < 50
+    with sqlite3.connect(file, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert journal.take_requests("r") == []  # it is not waited for
+        other.execute("ROLLBACK")
+    other.close()
+    journal.append("r", EVERY[:1])
+
+
+# -- what a run leaves for later ones
+
+
+def entry(journal, key, task="a", value=None, **parts):
+    ref, blob = journal.store([*range(100)] if value is None else value)
+    if blob is not None:
+        journal.append("r", [EVERY[0]], [blob])
+    return Cached(key=key, task=task, run_id="r", ref=ref, parts={"source": "s", **parts})
+
+
+def test_a_cached_result_is_found_again_by_its_key(journal):
+    journal.create("r", START, PLAN.hash)
+    kept = [entry(journal, "k", table="1"), entry(journal, "l", "g", value=5)]
+    journal.remember(kept)
+    assert (journal.recall("k"), journal.recall("l"), journal.recall("m")) == (*kept, None)
+    assert journal.load(journal.recall("k").ref) == [*range(100)]
+
+
+def test_the_newest_entry_of_a_task_tells_what_has_changed(journal):
+    journal.create("r", START, PLAN.hash)
+    old, new = entry(journal, "k", source="1"), entry(journal, "l", source="2")
+    journal.remember([old, new])
+    assert journal.last_cached("a") == new
+    journal.remember([old])  # it was made again
+    assert journal.last_cached("a") == old
+    assert journal.last_cached("nope") is None
+
+
+def test_an_entry_whose_result_is_gone_is_no_hit(file):
+    journal = SqliteJournal(file)
+    journal.create("r", START, PLAN.hash)
+    journal.remember([entry(journal, "k"), entry(journal, "small", value=1)])
+    journal._db.execute("DELETE FROM blob")
+    assert journal.recall("k") is None
+    assert journal.last_cached("a") is not None
+    assert journal.load(journal.recall("small").ref) == 1
+
+
+def test_cached_results_outlive_the_process(file):
+    first = SqliteJournal(file)
+    first.create("r", START, PLAN.hash)
+    kept = entry(first, "k")
+    first.remember([kept])
+    first.close()
+    assert SqliteJournal(file).recall("k") == kept
+
+
+def test_equal_results_have_one_content_hash_and_others_another(journal):
+    values = [None, 1, "1", True, "x" * 500, [1, 2], [1, 2, 3], (1, 2), {"a": [1.5]}]
+
+    def hashed(value):
+        return journal.content_hash(journal.store(value)[0], value)
+
+    hashes = [hashed(value) for value in values]
+    assert None not in hashes
+    assert len(set(hashes)) == len(values)
+    assert [hashed(copy.deepcopy(value)) for value in values] == hashes
+
+
+def test_what_cannot_be_kept_has_no_content_hash(journal):
+    ref, _ = journal.store(threading.Lock())
+    assert journal.content_hash(ref) is None
+
+
+def test_a_task_whose_result_could_not_be_kept_is_known_until_it_could(file):
+    def ended(task, value):
+        return ev.AttemptSucceeded(
+            at=1.0, task=task, attempt=1, started=1.0, result=journal.store(value)[0]
+        )
+
+    journal = SqliteJournal(file)
+    journal.create("r", START, PLAN.hash)
+    journal.append("r", [ended("a", threading.Lock()), ended("g", 1)])
+    reason = journal.known_unstored(["a", "g", "t"])
+    assert list(reason) == ["a"]
+    assert "lock" in reason["a"]
+    assert journal.known_unstored(["g", "t"]) == {}
+    assert journal.known_unstored(["a"], goal=PLAN.goal) == reason
+    assert journal.known_unstored(["a"], goal="another plan, with a task of that name") == {}
+    journal.release("r")
+
+    journal = SqliteJournal(file)
+    journal.create("s", START, PLAN.hash)
+    assert journal.known_unstored(["a"]) == reason
+    journal.append("s", [ended("a", 2)])
+    assert journal.known_unstored(["a"]) == {}
+
+
+def test_instances_stand_for_their_task_until_it_fans_out_anew(file):
+    journal = SqliteJournal(file)
+    journal.create("r", START, PLAN.hash)
+    bad = journal.store(threading.Lock())[0]
+    fan = ev.Expanded(at=1.0, task="a", count=2, items=ev.ResultRef(format="json", hash="=[1,2]"))
+
+    def ended(task, ref):
+        return ev.AttemptSucceeded(at=1.0, task=task, attempt=1, started=1.0, result=ref)
+
+    journal.append("r", [fan, ended("a[0]", bad), ended("a[1]", ev.ResultRef())])
+    assert list(journal.known_unstored(["a"])) == ["a"]
+    journal.append("r", [fan, ended("a[0]", ev.ResultRef()), ended("a[1]", ev.ResultRef())])
+    assert journal.known_unstored(["a"]) == {}
+
+
+# -- a file of version 1
+
+
+OLD = """
+CREATE TABLE run(
+  run_id TEXT PRIMARY KEY, name TEXT NOT NULL, goal TEXT NOT NULL, plan_hash TEXT NOT NULL,
+  status TEXT NOT NULL, started REAL NOT NULL, finished REAL, holder TEXT NOT NULL DEFAULT '');
+CREATE TABLE event(
+  run_id TEXT NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY(run_id, seq)) WITHOUT ROWID;
+CREATE TABLE blob(hash TEXT PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE log(
+  id INTEGER PRIMARY KEY, run_id TEXT NOT NULL, task TEXT NOT NULL, attempt INTEGER NOT NULL,
+  stream TEXT NOT NULL, text TEXT NOT NULL);
+CREATE INDEX log_of_task ON log(run_id, task, id);
+CREATE TABLE request(
+  id INTEGER PRIMARY KEY, run_id TEXT NOT NULL, verb TEXT NOT NULL, task TEXT,
+  asked_by TEXT NOT NULL, note TEXT NOT NULL, at REAL NOT NULL);
+PRAGMA user_version=1;
+"""
+
+
+@pytest.fixture
+def old_file(file):
+    with sqlite3.connect(file) as raw:
+        raw.execute("PRAGMA journal_mode=WAL")
+        raw.executescript(OLD)
+        for run_id in ("r", "s"):
+            raw.execute(
+                "INSERT INTO run VALUES(?,?,?,?,?,?,NULL,?)",
+                (run_id, "n", "g", "a hash of that day", "running", 1.0, "gone:1:2.0"),
+            )
+            rows = [(run_id, n, ev.encode_event(e)) for n, e in enumerate([START, *EVERY[:5]])]
+            raw.executemany("INSERT INTO event VALUES(?,?,?)", rows)
+    raw.close()
+    return file
+
+
+def test_a_run_of_version_1_is_read_and_gone_on_with(old_file):
+    journal = SqliteJournal(old_file)
+    assert journal.history("r") == [START, *EVERY[:5]]
+    journal.claim("r")
+    journal.append("r", EVERY[5:8])
+    journal.append("r", EVERY[8:])
+    assert journal.history("r") == [START, *EVERY]
+    journal.create("t", START, PLAN.hash)
+    journal.close()
+    again = SqliteJournal(old_file)
+    assert again.history("r") == [START, *EVERY]
+    assert again.history("s") == [START, *EVERY[:5]]
+    assert [row.run_id for row in again.runs()] == ["t", "s", "r"]
+
+
+def test_what_version_1_wrote_stays_as_it_is(old_file):
+    def rows(query):
+        with sqlite3.connect(old_file) as raw:
+            found = raw.execute(query).fetchall()
+        raw.close()
+        return found
+
+    before = rows("SELECT * FROM event")
+    SqliteJournal(old_file).close()
+    assert rows("PRAGMA user_version") == [(2,)]
+    assert rows("SELECT * FROM event") == before
+
+
+def test_a_run_that_version_1_was_cut_off_in_is_found_by_its_plan_of_today(old_file):
+    assert {row.plan_hash for row in SqliteJournal(old_file).runs()} == {PLAN.hash}
+
+
+def test_a_process_of_version_1_can_end_its_run_after_the_file_was_brought_up_to_date(old_file):
+    with sqlite3.connect(old_file, isolation_level=None) as raw:
+        journal = SqliteJournal(old_file)
+        raw.execute("INSERT INTO event VALUES('r', 6, ?)", (ev.encode_event(EVERY[5]),))
+        raw.execute("INSERT INTO run VALUES('u', '', 'g', 'h', 'running', 1.0, NULL, '')")
+        raw.execute("INSERT INTO event VALUES('u', 0, ?)", (ev.encode_event(START),))
+    raw.close()
+    assert journal.history("r") == [START, *EVERY[:6]]
+    assert journal.runs()[0].run_id == "u"
+    journal.claim("u")
+    journal.append("u", EVERY[:2])
+    assert journal.history("u") == [START, *EVERY[:2]]

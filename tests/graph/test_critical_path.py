@@ -6,7 +6,7 @@ import networkx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orch_nb.graph.critical_path import critical_path, remaining
+from orch_nb.graph.critical_path import critical_path, planned_s, remaining, urgency
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import Task
 
@@ -54,6 +54,30 @@ def test_remaining_is_the_longest_chain_from_the_start_of_a_task() -> None:
     assert remaining(plan(a=(1, []), b=(5, ["a"]), c=(3, ["a"]))) == {"a": 6, "b": 5, "c": 3}
 
 
+def test_urgency_is_the_same_by_place_in_the_plan() -> None:
+    # ask:0 ─► a:1 ─► b:1 ─► done:0, and book:1 beside them
+    found = Plan(
+        goal="g",
+        tasks=[
+            Task(id="done", needs=["b"]),
+            Task(id="ask", approval="?"),
+            Task(id="a", sh="x", needs=["ask"]),
+            Task(id="b", run=print, needs=["a"]),
+            Task(id="book", notebook="x.ipynb"),
+            Task(id="call", todo="Ring", estimate_s=4.0),
+        ],
+    )
+    assert urgency(found) == [0.0, 2.0, 2.0, 1.0, 1.0, 4.0]
+    assert urgency(found, default_s=3.0) == [0.0, 6.0, 6.0, 3.0, 3.0, 4.0]
+    assert remaining(found) == dict(zip(found.by_id, urgency(found), strict=True))
+
+
+def test_a_plan_takes_as_long_as_its_estimates_if_all_work_has_one() -> None:
+    book = Task(id="book", notebook="x.ipynb", needs=["a"])
+    assert planned_s(plan(a=(1, []), b=(5, ["a"]))) == 6.0
+    assert planned_s(Plan(goal="g", tasks=[Task(id="a", sh="x", estimate_s=1.0), book])) is None
+
+
 def test_an_empty_plan_has_no_path() -> None:
     assert critical_path(Plan(goal="g")).tasks == ()
 
@@ -76,3 +100,4 @@ def test_length_agrees_with_networkx(data: st.DataObject) -> None:
     assert found.length_s == networkx.dag_longest_path_length(graph)
     assert sum(tasks[t][0] for t in found.tasks) == found.length_s
     assert all(found.slack_s[t] == 0 for t in found.tasks)
+    assert max(urgency(plan(**tasks))) == found.length_s
