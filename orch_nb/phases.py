@@ -169,11 +169,17 @@ def execute(
     plan: Any,
     *,
     workers: int | None = None,
-    executor: str | Executor = "threads",
+    executor: Any = "threads",
+    address: str = "",
     journal: str | os.PathLike[str] | Journal | None = None,
     run_id: str | None = None,
     name: str = "",
     approve: Sequence[str] = (),
+    fail_fast: bool = False,
+    timeout: float | str | None = None,
+    cache: bool = False,
+    fresh: bool = False,
+    faults: Sequence[str] = (),
     observers: Sequence[Observer] = (),
     namespace: Mapping[str, Any] | None = None,
     workspace: str | os.PathLike[str] | None = None,
@@ -181,17 +187,26 @@ def execute(
     """Perform a plan and return its run, which did not have to succeed: see `run.status`.
 
     - `workers`: how many attempts at once (default: processors + 4, at most 32).
-    - `executor`: "threads", "inline", or an `Executor`.
+    - `executor`: "threads", "inline", "processes", "dask" (with the `address` of a cluster, or a
+      `distributed.Client` in its place), or an `Executor`.
     - `journal`: None for the default file `.orch_nb/journal.db`, a path, or "memory".
     - `run_id`: a name of one's own; raises RunExists if the journal has it. `name` names the plan
       instead, and numbers the runs of it.
     - `approve`: gates that are approved beforehand. Nobody is waited for: when only people are
       awaited, the run ends as waiting, and `recover` goes on.
+    - `fail_fast`: the first required task that fails ends the run. `timeout`: seconds (or "10m")
+      after which the run is cancelled and has failed.
+    - `cache`: every task uses kept results, not only those that say so; `fresh`: none does.
+    - `faults`: failures on purpose, as `--fault` takes them ("fetch=2", "fetch=20%",
+      "api=down:30s", "kill").
 
     Raises PlanError for a plan that cannot run, JournalError, UsageError; never for a failed task.
     """
     plan = _planned(plan, namespace if namespace is not None else _callers_globals())
-    options = run_options(workers, executor, approve, workspace)
+    options = run_options(
+        workers, executor, approve, workspace, fail_fast=fail_fast, timeout=timeout, cache=cache,
+        fresh=fresh, faults=faults, address=address,
+    )  # fmt: skip
     make = starting(
         plan, journal=open_journal(journal), options=options, executor=executor, run_id=run_id,
         name=name, observers=observers,
@@ -199,34 +214,32 @@ def execute(
     return _performed(make, "execute")
 
 
-def execute_async(
-    plan: Any,
-    *,
-    workers: int | None = None,
-    executor: str | Executor = "threads",
-    journal: str | os.PathLike[str] | Journal | None = None,
-    run_id: str | None = None,
-    name: str = "",
-    approve: Sequence[str] = (),
-    observers: Sequence[Observer] = (),
-    namespace: Mapping[str, Any] | None = None,
-    workspace: str | os.PathLike[str] | None = None,
-) -> Coroutine[Any, Any, Run]:
+def execute_async(plan: Any, **options: Any) -> Coroutine[Any, Any, Run]:
     """`execute` on the loop that is running already: async tasks share it. To be awaited."""
     # Looked up by the call: where a task awaits what this gives, the caller is asyncio.
-    names = namespace if namespace is not None else _callers_globals()
+    names = options.pop("namespace", None)
+    names = names if names is not None else _callers_globals()
+    _EXECUTE.bind(plan, **options)  # a misspelt option raises here, as it would in `execute`
 
     async def performed() -> Run:
         checked_plan = _planned(plan, names)
-        options = run_options(workers, executor, approve, workspace)
-        where = open_journal(journal)
+        asked = {name: options[name] for name in _RUN_OPTIONS if name in options}
+        begun = {name: options[name] for name in _START_OPTIONS if name in options}
         make = starting(
-        checked_plan, journal=where, options=options, executor=executor, run_id=run_id,
-        name=name, observers=observers,
-    )  # fmt: skip
+            checked_plan,
+            journal=open_journal(options.get("journal")),
+            options=run_options(**asked),
+            **begun,
+        )
         return await make().drive()
 
     return performed()
+
+
+_EXECUTE = inspect.signature(execute)
+execute_async.__signature__ = _EXECUTE  # type: ignore[attr-defined]  # for help and completion
+_START_OPTIONS = ("executor", "run_id", "name", "observers")
+_RUN_OPTIONS = tuple(inspect.signature(run_options).parameters)
 
 
 def recover(
@@ -237,8 +250,14 @@ def recover(
     retry: str | None = None,
     namespace: Mapping[str, Any] | None = None,
     workers: int | None = None,
-    executor: str | Executor | None = None,
+    executor: Any = None,
+    address: str | None = None,
     approve: Sequence[str] = (),
+    fail_fast: bool | None = None,
+    timeout: float | str | None = None,
+    cache: bool | None = None,
+    fresh: bool | None = None,
+    faults: Sequence[str] | None = None,
     observers: Sequence[Observer] = (),
     workspace: str | os.PathLike[str] | None = None,
 ) -> Run:
@@ -254,7 +273,8 @@ def recover(
     make = resuming(
         run_id, plan, journal=open_journal(journal), retry=retry,
         namespace=namespace if namespace is not None else _callers_globals(), workers=workers,
-        executor=executor, approve=approve, observers=observers, workspace=workspace,
+        executor=executor, address=address, approve=approve, fail_fast=fail_fast, timeout=timeout,
+        cache=cache, fresh=fresh, faults=faults, observers=observers, workspace=workspace,
     )  # fmt: skip
     return make if isinstance(make, Run) else _performed(make, "recover")
 
@@ -281,15 +301,15 @@ def starting(
     *,
     journal: Journal,
     options: RunOptions,
-    executor: str | Executor = "threads",
+    executor: Any = "threads",
     run_id: str | None = None,
     name: str = "",
     observers: Sequence[Observer] = (),
 ) -> Callable[[], Driver]:
     """What `begin` takes, for a new run of a checked plan."""
     return launch.starting(
-        plan, journal=journal, executor=_executor(executor), options=options, run_id=run_id,
-        name=name, observers=observers,
+        plan, journal=journal, executor=_executor(executor, options.address), options=options,
+        run_id=run_id, name=name, observers=observers,
     )  # fmt: skip
 
 
@@ -300,14 +320,16 @@ def resuming(
     journal: Journal,
     retry: str | None = None,
     namespace: Mapping[str, Any] | None = None,
-    workers: int | None = None,
-    executor: str | Executor | None = None,
+    executor: Any = None,
     approve: Sequence[str] = (),
     observers: Sequence[Observer] = (),
-    workspace: str | os.PathLike[str] | None = None,
     interactive: bool = False,
+    **changed: Any,
 ) -> Callable[[], Driver] | Run:
-    """What `begin` takes to go on with a run; the run itself if there is nothing to go on with."""
+    """What `begin` takes to go on with a run; the run itself if there is nothing to go on with.
+
+    `changed`: options of `execute` that are to be others than before; None leaves one as it was.
+    """
     history = journal.history(run_id)
     run = past_run(history, journal)
     known = None if plan is None else launch.same_plan(run, _planned(plan, namespace or {}))
@@ -317,17 +339,17 @@ def resuming(
         known = checked(run.plan, namespace or {})
     before = run.options
     chosen = executor if executor is not None else before.executor
-    where = _executor(chosen)
-    options = run_options(
-        workers if workers is not None else before.workers,
-        chosen,
-        tuple(dict.fromkeys((*before.approve, *launch.known_gates(known, approve)))),
-        workspace if workspace is not None else before.workspace,
-        interactive=interactive,
-    )
+    kept = {
+        "workers": before.workers, "workspace": before.workspace, "fail_fast": before.fail_fast,
+        "timeout": before.timeout_s, "cache": before.cache, "fresh": before.fresh,
+        "faults": before.faults, "address": before.address,
+    }  # fmt: skip
+    kept |= {name: value for name, value in changed.items() if value is not None}
+    gates = tuple(dict.fromkeys((*before.approve, *launch.known_gates(known, approve))))
+    options = run_options(executor=chosen, approve=gates, interactive=interactive, **kept)
     return launch.resuming(
-        run, known, journal=journal, executor=where, options=options, retry=retry,
-        observers=observers,
+        run, known, journal=journal, executor=_executor(chosen, options.address),
+        options=options, retry=retry, observers=observers,
     )  # fmt: skip
 
 
@@ -406,11 +428,15 @@ def _planned(plan: Any, namespace: Mapping[str, Any]) -> Plan:
     return decompose(plan, namespace=namespace)
 
 
-def _executor(executor: str | Executor) -> Executor:
+def _executor(executor: Any, address: str = "") -> Executor:
     from orch_nb.executors.local import LocalExecutor, local_executor
 
     if isinstance(executor, str):
-        return local_executor(executor)
+        return local_executor(executor, address=address)
+    if type(executor).__module__.partition(".")[0] == "distributed":  # a Client
+        from orch_nb.executors.dask import DaskExecutor
+
+        executor = DaskExecutor(executor)
     return executor if isinstance(executor, LocalExecutor) else LocalExecutor(executor)
 
 

@@ -3,9 +3,9 @@
     key = hash(source, arguments, each upstream task's result)
 
 `source` is a function with the functions of the person's own that it calls, as they are compiled:
-an edit of a comment changes nothing, an edit of a helper two calls away does. For a shell command it
-is its text, for a notebook its content. A result that was not kept has no hash, and what depends on
-it is never taken from the cache.
+an edit of a comment changes nothing, an edit of a helper two calls away does. For a shell command
+it is its text, for a notebook its content. A result that was not kept has no hash, and what depends
+on it is never taken from the cache.
 """
 
 from __future__ import annotations

@@ -33,7 +33,6 @@ from orch_nb.engine.faults import Faults, without_kill
 from orch_nb.engine.people import Controls
 from orch_nb.engine.ports import (
     AttemptKey,
-    AttemptRequest,
     Clock,
     Executor,
     Journal,

@@ -15,6 +15,7 @@ from orch_nb.engine.states import (
     CANCELLED,
     EXPANDED,
     FAILED,
+    FANS_OUT,
     LIMITED,
     MEMBER,
     PENDING,
@@ -84,7 +85,7 @@ class Groups:
     def _grow(self, g: int, count: int, limit: Limit | None) -> None:
         mind, task = self._mind, self._mind.tasks[g]
         first = len(mind.ids)
-        flags = mind.flags[g] & ~(PRELUDE | SPECIAL | SAGA | LIMITED) | MEMBER
+        flags = mind.flags[g] & ~(PRELUDE | SPECIAL | SAGA | LIMITED | FANS_OUT) | MEMBER
         if task.cache or mind.options.cache:
             flags |= PRELUDE | SPECIAL
         place = mind.keys[g] >> 32 << 32

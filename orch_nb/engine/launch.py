@@ -14,12 +14,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from orch_nb.engine.driver import Driver
+from orch_nb.engine.faults import checked_faults
 from orch_nb.engine.ports import Executor, Journal, Observer
 from orch_nb.engine.results_view import Results
 from orch_nb.errors import PlanError, RunExists, UsageError
 from orch_nb.graph.nearest import did_you_mean
+from orch_nb.model.duration import parse_duration
 from orch_nb.model.event import Event, RunOptions
 from orch_nb.model.fold import replay
 from orch_nb.model.plan import Plan
@@ -33,25 +36,48 @@ __all__ = [
 
 
 def run_options(
-    workers: int | None,
-    executor: str | Executor,
-    approve: Sequence[str],
-    workspace: str | os.PathLike[str] | None,
+    workers: int | None = None,
+    executor: Any = "threads",
+    approve: Sequence[str] = (),
+    workspace: str | os.PathLike[str] | None = None,
     *,
     interactive: bool = False,
+    fail_fast: bool = False,
+    timeout: float | str | None = None,
+    faults: Sequence[str] = (),
+    cache: bool = False,
+    fresh: bool = False,
+    address: str = "",
 ) -> RunOptions:
     """The options of a run, judged. `workers` None: processors + 4, at most 32."""
     if workers is None:
         workers = min(32, (os.cpu_count() or 1) + 4)
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise UsageError(f"workers is a whole number of at least 1, not {workers!r}")
+    try:
+        timeout_s = None if timeout is None else parse_duration(timeout)
+    except (TypeError, ValueError):
+        raise UsageError(f"timeout is a duration (90s, 10m, 1h30m), not {timeout!r}") from None
+    if timeout_s is not None and timeout_s <= 0:
+        raise UsageError("timeout is longer than nothing; leave it out for no limit")
     return RunOptions(
         workers=workers,
-        executor=executor if isinstance(executor, str) else executor.name,
+        executor=executor if isinstance(executor, str) else _name(executor),
         interactive=interactive,
         approve=(approve,) if isinstance(approve, str) else tuple(approve),
         workspace=str(workspace or ""),
+        fail_fast=bool(fail_fast),
+        timeout_s=timeout_s,
+        faults=(faults,) if isinstance(faults, str) else tuple(faults),
+        cache=bool(cache),
+        fresh=bool(fresh),
+        address=address,
     )
+
+
+def _name(executor: Any) -> str:
+    """An executor's name; a client of a cluster goes by its library's."""
+    return getattr(executor, "name", None) or type(executor).__module__.partition(".")[0]
 
 
 def starting(
@@ -66,6 +92,7 @@ def starting(
 ) -> Callable[[], Driver]:
     """A new run of a checked plan. Raises RunExists, UsageError, PlanError."""
     known_gates(plan, options.approve)
+    checked_faults(plan, options.faults)
     _can_be_kept(plan, run_id)
 
     def next_id() -> str:
@@ -157,8 +184,9 @@ def known_gates(plan: Plan, approve: Sequence[str]) -> tuple[str, ...]:
 
 def check_retry(run: Run, task: str) -> None:
     """Raises UsageError if `task` cannot be tried anew, with what can."""
-    if task not in run.plan:
-        near = did_you_mean(task, run.plan.by_id)
+    instances = {t.task for t in run.derived if t.index is not None}
+    if task not in run.plan and task not in instances:
+        near = did_you_mean(task, [*run.plan.by_id, *instances])
         raise UsageError(f"run `{run.run_id}` has no task `{task}`. {near}".rstrip())
     state = run[task]
     if state.cause is not None and state.status is Status.UPSTREAM_FAILED:

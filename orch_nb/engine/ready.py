@@ -3,8 +3,8 @@
     fresh ─ sort ─► ordered (the most urgent last)        a wave that becomes ready at once
           └───────► heap                                  a few that join a long list
 
-Sorting a wave once and taking from the end of a list costs a fraction of a heap; sorting a few into a
-long list would look at all of it, so they go to a heap beside it.
+Sorting a wave once and taking from the end of a list costs a fraction of a heap; sorting a few into
+a long list would look at all of it, so they go to a heap beside it.
 """
 
 from __future__ import annotations

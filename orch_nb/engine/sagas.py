@@ -20,25 +20,19 @@ from orch_nb.engine.states import (
     SUCCEEDED,
     TIMED,
 )
-from orch_nb.model.plan import Plan
 from orch_nb.model.status import RunStatus
 from orch_nb.model.task import Task
 
 if TYPE_CHECKING:
     from orch_nb.engine.scheduler import Scheduler
 
-__all__ = ["Saga", "derived"]
-
-
-def derived(plan: Plan) -> bool:
-    """Whether anything runs after the plan's tasks."""
-    return plan.on_failure is not None or any(t.compensate is not None for t in plan.tasks)
+__all__ = ["Saga"]
 
 
 class Saga:
     """The end of one run: who is undone, in which order, and what is called at last."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, *, undoes: bool) -> None:
         self._mind: Any = scheduler  # its lists are this one's too
         self.verdict: RunStatus | None = None
         self._order: list[int] = []
@@ -47,7 +41,7 @@ class Saga:
         self._of: dict[int, int] = {}
         self._last: int | None = None
         plan = scheduler.plan
-        for n, task in enumerate(plan.tasks):
+        for n, task in enumerate(plan.tasks if undoes else ()):
             if task.compensate is not None:
                 self._undo[n] = self._add(task.compensate)
                 self._of[self._undo[n]] = n

@@ -44,6 +44,7 @@ from orch_nb.engine.states import (
     EXPANDED,
     FAILED,
     FAILING,
+    FANS_OUT,
     LIMITED,
     MEMBER,
     PENDING,
@@ -59,6 +60,7 @@ from orch_nb.engine.states import (
     TIMED,
     UPSTREAM_FAILED,
     WAITING,
+    cached,
     features,
 )
 from orch_nb.engine.trigger import Verdict, judge
@@ -155,7 +157,11 @@ class Scheduler:
         self.plan = plan
         shape = topology.compiled(plan)
         count = self._planned = len(shape.ids)
-        changes = sagas.derived(plan) or any(task.foreach is not None for task in plan.tasks)
+        self.flags = list(map(features, plan.tasks))
+        kinds = set(self.flags)
+        undoes = any(kind & SAGA for kind in kinds)
+        # Tasks come to be in the run: then these lists grow, and the plan's own must not.
+        changes = undoes or plan.on_failure is not None or any(k & FANS_OUT for k in kinds)
         self.ids: list[str] = list(shape.ids) if changes else shape.ids
         self.index: dict[str, int] = dict(shape.index) if changes else shape.index
         self.up: list[tuple[int, ...]] = list(shape.up) if changes else shape.up
@@ -167,11 +173,9 @@ class Scheduler:
         self.tries = [0] * count
         self.keys = _keys(plan)
         self.limits = Limits(plan.pools)
-        self.flags = [
-            features(task, cache=False)
-            | (LIMITED | STAYS if task.pool and self.limits.want(n, task.pool) else 0)
-            for n, task in enumerate(plan.tasks)
-        ]
+        if any(kind & LIMITED for kind in kinds):
+            for n, task in enumerate(plan.tasks):
+                self.limits.want(n, task.pool)
         #: Of upstream that did not succeed: skipped, failed, upstream_failed; absent where none.
         self.odd: dict[int, list[int]] = {}
         self.failures: dict[int, int] = {}
@@ -189,7 +193,7 @@ class Scheduler:
         self._cause = ""
         self._tick: float | None = None
         self.groups = Groups(self)
-        self._saga = sagas.Saga(self)
+        self._saga = sagas.Saga(self, undoes=undoes)
         self.acts: list[Act] = []
         self._observe: dict[type[Any], Callable[[Any], None]] = {
             ev.AttemptStarted: self._on_started,
@@ -402,7 +406,7 @@ class Scheduler:
         self.options = options
         if options.cache:
             for n, task in enumerate(self.tasks):
-                self.flags[n] |= features(task, cache=True)
+                self.flags[n] |= features(task) | cached(task)
 
     def _on_run_ended(self, event: ev.RunEnded) -> None:
         self._ended = True
@@ -515,7 +519,7 @@ class Scheduler:
                     self.ready.fresh.append(key)
 
     def _end(self, n: int, status: int, at: float, out: list[ev.Event] | None) -> None:
-        """Task `n` has ended. What hangs on it is looked at when all of the event is known (`_todo`);
+        """Task `n` has ended. What hangs on it is looked at when all of the event is known (`todo`);
         `out` None: it is history, nothing is decided."""
         if self.states[n] > EXPANDED:
             return
@@ -548,8 +552,8 @@ class Scheduler:
         self.ready.clear()
         for n, status in enumerate(self.states):
             if status == READY:  # it was made ready by what had been lost
-                status = self.states[n] = PENDING
-            if status == PENDING and not self.flags[n] & DERIVED:
+                self.states[n] = PENDING
+            if self.states[n] == PENDING and not self.flags[n] & DERIVED:
                 if self.left[n] == 0 or self.flags[n] & EAGER or n in self.odd:
                     self._consider(n, event.at, out)
             elif status == WAITING:

@@ -167,6 +167,15 @@ class LiveRun:
     def retry(self, task: str, by: str = "") -> None:
         self.driver.retry(task, by)
 
+    def pause(self, by: str = "") -> None:
+        self.driver.pause(by)
+
+    def resume(self, by: str = "") -> None:
+        self.driver.resume(by)
+
+    def set_workers(self, workers: int, by: str = "") -> None:
+        self.driver.set_workers(workers, by)
+
     def snapshot(self) -> Run:
         return self._run if self._run is not None else self.driver.snapshot()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from orch_nb.model.status import Status
 from orch_nb.model.task import Task, TriggerRule
 
-__all__ = ["CODES", "STATUSES", "features"]
+__all__ = ["CODES", "STATUSES", "cached", "features"]
 
 PENDING, ASKING, READY, RUNNING, FAILING, BACKING_OFF, WAITING, EXPANDED = range(8)
 SUCCEEDED, FAILED, SKIPPED, UPSTREAM_FAILED, CANCELLED, COMPENSATED = range(8, 14)
@@ -32,6 +32,8 @@ DERIVED = 64  #: it is a compensation, or what runs when the run has failed
 TIMED = 128  #: it has a time over all attempts
 EAGER = 256  #: its trigger rule may be decided before all of its upstream has ended
 
+FANS_OUT = 512  #: it becomes instances
+
 _EARLY = frozenset(
     {
         TriggerRule.ALL_FAILED, TriggerRule.ALL_SKIPPED, TriggerRule.ONE_SUCCESS,
@@ -41,8 +43,19 @@ _EARLY = frozenset(
 _QUICK_S = 0.01
 
 
-def features(task: Task, *, cache: bool) -> int:
-    """The bits of a task; `cache`: the whole run uses kept results."""
+def features(task: Task) -> int:
+    """The bits of a task. A plain function is by far the most frequent and has its own line."""
+    if (
+        task.run is not None and task.timeout_s is None and task.estimate_s is None
+        and task.when is None and task.foreach is None and task.pool is None
+        and task.trigger is TriggerRule.ALL_SUCCESS and not task.cache
+        and task.compensate is None and task.total_timeout_s is None
+    ):  # fmt: skip
+        return 0
+    return _features(task)
+
+
+def _features(task: Task) -> int:
     found = 0
     if task.run is None:
         found |= STAYS
@@ -52,12 +65,22 @@ def features(task: Task, *, cache: bool) -> int:
         found |= STAYS
     if task.when is not None or task.foreach is not None:
         found |= PRELUDE | SPECIAL
-    if (task.cache or cache) and not task.waits_for_person and task.kind != "milestone":
-        found |= PRELUDE | SPECIAL
+    if task.foreach is not None:
+        found |= FANS_OUT
+    if task.cache:
+        found |= cached(task)
+    if task.pool:
+        found |= LIMITED | STAYS
     if task.compensate is not None:
         found |= SAGA
     if task.total_timeout_s is not None:
         found |= TIMED | STAYS
-    if task.trigger is not TriggerRule.ALL_SUCCESS and task.trigger in _EARLY:
+    if task.trigger in _EARLY:
         found |= EAGER
     return found
+
+
+def cached(task: Task) -> int:
+    """The bits of a task that uses kept results."""
+    works = not task.waits_for_person and task.kind != "milestone"
+    return PRELUDE | SPECIAL if works else 0
