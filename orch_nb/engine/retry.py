@@ -45,8 +45,12 @@ def retryable(policy: RetryPolicy, failures: int, failure: Failure) -> bool:
     """Whether there is a next attempt after `failures` of them, the last with `failure`."""
     if failures >= policy.maximum_attempts:
         return False
+    if _named(policy.non_retryable, failure):
+        return False
+    return not policy.retry_on or _named(policy.retry_on, failure)
+
+
+def _named(names: tuple[str, ...], failure: Failure) -> bool:
+    """Whether one of `names` is the failure's class or a base of it, by name or by module.name."""
     kinds = {failure.type, *failure.kinds}
-    return not any(
-        name in kinds or any(kind.endswith(f".{name}") for kind in kinds)
-        for name in policy.non_retryable
-    )
+    return any(name in kinds or any(kind.endswith(f".{name}") for kind in kinds) for name in names)
