@@ -30,14 +30,14 @@ MEMBER = 16  #: an instance of a `foreach` task
 SAGA = 32  #: it has a compensation
 DERIVED = 64  #: it is a compensation, or what runs when the run has failed
 TIMED = 128  #: it has a time over all attempts
-EAGER = 256  #: its trigger rule may be decided before all of its upstream has ended
+EAGER = 256  #: its trigger rule is not simply met when all of its upstream has succeeded
 
 FANS_OUT = 512  #: it becomes instances
 
 _EARLY = frozenset(
     {
-        TriggerRule.ALL_FAILED, TriggerRule.ALL_SKIPPED, TriggerRule.ONE_SUCCESS,
-        TriggerRule.ONE_DONE, TriggerRule.ALWAYS,
+        TriggerRule.ALL_FAILED, TriggerRule.ALL_SKIPPED, TriggerRule.ONE_FAILED,
+        TriggerRule.ONE_SUCCESS, TriggerRule.ONE_DONE, TriggerRule.ALWAYS,
     }
 )  # fmt: skip
 _QUICK_S = 0.01
