@@ -282,7 +282,7 @@ class Driver(Controls):
         starts = scheduler.fill(now, self._ahead)
         if scheduler.idle:
             batch += scheduler.conclude(now)
-            while not starts and scheduler.ready:  # what is left of a saga
+            while not (starts or scheduler.paused) and scheduler.ready:  # what is left of a saga
                 starts = scheduler.fill(now)
                 batch += scheduler.conclude(now)
         if starts:
