@@ -166,12 +166,13 @@ class Driver(Controls):
         self.state.plan = self.plan
         self._ready(self.state.started, without_kill(self.options.faults))
         cancelling = self.state.cancelling and self.state.status == RunStatus.RUNNING
+        cause = self.state.cancel_cause
         again = self._lost(now)
         again.append(ev.RunResumed(at=now, options=self.options))
         if self._retry is not None:
             again.append(functools.partial(self.retry_event, self._retry))
         if cancelling:
-            again.append(ev.CancelRequested(at=now))
+            again.append(ev.CancelRequested(at=now, cause=cause))
         for request in self.journal.take_requests(self.run_id):
             self.take(request)  # what was decided while nobody worked on the run
         again += self._inbox

@@ -145,6 +145,7 @@ class RunState:
         self.idle_s = 0.0
         self.last = 0.0
         self.cancelling = False
+        self.cancel_cause = ""
         self.paused = False
         self.tasks: dict[str, TaskState] = {}
         self.derived: dict[str, TaskState] = {}
@@ -369,8 +370,8 @@ class RunState:
     # -- the run -------------------------------------------------------------------------------
 
     def _cancel_requested(self, event: ev.CancelRequested) -> None:
-        if event.task is None:
-            self.cancelling = True
+        if event.task is None and not self.cancelling:  # of several the first counts
+            self.cancelling, self.cancel_cause = True, event.cause
 
     def _pause_requested(self, event: ev.PauseRequested) -> None:
         self.paused = True
