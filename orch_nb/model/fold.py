@@ -357,14 +357,19 @@ class RunState:
             self.derived[name] = TaskState(name, of=event.task, index=n)
 
     def _retry_requested(self, event: ev.RetryRequested) -> None:
-        for name in event.reset or (event.task,):
-            task = self._derive(name)
-            task.status, task.reason, task.cause = Status.PENDING, "", None
-            task.ready = task.finished = task.until = task.waiting_since = None
-            task.decided, task.decided_by, task.note, task.cached = False, "", "", ""
-            if task.instances is not None and f"{name}[0]" not in event.reset:
+        reset = [self._derive(name) for name in event.reset or (event.task,)]
+        kept = {task.of for task in reset if task.index is not None}  # only instances of these
+        for task in reset:
+            task.reason, task.cause, task.finished, task.cached = "", None, None, ""
+            if task.task in kept:
+                task.status = Status.RUNNING
+                continue
+            task.status = Status.PENDING
+            task.ready = task.until = task.waiting_since = None
+            task.decided, task.decided_by, task.note = False, "", ""
+            if task.instances is not None:
                 for n in range(task.instances):  # its items are worked out anew
-                    self.derived.pop(f"{name}[{n}]", None)
+                    self.derived.pop(f"{task.task}[{n}]", None)
                 task.instances = task.items = None
 
     # -- the run -------------------------------------------------------------------------------
