@@ -192,7 +192,8 @@ class Driver(Controls):
         )  # fmt: skip
         self.begun.set()
         if self.options.timeout_s is not None:
-            until = started + self.options.timeout_s + self.state.idle_s
+            idle = self.state.idle_s + max(0.0, self.clock.now() - self.state.last)
+            until = started + self.options.timeout_s + idle
             self._timers["(run)"] = self.clock.call_at(until, self._run_timeout)
 
     def _lost(self, now: float) -> list[Any]:
@@ -345,7 +346,7 @@ class Driver(Controls):
                 self._prelude.answer(act.task, functools.partial(self._answered, act.task))
         if attempts:
             self.executor.submit(attempts, self.report)
-            if self._ahead and self.scheduler.running > self.options.workers:
+            if self._ahead and self.scheduler.running > self.scheduler.options.workers:
                 self._watch()
         for key, why in stops.items():
             self._attempts.stop(key, why)
@@ -399,7 +400,7 @@ class Driver(Controls):
     def _look(self, turns: int) -> None:
         """Take back what was given ahead and has not begun, where nothing has moved since."""
         del self._timers["(ahead)"]
-        if self._done.done() or self.scheduler.running <= self.options.workers:
+        if self._done.done() or self.scheduler.running <= self.scheduler.options.workers:
             return
         if turns == self._turns:
             self.withdraw()

@@ -75,7 +75,7 @@ class Controls:
         """Change how many attempts run at once."""
 
         def event() -> ev.Event | None:
-            if workers < 1 or workers == self.options.workers:
+            if workers < 1 or workers == self.scheduler.options.workers:
                 return None
             told = ev.WorkersChanged(at=self.clock.now(), workers=workers, by=by)
             self.executor.start(self.clock, workers)
