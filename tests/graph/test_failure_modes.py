@@ -126,3 +126,61 @@ def test_a_pipe_hides_the_failure_of_all_but_its_last_command() -> None:
     assert piped in told("pytest -q | tail -1")
     assert piped not in told("pytest -q || echo no")
     assert piped not in told("grep 'a|b' file")
+
+
+def test_rules_that_a_failure_stops_are_counted():
+    # a ─► b (none_failed_min_one_success)    a ─► c (one_done)
+    found = modes(
+        Task(id="a", sh="x"), Task(id="c", sh="x", needs=["a"], trigger="one_done"),
+        Task(id="b", sh="x", needs=["a"], trigger="none_failed_min_one_success"),
+    )  # fmt: skip
+    assert "then 1 task after it does not run" in found["a"][0][1]
+
+
+def test_a_notebook_fails_in_a_cell():
+    assert modes(Task(id="a", notebook="a.ipynb", timeout="5m")) == {
+        "a": [
+            ("A cell of the notebook raises", "No retry; then the run fails."),
+            ("It takes longer than 5m", "It is stopped; no retry."),
+        ]
+    }
+
+
+def test_a_bound_on_all_attempts_is_told():
+    found = modes(Task(id="a", sh="curl x", retry=9, total_timeout="10m"))
+    assert found["a"][1:] == [
+        ("All its attempts take longer than 10m", "No further attempt; then the run fails.")
+    ]
+
+
+def test_an_item_that_fails_lets_the_others_go_on():
+    def told(tolerate):
+        return modes(Task(id="a", sh="x", foreach=[1, 2], tolerate=tolerate))["a"][0][1]
+
+    assert told(0) == "No retry; then the other items go on, and the run fails."
+    assert told("20%") == (
+        "No retry; then the other items go on, and if more than 20% of them failed the run fails."
+    )
+    assert told("all").endswith("the other items go on, and the task succeeds without it.")
+
+
+def test_a_compensation_takes_the_place_of_a_gate_before():
+    found = modes(Task(id="a", sh="npm publish", compensate={"sh": "npm unpublish", "retry": 2}))
+    assert found["a"][2:] == [
+        ("The run fails after it", "Its `compensate` takes back what it did."),
+        ("Taking it back fails", "2 attempts, 1s apart; then the next is taken back."),
+    ]
+
+
+def test_a_gate_that_waits_so_long_says_what_then():
+    found = modes(
+        Task(id="a", approval=Approval("Go?", "approve", 600.0)),
+        Task(id="b", approval=Approval("Go?", timeout_s=60.0)),
+    )
+    assert found["a"][0][1] == (
+        "After 10m its default holds: approve. A headless run takes its default: approve."
+    )
+    assert found["b"][0][1] == (
+        "After 1m it fails; then the run fails. A headless run ends as waiting; approving it goes "
+        "on."
+    )

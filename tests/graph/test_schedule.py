@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from orch_nb.errors import PlanError, UsageError
 from orch_nb.graph.schedule import schedule
 from orch_nb.graph.topology import upstream
 from orch_nb.model.plan import Plan
-from orch_nb.model.task import Approval, Task
+from orch_nb.model.task import Approval, Pool, Task
 
 
 def plan(*tasks):
@@ -78,7 +79,7 @@ def test_what_was_measured_overrides_the_estimates():
 @pytest.mark.parametrize(
     ("options", "words"),
     [({"workers": 0}, "at least 1"), ({"workers": True}, "at least 1"),
-     ({"pools": {"db": 1}}, "pools are not yet supported"),
+     ({"pools": {"db": 1}}, "`db` is no pool of the plan"),
      ({"budget_s": -1.0}, "a number of seconds")],
 )  # fmt: skip
 def test_options_that_cannot_be_are_refused(options, words):
@@ -88,6 +89,71 @@ def test_options_that_cannot_be_are_refused(options, words):
 
 def test_empty_pools_are_no_pools():
     assert schedule(diamond(), pools={}).makespan_s == 5.0
+
+
+def pooled(slots):
+    # four queries that share a database, and one that does not
+    tasks = [Task(id=f"q{n}", sh="x", estimate=1, pool="db") for n in range(4)]
+    return Plan(goal="g", tasks=[*tasks, Task(id="free", sh="x", estimate=1)], pools={"db": slots})
+
+
+def test_tasks_wait_for_a_slot_and_let_others_pass():
+    found = schedule(pooled(slots=1), workers=2)
+    assert times(found) == {
+        "q0": (0, 1), "free": (0, 1), "q1": (1, 2), "q2": (2, 3), "q3": (3, 4),
+    }  # fmt: skip
+    assert found.makespan_s == found.bound_s == 4.0
+
+
+def test_slots_of_the_plan_may_be_overridden():
+    assert schedule(pooled(slots=1)).makespan_s == 4.0
+    assert schedule(pooled(slots=1), pools={"db": 4}).makespan_s == 1.0
+    assert schedule(pooled(slots=4), pools={"db": 2}).bound_s == 2.0
+
+
+def test_a_task_may_hold_several_slots_and_several_pools():
+    found = schedule(
+        Plan(
+            goal="g",
+            tasks=[
+                Task(id="big", sh="x", estimate=2, pool={"db": 2, "api": 1}),
+                Task(id="small", sh="x", estimate=1, pool="db"),
+                Task(id="other", sh="x", estimate=1, pool="api"),
+            ],
+            pools={"db": 2, "api": {"rate": {"starts": 1, "period_s": 1.0}}},
+        )
+    )
+    # A pool without slots bounds nothing here.
+    assert times(found) == {"big": (0, 2), "other": (0, 1), "small": (2, 3)}
+    assert found.bound_s == 2.5
+
+
+def test_slots_that_cannot_be_are_refused():
+    big = Plan(goal="g", tasks=[Task(id="a", sh="x", pool={"db": 2})], pools={"db": 2})
+    with pytest.raises(UsageError, match="`a` holds 2 slots of pool `db`, which has 1"):
+        schedule(big, pools={"db": 1})
+    with pytest.raises(UsageError, match="at least 1 slot, not 0"):
+        schedule(big, pools={"db": 0})
+    with pytest.raises(UsageError, match="Did you mean `db`"):
+        schedule(big, pools={"dbs": 2})
+
+
+def test_a_higher_priority_goes_before_a_longer_path():
+    found = schedule(
+        plan(
+            Task(id="long", sh="x", estimate=9), Task(id="low", sh="x", estimate=1, priority=-1),
+            Task(id="high", sh="x", estimate=1, priority=1),
+        ),
+        workers=1,
+    )  # fmt: skip
+    assert [item.task for item in found.items] == ["high", "long", "low"]
+
+
+def test_a_notebook_takes_a_worker():
+    found = schedule(
+        plan(*(Task(id=n, notebook=f"{n}.ipynb", estimate=1) for n in "ab")), workers=1
+    )
+    assert found.makespan_s == found.bound_s == 2.0
 
 
 def test_a_broken_plan_is_refused():
@@ -113,6 +179,22 @@ def dags(draw):
                  estimate=draw(st.integers(0, 9)))
         )  # fmt: skip
     return plan(*tasks)
+
+
+@given(dags(), st.lists(st.integers(0, 2), min_size=12, max_size=12), st.integers(2, 4))
+def test_no_slot_is_ever_held_twice(found_plan, takes, slots):
+    tasks = [
+        replace(task, pool={"db": take} if take else None)
+        for task, take in zip(found_plan, takes, strict=False)
+    ]
+    found = schedule(replace(found_plan, tasks=tasks, pools={"db": Pool(slots)}), workers=3)
+    held = {task.id: (task.pool or {}).get("db", 0) for task in tasks}
+    assert len(found.items) == len(tasks)
+    for item in found.items:
+        at = [o for o in found.items if o.start_s <= item.start_s < o.finish_s]
+        assert sum(held[other.task] for other in at) <= slots
+        assert len(at) <= 3
+    assert found.bound_s <= found.makespan_s + 1e-9
 
 
 @given(dags(), st.none() | st.integers(1, 4))

@@ -100,3 +100,28 @@ def test_an_alarm_after_a_failure_is_no_saga():
 def test_the_reason_is_one_sentence(count):
     _, reason = strategy(*(Task(id=f"t{n}") for n in range(count)))
     assert reason.count(".") == 1
+
+
+def test_work_that_is_undone_makes_a_saga():
+    # book ─► pay ─► ask
+    name, reason = strategy(
+        Task(id="book", sh="x", compensate={"sh": "y"}),
+        Task(id="pay", sh="x", needs=["book"], compensate={"sh": "y"}),
+        Task(id="ask", approval=Approval("Go?"), needs=["pay"]),
+    )
+    assert name == "saga"
+    assert reason == (
+        "What `book` and `pay` did is undone, the last first, when the run fails or is cancelled."
+    )
+
+
+def test_a_task_for_each_item_fans_out():
+    chained = [
+        Task(id="files"), Task(id="convert", sh="x", foreach="files", max_active=4),
+        Task(id="sum", needs=["convert"]),
+    ]  # fmt: skip
+    assert strategy(*chained) == (
+        "fan-out/fan-in", "`convert` runs once for each item, at most 4 side by side.",
+    )  # fmt: skip
+    name, reason = strategy(Task(id="a", sh="x", foreach=[1]), Task(id="b", sh="x", foreach=[2]))
+    assert (name, reason) == ("fan-out/fan-in", "`a` and `b` run once for each item.")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from orch_nb.graph import validate
 from orch_nb.graph.nearest import did_you_mean, nearest
 from orch_nb.graph.validate import check
 from orch_nb.model.goal import Criterion
@@ -125,6 +129,91 @@ def test_each_problem_has_the_most_precise_line_there_is():
         Plan(goal="g", tasks=[Task(id="a", needs=["b"]), Task(id="b", needs=["x", "y"])]), lines
     )
     assert [(problem.line, problem.task) for problem in found] == [(4, "b"), (6, "b")]
+
+
+def test_a_notebook_is_an_action_of_its_own():
+    assert not problems(Task(id="a", notebook="a.ipynb", with_={"x": 1}))
+    assert problems(Task(id="a", notebook="a.ipynb", sh="ls")) == [
+        "`a` has `sh` and `notebook`; a task has one action. Make two tasks of it."
+    ]
+    assert "`notebook` of `a` is empty." in problems(Task(id="a", notebook=" "))
+
+
+def test_names_that_a_run_makes_are_taken():
+    each, undone = (
+        Task(id="x", sh="ls", foreach=[1]),
+        Task(id="y", sh="ls", compensate={"sh": "rm"}),
+    )
+    another = "Give the task another name."
+    assert problems(each, Task(id="x[0]")) == [
+        f"`x[0]` is the name of an instance of `x`, which has `foreach`. {another}"
+    ]
+    assert problems(undone, Task(id="compensate(y)")) == [
+        f"`compensate(y)` is the name of what undoes `y`. {another}"
+    ]
+    assert problems(Task(id="on_failure"), on_failure=Task(id="on_failure", sh="page me")) == [
+        f"`on_failure` is the name of what runs when the plan has failed. {another}"
+    ]
+    # Where nothing makes them they are names as any other.
+    assert not problems(Task(id="y[0]"), undone, Task(id="compensate(x)"), each,
+                        Task(id="x[a]"), Task(id="on_failure"))  # fmt: skip
+
+
+def test_limits_sagas_and_fan_outs_are_judged_with_the_rest():
+    (problem, cycle) = problems(
+        Task(id="a", sh="ls", pool="db", needs=["b"]), Task(id="b", needs=["a"])
+    )
+    assert "`db`" in problem
+    assert "is a cycle" in cycle
+
+
+def test_a_plan_is_judged_once():
+    plan = Plan(goal="g", tasks=[Task(id="a", needs=["b"])])
+    assert check(plan) == check(plan) != []
+    sound = Plan(goal="g", tasks=[Task(id="a")])
+    assert check(sound) == check(sound, {("a", ""): 1}) == []
+
+
+def numbers():
+    yield 1
+
+
+#: What one task of a plan says, right or wrong.
+SAID = [
+    *({"id": name} for name in ("b", "x", "a[0]", " d", "e\x07", "👩‍🔬", "", "n" * 201, 5)),
+    *({"run": run} for run in ("f", print, len, 7, numbers, functools.partial(numbers), Plan)),
+    *({key: x} for key in ("sh", "todo", "notebook", "title", "story") for x in ("x", " ", 5)),
+    {"sh": "x", "run": "f"}, {"sh": "x", "todo": "x"}, {"approval": Approval("Go?"), "run": "f"},
+    {"approval": Approval("Go?")}, {"with_": {"x": 1}}, {"with_": {"x": 1}, "run": "f"},
+    {"with_": {"x": 1}, "sh": "x"}, {"with_": {"x": 1}, "notebook": "a.ipynb"},
+    *({"needs": needs} for needs in ([], ["a"], ["b", "b"], ["c"], ["zzz"], [3], [["a"]])),
+    *({"parent": parent} for parent in ("a", "b", "c", "zzz")),
+    {"parent": "a", "needs": ["a"]}, {"parent": "b", "needs": ["a"]},
+    {"sh": "x", "pool": "db"}, {"sh": "x", "priority": 1}, {"priority": "high"}, {"tolerate": 1},
+    {"sh": "x", "cache": True}, {"cache": True}, {"sh": "x", "compensate": {"sh": "y"}},
+]  # fmt: skip
+
+
+@st.composite
+def tasks(draw):
+    """a, b and c, one after the other or side by side, and one or two of them say something odd."""
+    fields = [{"id": name, "needs": draw(st.sampled_from([[], None]))} for name in "abc"]
+    for n in range(1, 3):
+        fields[n]["needs"] = [fields[draw(st.integers(0, n - 1))]["id"]]
+    for _ in range(draw(st.integers(0, 2))):
+        fields[draw(st.integers(0, 2))] |= draw(st.sampled_from(SAID))
+    return [Task(**said) for said in fields]
+
+
+@given(tasks())
+@settings(max_examples=500)
+def test_what_is_seen_at_a_glance_is_what_a_close_look_finds(found):
+    plan = Plan(goal="g", tasks=found)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(validate, "_is_sound", lambda plan, found: False)
+        closely = check(plan)
+    assert bool(closely) == bool(check(plan))
+    assert closely == check(plan)
 
 
 @pytest.mark.parametrize("shape", ["chain", "fan", "family"])
