@@ -14,7 +14,7 @@ started it).
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
@@ -24,9 +24,9 @@ from orch_nb.model.fold import RunState
 from orch_nb.model.task import Task
 
 __all__ = [
-    "AttemptKey", "AttemptRequest", "Blob", "Cached", "Clock", "Current", "Executor", "Journal", "Observer",
-    "Outcome", "QueueingExecutor", "Report", "Request", "RunRow", "Setting", "Timer", "current",
-    "entered",
+    "AttemptKey", "AttemptRequest", "Blob", "Cached", "Clock", "Current", "Executor", "Journal",
+    "Observer", "Outcome", "QueueingExecutor", "Report", "Request", "RunRow", "Setting", "Timer",
+    "current", "entered",
 ]  # fmt: skip
 
 AttemptKey = tuple[str, int]
@@ -86,8 +86,8 @@ class AttemptRequest(msgspec.Struct, frozen=True, gc=False):
     """One attempt for an executor: the task, its id in the run, the arguments for its callable.
 
     `id` is the task's, or `fetch[3]` for an instance of a `foreach` task and `compensate(fetch)`
-    for what undoes one; `task.id` is then not what the run knows it by. `command` is a shell task's,
-    its templates filled in. `item` is what an instance is for, `index` its place.
+    for what undoes one; `task.id` is then not what the run knows it by. `command` is a shell
+    task's, its templates filled in. `item` is what an instance is for, `index` its place.
     """
 
     task: Task
@@ -168,7 +168,7 @@ class QueueingExecutor(Executor, Protocol):
     ahead: int
 
     def withdraw(self) -> list[AttemptKey]:
-        """Give back attempts that were submitted and have not begun; nothing is reported of them."""
+        """Give back what was submitted and has not begun; nothing is reported of it."""
 
 
 class Observer(Protocol):
@@ -265,6 +265,8 @@ class Journal(Protocol):
     def recall(self, key: str) -> Cached | None: ...
 
     def last_cached(self, task: str) -> Cached | None: ...
+
+    def known_unstored(self, tasks: Iterable[str], goal: str | None = None) -> dict[str, str]: ...
 
     def runs(self) -> list[RunRow]: ...
 

@@ -164,8 +164,8 @@ class RunState:
             ev.Expanded: self._expanded,
             ev.RetryRequested: self._retry_requested,
             ev.CancelRequested: self._cancel_requested,
-            ev.PauseRequested: self._pause_requested,
-            ev.PauseEnded: self._pause_ended,
+            ev.PauseRequested: self._pause,
+            ev.PauseEnded: self._pause,
             ev.WorkersChanged: self._workers_changed,
             ev.RunStarted: self._run_started,
             ev.RunResumed: self._run_resumed,
@@ -378,11 +378,8 @@ class RunState:
         if event.task is None and not self.cancelling:  # of several the first counts
             self.cancelling, self.cancel_cause = True, event.cause
 
-    def _pause_requested(self, event: ev.PauseRequested) -> None:
-        self.paused = True
-
-    def _pause_ended(self, event: ev.PauseEnded) -> None:
-        self.paused = False
+    def _pause(self, event: ev.PauseRequested | ev.PauseEnded) -> None:
+        self.paused = type(event) is ev.PauseRequested
 
     def _workers_changed(self, event: ev.WorkersChanged) -> None:
         self.options = msgspec.structs.replace(self.options, workers=event.workers)

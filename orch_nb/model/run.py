@@ -53,9 +53,9 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one task in a run.
 
-    `task` is its id; an instance of a `foreach` task is `fetch[3]`, with `of` "fetch" and `index` 3,
-    what undid a task is `compensate(fetch)`, with `of` "fetch". `instances` is how many a `foreach`
-    task became. `cached` names the run whose result was used.
+    `task` is its id; an instance of a `foreach` task is `fetch[3]`, with `of` "fetch" and `index`
+    3, what undid a task is `compensate(fetch)`, with `of` "fetch". `instances` is how many a
+    `foreach` task became. `cached` names the run whose result was used.
 
     `started` is the start of its first attempt, `finished` the end of its last; `wait_s` is how
     long it stood ready before it started (for a gate: how long it waited for its person); `reason`
