@@ -5,18 +5,22 @@
 
 Pure: times come with the calls. A task that does not get what it wants is parked at the limit that
 refused it, and nothing less urgent passes it there, or a task that wants two slots would starve
-behind those that want one.
+behind those that want one. One that waits no longer (it was cancelled) stays parked until it would
+be next, and is passed over then.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from orch_nb.engine.states import READY
 from orch_nb.model.task import Pool, Rate
 
 __all__ = ["Limit", "Limits"]
+
+_MASK = 0xFFFFFFFF
 
 
 class Limit:
@@ -56,7 +60,8 @@ class Limit:
 class Limits:
     """All limits of one run. Tasks are indices, urgency a number: the smaller, the more urgent."""
 
-    def __init__(self, pools: Mapping[str, Pool]) -> None:
+    def __init__(self, pools: Mapping[str, Pool], states: Sequence[int]) -> None:
+        self._states = states
         self._pools = {name: Limit(f"pool {name}", p.slots, p.rate) for name, p in pools.items()}
         self._wants: dict[int, tuple[tuple[Limit, int], ...]] = {}
         self.parked = 0
@@ -73,16 +78,26 @@ class Limits:
     def refuse(self, n: int, key: int, at: float) -> Limit | None:
         """None if `n` can start; else the limit that is in its way, where it is parked now."""
         for limit, wants in self._wants[n]:
-            if limit.free_at(wants, at) == at and not (limit.parked and limit.parked[0] < key):
+            first = self._first(limit)
+            if limit.free_at(wants, at) == at and (first is None or first >= key):
                 continue
             heapq.heappush(limit.parked, key)
             self.parked += 1
             return limit
         return None
 
-    def passed_on(self, n: int, refused: Limit, at: float) -> list[int]:
-        """`n` was let through by one limit and refused by the next: the keys that may have its
-        place at the first."""
+    def _first(self, limit: Limit) -> int | None:
+        """The most urgent key that still waits at this limit."""
+        while limit.parked:
+            if self._states[limit.parked[0] & _MASK] == READY:
+                return limit.parked[0]
+            heapq.heappop(limit.parked)
+            self.parked -= 1
+        return None
+
+    def passed_on(self, n: int, refused: Limit | None, at: float) -> list[int]:
+        """`n` was let through by one limit and refused by the next, or (None) waits no longer: the
+        keys that may have its place."""
         found: list[int] = []
         for limit, _ in self._wants[n]:
             if limit is not refused and limit.parked:
@@ -114,17 +129,17 @@ class Limits:
         """The most urgent keys that this limit lets through now; they may be refused elsewhere."""
         found: list[int] = []
         used, begun = limit.used, 0
-        while limit.parked:
-            n = limit.parked[0] & 0xFFFFFFFF
-            wants = next((slots for held, slots in self._wants[n] if held is limit), 1)
+        while (key := self._first(limit)) is not None:
+            held = self._wants[key & _MASK]
+            wants = next((slots for other, slots in held if other is limit), 1)
             if limit.slots is not None and used + wants > limit.slots:
                 break
             if limit.rate is not None and (begun >= limit.rate.starts or self._early(limit, at)):
                 break
             found.append(heapq.heappop(limit.parked))
+            self.parked -= 1
             used += wants
             begun += 1
-        self.parked -= len(found)
         return found
 
     @staticmethod
@@ -142,6 +157,6 @@ class Limits:
     def holder(self, n: int) -> Limit | None:
         """The limit that task `n` is parked at."""
         for limit, _ in self._wants.get(n, ()):
-            if any(key & 0xFFFFFFFF == n for key in limit.parked):
+            if any(key & _MASK == n for key in limit.parked):
                 return limit
         return None

@@ -172,7 +172,7 @@ class Scheduler:
         self.since = [0.0] * count
         self.tries = [0] * count
         self.keys = _keys(plan)
-        self.limits = Limits(plan.pools)
+        self.limits = Limits(plan.pools, self.states)
         if any(kind & LIMITED for kind in kinds):
             for n, task in enumerate(plan.tasks):
                 self.limits.want(n, task.pool)
@@ -302,8 +302,11 @@ class Scheduler:
         while begun < free and (ordered or ready.heap):
             key = ready.pop() if ready.heap else ordered.pop()
             n = key & _MASK
-            if states[n] != READY:
-                continue  # cancelled meanwhile, or cancelled and tried anew: it stands here twice
+            if states[n] != READY:  # cancelled meanwhile, or tried anew: then it stands here twice
+                if flags[n] & LIMITED:
+                    self._make_way(n, at)
+                    ready.settle()
+                continue
             if flags[n]:
                 if ahead >= free - begun and flags[n] & STAYS:
                     ready.fresh.append(key)
@@ -480,13 +483,13 @@ class Scheduler:
         for n in reset:
             if self.states[n] <= EXPANDED:
                 continue
-            self._unend(n)
+            self._unend(n, event.at)
             self.states[n] = EXPANDED if n in kept else PENDING
         for n in reset:
             if self.flags[n] & PRELUDE and n not in kept:
                 self.groups.drop(n)
 
-    def _unend(self, n: int) -> None:
+    def _unend(self, n: int, at: float) -> None:
         """Take back that `n` has ended, here and with what waits for it."""
         before = self.states[n]
         for other in self.down[n]:
@@ -495,6 +498,11 @@ class Scheduler:
                 self.odd[other][_ODD[before]] -= 1
             # What was about to start waits again; what is between two attempts goes on.
             if self.states[other] == READY and not self.failures.get(other):
+                self.states[other] = PENDING
+                if self.flags[other] & LIMITED:
+                    self._make_way(other, at)
+            elif self.states[other] == ASKING:
+                self.leave(other)
                 self.states[other] = PENDING
         self.failures.pop(n, None)
         self._first.pop(n, None)
@@ -525,7 +533,9 @@ class Scheduler:
             return
         self._stopped_running(n, at)
         self.leave(n)
-        self.states[n] = status
+        waited, self.states[n] = self.states[n] == READY, status
+        if waited and self.flags[n] & LIMITED:
+            self._make_way(n, at)
         odd = _ODD.get(status)
         for other in self.down[n]:
             self.left[other] -= 1
@@ -803,6 +813,10 @@ class Scheduler:
         for other in self.limits.passed_on(n, refused, at):
             self.ready.fresh.append(other)
         return False
+
+    def _make_way(self, n: int, at: float) -> None:
+        """`n` waits no longer: what it kept from a slot may have it."""
+        self.ready.fresh += self.limits.passed_on(n, None, at)
 
     def _time(self, n: int, at: float) -> None:
         """Its time over all attempts runs from the first attempt."""
