@@ -111,9 +111,10 @@ class SqliteJournal(Tables):
             if row is None:
                 raise self._unknown(run_id)
             execute("INSERT OR IGNORE INTO worked(run_id) VALUES(?)", (run_id,))
-            number, seen = execute(
-                "SELECT n, seen FROM worked WHERE run_id=?", (run_id,)
-            ).fetchone()
+            found = execute("SELECT n, seen FROM worked WHERE run_id=?", (run_id,)).fetchone()
+            if found is None or None in found:
+                raise sqlite3.DatabaseError(f"the number of run `{run_id}` is malformed")
+            number, seen = found
             if self._alive(run_id, row[0], seen):
                 raise self._held(run_id, row[0])
             execute("UPDATE run SET holder=? WHERE run_id=?", (holder.myself(), run_id))

@@ -22,7 +22,6 @@ from typing import Any
 
 __all__ = ["unkeepable", "unkeepable_result"]
 
-_DEEP = 20
 #: Classes that hold what a process cannot hand on (a lock, a thread, a file, a half-run function),
 #: as `module.Name`. Their subclasses are as unkeepable as they are.
 _HOLDERS = frozenset(
@@ -62,31 +61,31 @@ def unkeepable(
 ) -> str | None:
     """Why a value of `annotation` cannot be kept, or None. `scope` has the names of a string."""
     try:
-        return _judge(annotation, scope, 0)
+        return _judge(annotation, scope)
     except Exception:  # noqa: BLE001  # see above
         return None
 
 
-def _judge(annotation: Any, scope: Mapping[str, Any], depth: int) -> str | None:
-    if annotation is None or depth > _DEEP:
+def _judge(annotation: Any, scope: Mapping[str, Any]) -> str | None:
+    if annotation is None:
         return None
     if isinstance(annotation, typing.ForwardRef):
         annotation = annotation.__forward_arg__
     if isinstance(annotation, str):
-        return _text(ast.parse(annotation.strip(), mode="eval").body, scope, depth)
-    return _known(annotation, [*typing.get_args(annotation)], scope, depth)
+        return _text(ast.parse(annotation.strip(), mode="eval").body, scope)
+    return _known(annotation, [*typing.get_args(annotation)], scope)
 
 
-def _text(node: ast.expr, scope: Mapping[str, Any], depth: int) -> str | None:
+def _text(node: ast.expr, scope: Mapping[str, Any]) -> str | None:
     """The same of an annotation that was not evaluated."""
     if isinstance(node, ast.Constant):
-        return _judge(node.value, scope, depth + 1) if isinstance(node.value, str) else None
+        return _judge(node.value, scope) if isinstance(node.value, str) else None
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return _text(node.left, scope, depth + 1) or _text(node.right, scope, depth + 1)
+        return _text(node.left, scope) or _text(node.right, scope)
     if isinstance(node, ast.Subscript):
         inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        return _known(_named(node.value, scope), inner, scope, depth)
-    return _known(_named(node, scope), [], scope, depth)
+        return _known(_named(node.value, scope), inner, scope)
+    return _known(_named(node, scope), [], scope)
 
 
 def _named(node: ast.expr, scope: Mapping[str, Any]) -> Any:
@@ -105,7 +104,7 @@ def _named(node: ast.expr, scope: Mapping[str, Any]) -> Any:
     return found
 
 
-def _known(found: Any, inner: list[Any], scope: Mapping[str, Any], depth: int) -> str | None:
+def _known(found: Any, inner: list[Any], scope: Mapping[str, Any]) -> str | None:
     """Judge what an annotation is, or is made of: `inner` are the parts between the brackets."""
     origin = typing.get_origin(found) or found
     if origin is typing.Annotated or hasattr(found, "__metadata__"):
@@ -113,11 +112,7 @@ def _known(found: Any, inner: list[Any], scope: Mapping[str, Any], depth: int) -
     either = origin in (types.UnionType, typing.Union, typing.Optional)
     if either or (isinstance(origin, type) and issubclass(origin, _CONTAINERS)):
         for part in inner:
-            reason = (
-                _text(part, scope, depth + 1)
-                if isinstance(part, ast.expr)
-                else _judge(part, scope, depth + 1)
-            )
+            reason = _text(part, scope) if isinstance(part, ast.expr) else _judge(part, scope)
             if reason is not None:
                 return reason
     if f"{getattr(origin, '__module__', '')}.{getattr(origin, '__qualname__', '')}" in _MAKERS:

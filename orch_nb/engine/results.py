@@ -153,7 +153,7 @@ def _are_json(values: Collection[Any], seen: set[int], depth: int) -> bool:
     if kinds <= _CLEAR:
         return True
     if kinds == {int}:
-        return min(values) > -_BIG and max(values) < _BIG
+        return bool(min(values) > -_BIG and max(values) < _BIG)
     if kinds == {float}:
         return all(map(math.isfinite, values))
     return all(_is_json(value, seen, depth) for value in values)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -59,11 +60,39 @@ def test_what_is_stored_comes_back_equal_and_of_the_same_types(value):
     assert same(again(value), value)
 
 
-@pytest.mark.parametrize("value", [1, "é", [1, [2.5, None]], {"a": {"b": [True]}}, -0.0, [], ""])
-def test_plain_values_are_json_that_anybody_can_read(value):
+PLAIN = [1, "é", [1, [2.5, None]], {"a": {"b": [True]}}, -0.0, [], "", '"', -(2**63), True, {}]
+
+
+@pytest.mark.parametrize("value", PLAIN)
+def test_a_few_characters_of_json_stand_in_the_reference(value):
     ref, blob = store(value)
+    assert (ref.format, blob) == ("json", None)
+    assert same(json.loads(ref.hash.removeprefix("=")), value)
+    assert same(restore(ref, None), value)
+
+
+@pytest.mark.parametrize("value", PLAIN)
+def test_plain_values_are_json_that_anybody_can_read(value):
+    ref, blob = store([value] * 100 if not isinstance(value, (list, dict)) else {"x" * 200: value})
     assert ref.format == "json"
-    assert json.loads(blob.data) == value
+    assert ref.size == len(blob.data)
+    assert value in (json.loads(blob.data)[0:1] if blob.data[:1] == b"[" else [value])
+
+
+@pytest.mark.parametrize("many", [2**63, 10**300, 1.5, "x", "\udcff", True, None, [1], {"a": 1}])
+def test_long_lists_are_json_of_the_same_values_and_types(many):
+    value = [json.loads(json.dumps(many)) for _ in range(200)]
+    ref, _ = store(value)
+    assert ref.format == "json"
+    assert same(again(value), value)
+
+
+@pytest.mark.parametrize(
+    "odd", [10**400, math.nan, math.inf, (1,), {1: 2}, type("I", (int,), {})(1)]
+)
+def test_one_value_in_a_long_list_that_json_would_change_has_it_pickled(odd):
+    value = [0.5 if isinstance(odd, float) else 1] * 200
+    assert store([*value, odd])[0].format == "pickle"
 
 
 @pytest.mark.parametrize(
@@ -107,8 +136,14 @@ def test_none_takes_no_room():
     assert restore(ResultRef(), None) is None
 
 
-def test_equal_values_have_one_hash():
-    assert store([1, 2])[0].hash == store([1, 2])[0].hash != store([1, 3])[0].hash
+@pytest.mark.parametrize("longer", [1, 1000])
+def test_equal_values_have_one_hash(longer):
+    one, other = [1, 2] * longer, [1, 3] * longer
+    assert store(one)[0].hash == store(list(one))[0].hash != store(other)[0].hash
+
+
+def test_one_and_true_and_one_as_text_have_three_hashes():
+    assert len({store(value)[0].hash for value in (1, True, "1", 1.0, "true")}) == 5
 
 
 class Unpicklable:
@@ -145,6 +180,55 @@ def test_a_class_of_a_script_that_is_gone_is_kept_by_value(tmp_path):
     )
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert restore(ResultRef(format="pickle", hash="h"), made.stdout).size == 7
+
+
+def test_what_another_process_can_name_is_pickled_without_cloudpickle(tmp_path):
+    code = (
+        "import sys, datetime, decimal, pathlib\n"
+        "from orch_nb.engine.results import store\n"
+        "for value in [(1, 2), datetime.date(2026, 1, 1), decimal.Decimal(1), pathlib.Path('x'),"
+        " {1, 2}, b'x', range(3), len, datetime.date, 10**5000]:\n"
+        "    assert store(value)[0].format == 'pickle', value\n"
+        "assert 'cloudpickle' not in sys.modules\n"
+        "assert store(lambda: 1)[0].format == 'pickle'\n"
+        "assert 'cloudpickle' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_arrays_and_frames_come_back():
+    array = np.arange(1000.0).reshape(10, 100)
+    np.testing.assert_array_equal(again(array), array)
+    series = pd.Series(["a", None, (1, 2)], index=[3, 2, 1], name="s")
+    pd.testing.assert_series_equal(again(series), series)
+    assert store(array)[0].hash == store(array.copy())[0].hash
+
+
+def test_functions_of_a_script_in_a_frame_are_taken_along(tmp_path):
+    code = (
+        "import sys, pandas\n"
+        "from orch_nb.engine.results import store\n"
+        "class Mine:\n    size = 7\n"
+        "ref, blob = store(pandas.DataFrame({'a': [Mine(), lambda: 8]}))\n"
+        "sys.stdout.buffer.write(blob.data)\n"
+    )
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    frame = restore(ResultRef(format="pickle", hash="h"), made.stdout)
+    assert (frame["a"][0].size, frame["a"][1]()) == (7, 8)
+
+
+def test_modules_that_the_person_wants_taken_along_are(tmp_path, monkeypatch):
+    (tmp_path / "mine_alone.py").write_text("class Mine:\n    size = 7\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import cloudpickle
+    import mine_alone
+
+    by_name = store(mine_alone.Mine())[0].size
+    cloudpickle.register_pickle_by_value(mine_alone)
+    try:
+        assert store(mine_alone.Mine())[0].size > by_name
+    finally:
+        cloudpickle.unregister_pickle_by_value(mine_alone)
 
 
 def test_a_pickle_that_cannot_be_read_here_is_a_lookup_error():

@@ -1,0 +1,150 @@
+"""Everything in a journal's file that is no event: results, what later runs want of them, output,
+requests of other processes."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from orch_nb.engine import carryover, results, schema
+from orch_nb.engine.memory import within
+from orch_nb.engine.ports import Blob, Cached, Request
+from orch_nb.errors import RunNotFound
+from orch_nb.model.event import ResultRef
+
+__all__ = ["Tables"]
+
+
+class Tables:
+    """A connection to a journal's file, with all but its events. Raises JournalError."""
+
+    def __init__(self, path: str | os.PathLike[str], *, durability: str = "process") -> None:
+        self.path = str(path)
+        self._logged: dict[tuple[str, str], int] = {}
+        self._lock = threading.RLock()  # one connection has one transaction at a time
+        self._db = schema.connect(path, durability)
+        self._execute = self._db.cursor().execute
+        self._transaction = schema.Transaction(self.path, self._db, self._lock)
+
+    def _read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        try:
+            with self._lock:
+                return self._db.execute(query, values).fetchall()
+        except schema.FAULTS as error:
+            raise schema.fault(self.path, error) from None
+
+    def _unknown(self, run_id: str) -> RunNotFound:
+        known = [row[0] for row in self._read("SELECT run_id FROM run ORDER BY rowid DESC LIMIT 5")]
+        latest = f" The latest are: {', '.join(known)}." if known else " It has no runs yet."
+        return RunNotFound(f"The journal {self.path} has no run `{run_id}`.{latest}")
+
+    # -- results, and what later runs want of them ---------------------------------------------
+
+    def store(self, value: Any) -> tuple[ResultRef, Blob | None]:
+        return results.store(value)
+
+    def load(self, ref: ResultRef) -> Any:
+        """A result again. Raises LookupError where it was not kept, or is damaged."""
+        if ref.format == "none" or ref.hash[:1] == "=":
+            return results.restore(ref, None)
+        rows = self._read("SELECT body FROM blob WHERE hash=?", ref.hash) if ref.hash else []
+        data = rows[0][0] if rows else None
+        if data is not None and results.digest(data) != ref.hash:
+            raise LookupError(
+                f"this result is damaged: its bytes in {self.path} are not those that were written"
+            )
+        return results.restore(ref, data)
+
+    def content_hash(self, ref: ResultRef, value: Any = None) -> str | None:
+        """What stands for a result in the key of a later one; None for one that was not kept."""
+        return "none" if ref.format == "none" else ref.hash or None
+
+    def remember(self, entries: Sequence[Cached]) -> None:
+        """Keep results for later runs, by their keys."""
+        with self._transaction as execute:
+            carryover.keep(execute, entries)
+
+    def recall(self, key: str) -> Cached | None:
+        """The entry of that key, if its result is still there."""
+        found = self._cached("WHERE key=?", key)
+        if found is None or found.ref.format == "none" or found.ref.hash[:1] == "=":
+            return found
+        there = self._read("SELECT 1 FROM blob WHERE hash=?", found.ref.hash)
+        return found if there else None
+
+    def last_cached(self, task: str) -> Cached | None:
+        """The newest entry of a task, to say what has changed since."""
+        return self._cached("WHERE task=? ORDER BY id DESC LIMIT 1", task)
+
+    def _cached(self, where: str, value: str) -> Cached | None:
+        rows = self._read(f"SELECT key, task, run_id, ref, parts FROM cache {where}", value)  # noqa: S608  # of two constants
+        try:
+            return carryover.cached(rows[0]) if rows else None
+        except msgspec.DecodeError:  # damaged: as good as none
+            return None
+
+    def known_unstored(self, tasks: Iterable[str], goal: str | None = None) -> dict[str, str]:
+        """Those of `tasks` whose result could not be kept when they last succeeded, with the
+        reason; in runs of `goal`, or (None) of any plan."""
+        wanted = set(tasks)
+        rows = self._read("SELECT task, reason, goal FROM unstored ORDER BY at")
+        return {t: reason for t, reason, of in rows if t in wanted and goal in (None, of)}
+
+    # -- logs, requests ------------------------------------------------------------------------
+
+    def write_log(self, run_id: str, lines: Sequence[tuple[str, int, str, str]]) -> None:
+        """Keep output as (task, attempt, stream, text); past a bound per task the rest is dropped,
+        and a last line says so."""
+        with self._transaction as execute:
+            for task, attempt, stream, text in lines:
+                kept = within(self._logged, (run_id, task), text)
+                if kept:
+                    execute(
+                        "INSERT INTO log(run_id, task, attempt, stream, text) VALUES(?,?,?,?,?)",
+                        (run_id, task, attempt, stream, kept),
+                    )
+
+    def read_log(self, run_id: str, task: str) -> str:
+        rows = self._read(
+            "SELECT text FROM log WHERE run_id=? AND task=? ORDER BY id", run_id, task
+        )
+        return "".join(text for (text,) in rows)
+
+    def ask(self, run_id: str, request: Request) -> None:
+        """Leave a request for the process that works on the run. Raises RunNotFound."""
+        with self._transaction as execute:
+            if not execute("SELECT 1 FROM run WHERE run_id=?", (run_id,)).fetchone():
+                raise self._unknown(run_id)
+            execute(
+                "INSERT INTO request(run_id, verb, task, asked_by, note, at) VALUES(?,?,?,?,?,?)",
+                (run_id, request.verb, request.task, request.by, request.note, time.time()),
+            )
+
+    def take_requests(self, run_id: str) -> list[Request]:
+        """The requests left for a run, each once. Asked several times a second."""
+        query = "SELECT id, verb, task, asked_by, note FROM request WHERE run_id=? ORDER BY id"
+        rows = self._read(query, run_id)
+        if rows:
+            with self._transaction as execute:
+                for row in rows:
+                    execute("DELETE FROM request WHERE id=?", row[:1])
+        return [Request(verb, task, by, note) for _, verb, task, by, note in rows]
+
+    def requests_left(self, run_id: str) -> int:
+        """How many requests wait to be taken."""
+        (row,) = self._read("SELECT COUNT(*) FROM request WHERE run_id=?", run_id)
+        return int(row[0])
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __del__(self) -> None:
+        # A run reads its results from here for as long as somebody holds it, so nobody can say
+        # earlier when the file is done with; from Python 3.13 on, leaving it open is a warning.
+        if hasattr(self, "_db"):
+            self._db.close()
