@@ -43,12 +43,12 @@ def tolerated(tolerate: int | str, total: int) -> int:
 
 
 class _Group:
-    __slots__ = ("failed", "left", "members", "tolerated")
+    __slots__ = ("cancelled", "failed", "left", "members", "tolerated")
 
     def __init__(self, members: range, tolerate: int | str) -> None:
         self.members = members
         self.left = len(members)
-        self.failed = 0
+        self.failed = self.cancelled = 0
         self.tolerated = tolerated(tolerate, len(members))
 
 
@@ -112,29 +112,36 @@ class Groups:
         mind, g = self._mind, self._of[n]
         group = self._groups[g]
         group.left -= 1
-        group.failed += status != SUCCEEDED
+        group.failed += status == FAILED
+        group.cancelled += status == CANCELLED
         if out is None:
             return
-        if group.failed > group.tolerated and status == FAILED:
+        if status == FAILED and group.failed > group.tolerated:
             mind.fail_fast(g, at, out)
-        if group.left or mind.states[g] != EXPANDED:
-            return
-        total = len(group.members)
-        if group.failed > group.tolerated:
-            if g in mind.cancelled or mind.cancelling:
-                mind.close(g, at, CANCELLED, f"cancelled{mind.because()}", out)
-                return
-            first = next(m for m in group.members if mind.states[m] != SUCCEEDED)
-            how = f"{group.failed} of {total} instances did not succeed"
-            mind.close(g, at, FAILED, how, out, mind.ids[first])
-            return
-        some = f"{group.failed} of {total} instances failed, which it allows"
-        mind.close(g, at, SUCCEEDED, some if group.failed else "", out)
+        if not group.left and mind.states[g] == EXPANDED:
+            self._close(g, group, at, out)
 
-    def unended(self, n: int, *, failed: bool) -> None:
+    def _close(self, g: int, group: _Group, at: float, out: list[ev.Event]) -> None:
+        """All instances have ended. One that a person cancelled by itself counts as failed."""
+        mind, total = self._mind, len(group.members)
+        missing = group.failed + group.cancelled
+        enough = group.failed <= group.tolerated
+        if enough and group.cancelled and (g in mind.cancelled or mind.cancelling):
+            mind.close(g, at, CANCELLED, f"cancelled{mind.because()}", out)
+        elif missing > group.tolerated:
+            first = next(m for m in group.members if mind.states[m] != SUCCEEDED)
+            how = f"{missing} of {total} instances did not succeed"
+            mind.close(g, at, FAILED, how, out, mind.ids[first])
+        else:
+            some = f"{missing} of {total} instances failed, which it allows"
+            mind.close(g, at, SUCCEEDED, some if missing else "", out)
+
+    def unended(self, n: int, before: int) -> None:
+        """The instance `n`, which had ended as `before`, is tried anew."""
         group = self._groups[self._of[n]]
         group.left += 1
-        group.failed -= failed
+        group.failed -= before == FAILED
+        group.cancelled -= before == CANCELLED
 
     def with_members(self, n: int) -> list[int]:
         """`n` itself, or its instances where it has become some."""

@@ -510,7 +510,7 @@ class Scheduler:
         self._overdue.discard(n)
         self.open += 1
         if self.flags[n] & MEMBER:
-            self.groups.unended(n, failed=before != SUCCEEDED)
+            self.groups.unended(n, before)
 
     def leave(self, n: int) -> None:
         status = self.states[n]
