@@ -408,8 +408,8 @@ class Scheduler:
     def _take_options(self, options: ev.RunOptions) -> None:
         self.options = options
         if options.cache:
-            for n, task in enumerate(self.tasks):
-                self.flags[n] |= features(task) | cached(task)
+            for n, task in enumerate(self.plan.tasks):
+                self.flags[n] |= cached(task)
 
     def _on_run_ended(self, event: ev.RunEnded) -> None:
         self._ended = True
@@ -470,10 +470,14 @@ class Scheduler:
 
     def _on_cancel(self, event: ev.CancelRequested) -> None:
         if event.task is None:
+            if not self.cancelling:  # of several the first counts
+                self._cause = event.cause
             self.cancelling = True
-            self._cause = event.cause
-        else:
-            self.cancelled.add(self.index[event.task])
+            return
+        n = self.index[event.task]
+        self.cancelled.add(n)
+        members = self.groups.with_members(n)
+        self.cancelled.update(m for m in members if self.states[m] <= EXPANDED)
 
     def _on_retry(self, event: ev.RetryRequested) -> None:
         self._saga.reopen()
@@ -605,7 +609,11 @@ class Scheduler:
 
     def _returned(self, event: ev.AttemptReturned, out: list[ev.Event]) -> None:
         self._on_returned(event)
-        self.make_ready(self.index[event.task], event.at)
+        n = self.index[event.task]
+        if self.cancelling or n in self.cancelled:
+            self._consider(n, event.at, out)
+        else:
+            self.make_ready(n, event.at)
 
     def _elapsed(self, event: Elapsed, out: list[ev.Event]) -> None:
         n = self.index.get(event.task)
@@ -716,7 +724,7 @@ class Scheduler:
                 self._consider(n, at, out)
 
     def _consider(self, n: int, at: float, out: list[ev.Event]) -> None:
-        if self.cancelling:
+        if self.cancelling or n in self.cancelled:
             self.close(n, at, CANCELLED, f"cancelled{self.because()}", out)
             return
         total, left = len(self.up[n]), self.left[n]
@@ -835,7 +843,7 @@ class Scheduler:
 
     def verdict(self) -> RunStatus:
         """How the run stands when everything has ended."""
-        if self.cancelling and CANCELLED in self.states:
+        if self.cancelling and CANCELLED in self.states[: self._planned]:
             return RunStatus.FAILED if self._cause else RunStatus.CANCELLED
         missing = any(
             task.required and status not in (SUCCEEDED, SKIPPED)
