@@ -787,8 +787,9 @@ class Scheduler:
             self._decided(told, out)
             return
         if again:
-            if n in self.until:
+            if gate is not None and gate.timeout_s is not None and n in self.until:
                 self.acts.append(Arm(self.until[n], Unanswered, task.id))
+                self._unanswered(Unanswered(at, task.id), out)
             return
         until = at + gate.timeout_s if gate is not None and gate.timeout_s is not None else None
         prompt = gate.prompt if gate is not None else task.todo or ""
