@@ -50,7 +50,8 @@ class Controls:
         self.put(functools.partial(self._decision, task, False, by, note))
 
     def retry(self, task: str, by: str = "") -> None:
-        """Try a task anew that did not succeed, and what it kept from running."""
+        """Try a task anew that did not succeed, and what it kept from running. While a failed run
+        is being undone nothing is tried anew: ask when it has ended."""
         self.put(functools.partial(self.retry_event, task, by))
 
     def pause(self, by: str = "") -> None:
@@ -87,7 +88,7 @@ class Controls:
         if not self._known(task):
             return None
         status = self.scheduler.status(task)
-        if not status.ended or status is Status.SUCCEEDED:
+        if not status.ended or status is Status.SUCCEEDED or self.scheduler.undoing:
             return None
         reset = self.scheduler.reset_by_retry(task)
         reset += self.unkept(reset)

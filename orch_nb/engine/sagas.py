@@ -16,6 +16,7 @@ from orch_nb.engine.states import (
     EXPANDED,
     LIMITED,
     PENDING,
+    READY,
     STAYS,
     SUCCEEDED,
     TIMED,
@@ -40,6 +41,7 @@ class Saga:
         self._undo: dict[int, int] = {}
         self._of: dict[int, int] = {}
         self._last: int | None = None
+        self._under_way: int | None = None
         plan = scheduler.plan
         for n, task in enumerate(plan.tasks if undoes else ()):
             if task.compensate is not None:
@@ -76,13 +78,17 @@ class Saga:
     def undone(self) -> list[int]:
         return [n for n in self._undo if self._mind.states[n] == COMPENSATED]
 
+    def resume(self) -> None:
+        """A new process goes on: with the next that has not ended, if the saga was under way."""
+        self.verdict = None
+
     def reopen(self) -> None:
         """The run goes on: what there is to undo at its end is judged anew."""
         self.verdict = None
         for n in (*self._of, *([] if self._last is None else [self._last])):
             if self._mind.states[n] > EXPANDED:
                 self._mind.states[n] = PENDING
-                self._mind.failures.pop(n, None)
+                self._mind.forget(n)
 
     def goes_on(self, at: float) -> bool:
         """Whether something of the saga is left to run: then it is ready now."""
@@ -93,14 +99,18 @@ class Saga:
             self.verdict, self._next = mind.verdict(), len(self._order)
         if self.verdict not in (RunStatus.FAILED, RunStatus.CANCELLED):
             return False
+        if self._under_way is not None and mind.states[self._under_way] == READY:
+            return True  # it is held up by a pause
         while self._next:
             self._next -= 1
             n = self._order[self._next]
             if mind.states[n] == SUCCEEDED and mind.states[self._undo[n]] == PENDING:
-                mind.make_ready(self._undo[n], at)
+                self._under_way = self._undo[n]
+                mind.make_ready(self._under_way, at)
                 return True
         last = self._last
         if last is None or self.verdict is not RunStatus.FAILED or mind.states[last] != PENDING:
             return False
+        self._under_way = last
         mind.make_ready(last, at)
         return True

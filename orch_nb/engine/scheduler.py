@@ -335,7 +335,7 @@ class Scheduler:
         if self._ended or self.running or self.backing_off or self.asking_now:
             return []
         if self.open == 0:
-            if self.paused or self.ready or self._saga.goes_on(at):
+            if self._saga.goes_on(at):
                 return []
             self._ended = True
             return [ev.RunEnded(at=at, status=self._saga.verdict or self.verdict())]
@@ -362,6 +362,8 @@ class Scheduler:
         """What goes back to pending when `task` is retried: it (of a `foreach` task the instances
         that failed), what it kept from running, and what has been undone."""
         first = self.index[task]
+        if self.flags[first] & DERIVED:
+            return (task,)
         found = dict.fromkeys(self.groups.reset(first))
         stack = list(found)
         stack += [n for n in self._saga.undone() if n not in found]
@@ -379,6 +381,11 @@ class Scheduler:
                     if n in undone:
                         undone.add(other)
         return tuple(self.ids[n] for n in found)
+
+    @property
+    def undoing(self) -> bool:
+        """Whether the run's own tasks have all ended and its saga is under way."""
+        return self._saga.verdict is not None and not self._ended
 
     @property
     def idle(self) -> bool:
@@ -403,7 +410,7 @@ class Scheduler:
         self._take_options(event.options)
         self._ended = self.cancelling = self.paused = False
         self._cause = ""
-        self._saga.reopen()
+        self._saga.resume()
 
     def _take_options(self, options: ev.RunOptions) -> None:
         self.options = options
@@ -508,13 +515,17 @@ class Scheduler:
             elif self.states[other] == ASKING:
                 self.leave(other)
                 self.states[other] = PENDING
+        self.forget(n)
+        self.open += 1
+        if self.flags[n] & MEMBER:
+            self.groups.unended(n, before)
+
+    def forget(self, n: int) -> None:
+        """Task `n` has all its tries and all its time again."""
         self.failures.pop(n, None)
         self._first.pop(n, None)
         self.cancelled.discard(n)
         self._overdue.discard(n)
-        self.open += 1
-        if self.flags[n] & MEMBER:
-            self.groups.unended(n, before)
 
     def leave(self, n: int) -> None:
         status = self.states[n]
