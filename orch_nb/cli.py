@@ -4,8 +4,9 @@ Exit codes, for a CI: 0 succeeded · 1 failed or cancelled · 2 a usage or plan 
 run · 3 waiting for a person (`orch-nb approve RUN TASK`, then `orch-nb recover RUN`) · 130
 interrupted.
 
-`approve`, `reject`, `cancel` and `retry` work from anywhere: a live run takes them out of its
-journal within a second, whichever process performs it, a notebook's kernel too.
+`approve`, `reject`, `cancel`, `retry`, `pause`, `resume` and `workers` work from anywhere: a live
+run takes them out of its journal within a second, whichever process performs it, a notebook's
+kernel too.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,12 @@ def _parser() -> argparse.ArgumentParser:
         ask.set_defaults(verb=name)
     cancel = verb("cancel", _ask, "cancel a run, or one task of it", "run", "task?")
     cancel.set_defaults(verb="cancel", note="")
+    pause = verb("pause", _ask, "start no further task of a run until `resume`", "run")
+    pause.set_defaults(verb="pause", note="", task=None)
+    resume = verb("resume", _ask, "end a pause (a run that was cut off: see recover)", "run")
+    resume.set_defaults(verb="resume", note="", task=None)
+    workers = verb("workers", _ask, "change how many tasks run at once", "run", "number")
+    workers.set_defaults(verb="workers", task=None)
     verb("log", _log, "print what a shell task printed", "run", "task")
     report = verb("report", _report, "write a run's report", "run")
     report.add_argument("-o", "--output", default="report.html", help="a .html or .md file")
@@ -129,7 +136,23 @@ def _parser() -> argparse.ArgumentParser:
 
 def _running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, help="how many tasks run at once")
-    parser.add_argument("--executor", choices=("threads", "inline"), help="where functions run")
+    parser.add_argument("--executor", choices=("threads", "inline", "processes", "dask"),
+                        help="where functions run")  # fmt: skip
+    parser.add_argument("--address", help="of the Dask cluster, for --executor dask")
+    parser.add_argument("--fail-fast", action="store_true",
+                        help="end the run when a required task has failed")  # fmt: skip
+    parser.add_argument("--timeout", metavar="TIME", help="cancel the run after this long (10m)")
+    parser.add_argument("--cache", action="store_true",
+                        help="use kept results wherever nothing has changed")  # fmt: skip
+    parser.add_argument("--fresh", action="store_true", help="use no kept results")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="FAULT",
+        dest="faults",
+        help="fail on purpose: TASK=2, TASK=20%%, TASK=down:30s, kill or kill=TASK",
+    )
     parser.add_argument("--approve", action="append", default=[], metavar="TASK",
                         help="a gate approved beforehand")  # fmt: skip
     parser.add_argument("--quiet", "-q", action="store_true", help="print the outcome only")
@@ -151,12 +174,26 @@ def _run(arguments: argparse.Namespace) -> int:
 
         print(plan_bundle(plan)["text/plain"])
         return 0
+    executor = arguments.executor or ("dask" if arguments.address else "threads")
+    options = {"cache": arguments.cache, "fresh": arguments.fresh}
+    if not arguments.quiet:
+        _tell_beforehand(plan, arguments.journal, options)
     run = phases.execute(
-        plan, workers=arguments.workers, executor=arguments.executor or "threads",
+        plan, workers=arguments.workers, executor=executor, address=arguments.address or "",
         journal=arguments.journal, run_id=arguments.run_id, name=arguments.name,
-        approve=arguments.approve, observers=_observers(arguments), namespace={},
+        approve=arguments.approve, fail_fast=arguments.fail_fast, timeout=arguments.timeout,
+        faults=arguments.faults, observers=_observers(arguments), namespace={}, **options,
     )  # fmt: skip
     return _told(run, arguments)
+
+
+def _tell_beforehand(plan: Plan, journal: str, options: dict[str, bool]) -> None:
+    from orch_nb.render.beforehand import beforehand_text
+
+    told = phases.beforehand(plan, SqliteJournal(journal), phases.run_options(**options))
+    text = beforehand_text(*told)
+    if text:
+        print(text, file=sys.stderr)
 
 
 def _recover(arguments: argparse.Namespace) -> int:
@@ -178,6 +215,9 @@ def _go_on(
         run = phases.recover(
             arguments.run, plan, journal=_journal(arguments), retry=retry, namespace={},
             workers=arguments.workers, executor=arguments.executor, approve=arguments.approve,
+            address=arguments.address, fail_fast=arguments.fail_fast or None,
+            timeout=arguments.timeout, cache=arguments.cache or None,
+            fresh=arguments.fresh or None, faults=arguments.faults or None,
             observers=_observers(arguments),
         )  # fmt: skip
     except PlanError as error:
@@ -221,22 +261,41 @@ class _Teller:
                 print(f"{at:>9}  {said}", file=sys.stderr)
 
     def _said(self, event: ev.Event) -> str:
-        if isinstance(event, ev.AttemptStarted):
-            again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
-            return f"▶ {event.task}{again}"
-        if isinstance(event, ev.AttemptSucceeded):
-            return f"✓ {event.task}"
-        if isinstance(event, ev.AttemptFailed):
-            return f"✗ {event.task}: {event.error}"
-        if isinstance(event, ev.Waiting):
-            return f"⏸ {event.task}: {event.prompt}"
-        if isinstance(event, ev.TaskEnded) and event.status is not Status.FAILED:
-            return f"{_GLYPHS.get(event.status, '·')} {event.task}: {event.reason or event.status}"
-        return ""
+        tell = _TOLD.get(type(event))
+        return tell(event) if tell is not None else ""
+
+
+def _started(event: ev.AttemptStarted) -> str:
+    again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
+    return f"▶ {event.task}{again}"
+
+
+def _ended(event: ev.TaskEnded) -> str:
+    if event.status is Status.FAILED and not event.reason:
+        return ""  # its last attempt has said so
+    return f"{_GLYPHS.get(event.status, '·')} {event.task}: {event.reason or event.status}"
+
+
+_TOLD: dict[type[ev.Event], Callable[[Any], str]] = {
+    ev.AttemptStarted: _started,
+    ev.AttemptSucceeded: lambda e: f"✓ {e.task}",
+    ev.AttemptFailed: lambda e: f"✗ {e.task}: {e.error}",
+    ev.BackingOff: lambda e: f"↻ {e.task}: next attempt in {duration(e.until - e.at)}",
+    ev.Expanded: lambda e: f"▶ {e.task}: {e.count} instances",
+    ev.Waiting: lambda e: f"⏸ {e.task}: {e.prompt}",
+    ev.TaskEnded: _ended,
+    ev.PauseRequested: lambda e: "⏸ paused: no further task starts until `orch-nb resume`",
+    ev.PauseEnded: lambda e: "▶ resumed",
+    ev.WorkersChanged: lambda e: f"{e.workers} workers",
+    ev.CancelRequested: lambda e: (
+        f"⊗ the run ends: {e.cause.replace('_', '-')}" if e.cause else "⊗ cancelling"
+    ),
+}
 
 
 _GLYPHS = {
     Status.SUCCEEDED: "✓",
+    Status.FAILED: "✗",
     Status.SKIPPED: "–",
     Status.UPSTREAM_FAILED: "⊘",
     Status.CANCELLED: "⊗",
@@ -310,8 +369,9 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _known_task(run: Run, task: str) -> None:
-    if task not in run.plan:
-        near = did_you_mean(task, run.plan.by_id)
+    derived = [t.task for t in run.derived]
+    if task not in run.plan and task not in derived:
+        near = did_you_mean(task, [*run.plan.by_id, *derived])
         raise UsageError(f"run {run.run_id} has no task `{task}`. {near}".rstrip())
 
 
@@ -323,7 +383,16 @@ def _ask(arguments: argparse.Namespace) -> int:
     if task is not None:
         _known_task(run, task)
     _can_be_asked(arguments.verb, run, task)
-    journal.ask(run.run_id, Request(arguments.verb, task, _user(), arguments.note))
+    if arguments.verb in ("pause", "resume", "workers") and not row.held:
+        raise UsageError(
+            f"no process works on run {run.run_id}; go on with: orch-nb recover {run.run_id}"
+        )
+    note = arguments.note
+    if arguments.verb == "workers":
+        note = arguments.number
+        if not note.isdigit() or int(note) < 1:
+            raise UsageError(f"workers is a whole number of at least 1, not `{note}`")
+    journal.ask(run.run_id, Request(arguments.verb, task, _user(), note))
     if row.held:
         _wait_until_taken(journal, run.run_id)
         print(f"{arguments.verb}: {task or run.run_id}")

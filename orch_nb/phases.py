@@ -29,15 +29,16 @@ from orch_nb.model.status import RunStatus
 if TYPE_CHECKING:
     import os
 
+    from orch_nb.engine.forecast import Forecast
     from orch_nb.model.analysis import Analysis
     from orch_nb.model.goal import Goal
     from orch_nb.model.report import Operation, Report
     from orch_nb.model.research import Research
 
 __all__ = [
-    "analyze", "begin", "checked", "decompose", "execute", "execute_async", "integrate",
-    "orchestrate", "past_run", "recover", "recover_async", "research", "research_async",
-    "resuming", "run_options", "starting",
+    "analyze", "beforehand", "begin", "checked", "decompose", "execute", "execute_async",
+    "integrate", "orchestrate", "past_run", "recover", "recover_async", "research",
+    "research_async", "resuming", "run_options", "starting",
 ]  # fmt: skip
 
 
@@ -294,6 +295,16 @@ def recover_async(run_id: str, plan: Any = None, **options: Any) -> Coroutine[An
 def begin(make: Callable[[], Driver]) -> LiveRun:
     """Start a run (what `starting` or `resuming` gave) on a loop of its own and return at once."""
     return LiveRun.start(make)
+
+
+def beforehand(
+    plan: Plan, journal: Journal, options: RunOptions
+) -> tuple[list[Forecast], dict[str, str]]:
+    """What a person is told before a run starts: by task, whether a kept result is used and why
+    (`forecast`), and why a result cannot be kept, so that recovery would run its task again."""
+    from orch_nb.engine.forecast import forecast, not_kept
+
+    return forecast(plan, journal, options), not_kept(plan, journal)
 
 
 def starting(

@@ -31,6 +31,7 @@ from orch_nb.notebook.session import SESSION
 from orch_nb.notebook.waiting import Waiting
 from orch_nb.planners.body import body_kind
 from orch_nb.planners.yaml import dump_plan, plan_from_yaml
+from orch_nb.render.beforehand import beforehand_blocks
 from orch_nb.render.bundle import blocks_bundle
 from orch_nb.render.recovery import recovery_blocks
 from orch_nb.render.sections import decompose_section
@@ -178,14 +179,22 @@ class Cell:
                 cut, plan, journal=journal, observers=observers, namespace=self.names,
                 workers=self.options.workers, executor=self.options.executor,
                 approve=self.options.approve, interactive=self.interactive,
+                fail_fast=self.options.fail_fast or None, timeout=self.options.timeout,
+                cache=self.options.cache or None, address=self.options.address,
+                faults=self.options.faults or None,
             )  # fmt: skip
             assert not isinstance(made, Run)
             return made
-        executor = self.options.executor or "threads"
+        executor = self.options.executor or ("dask" if self.options.address else "threads")
         chosen = phases.run_options(
             self.options.workers, executor, self.options.approve,
-            self._workspace(), interactive=self.interactive,
+            self._workspace(), interactive=self.interactive, fail_fast=self.options.fail_fast,
+            timeout=self.options.timeout, faults=self.options.faults, cache=self.options.cache,
+            fresh=self.options.fresh, address=self.options.address or "",
         )  # fmt: skip
+        told = beforehand_blocks(*phases.beforehand(plan, journal, chosen))
+        if told:
+            self.stage.show("beforehand", [blocks_bundle(told)])
         return phases.starting(
             plan, journal=journal, options=chosen, executor=executor, name=name,
             observers=observers,

@@ -32,7 +32,7 @@ from orch_nb.render.sections import decompose_section, operation_document
 
 __all__ = ["LATER", "VERBS", "Line", "usage"]
 
-LATER = ("pause", "resume", "import", "export", "systems", "compare")
+LATER = ("import", "export", "systems", "compare")
 
 
 class Line:
@@ -114,13 +114,39 @@ class Line:
 
     def cancel(self, task: str = "") -> None:
         """cancel the detached run, or one task of it"""
-        live = SESSION.running()
-        if not live:
-            raise UsageError("No run is going on. (While a cell runs, use its Cancel button.)")
+        live = self._live()
         for one in live.values():
             self._task_of(one.snapshot(), task)
             one.cancel(task or None, by="%orchestrate")
         print(f"cancelling {task or ', '.join(live)}")
+
+    def pause(self) -> None:
+        """start no further task of the detached run until `resume`"""
+        self._each("pause", "pausing")
+
+    def resume(self) -> None:
+        """end a pause (a run that was cut off goes on by `recover`)"""
+        self._each("resume", "resuming")
+
+    def workers(self, number: str) -> None:
+        """change how many tasks of the detached run run at once"""
+        if not number.isdigit() or int(number) < 1:
+            raise UsageError(f"workers is a whole number of at least 1, not `{number}`.")
+        for live in self._live().values():
+            live.set_workers(int(number), by="%orchestrate")
+        print(f"{number} workers")
+
+    def _live(self) -> dict[str, Any]:
+        live = SESSION.running()
+        if not live:
+            raise UsageError("No run is going on. (While a cell runs, use its buttons.)")
+        return live
+
+    def _each(self, verb: str, said: str) -> None:
+        live = self._live()
+        for one in live.values():
+            getattr(one, verb)(by="%orchestrate")
+        print(f"{said} {', '.join(live)}")
 
     async def approve(self, task: str, *note: str) -> None:
         """approve a gate, or tick a todo item, and go on"""
@@ -198,8 +224,9 @@ class Line:
         return phases.past_run(journal.history(run), journal)
 
     def _task_of(self, run: Run, task: str) -> None:
-        if task and task not in run.plan:
-            hint = did_you_mean(task, run.plan.by_id)
+        derived = [t.task for t in run.derived]
+        if task and task not in run.plan and task not in derived:
+            hint = did_you_mean(task, [*run.plan.by_id, *derived])
             raise UsageError(f"Run {run.run_id} has no task `{task}`. {hint}")
 
     async def _decide(self, verb: str, task: str, note: str) -> None:
@@ -279,6 +306,9 @@ VERBS: dict[str, Callable[..., Any]] = {
     "runs": Line.runs,
     "open": Line.open,
     "cancel": Line.cancel,
+    "pause": Line.pause,
+    "resume": Line.resume,
+    "workers": Line.workers,
     "retry": Line.retry,
     "approve": Line.approve,
     "reject": Line.reject,

@@ -14,7 +14,10 @@ from typing import Any, NoReturn
 from orch_nb.errors import UsageError
 from orch_nb.graph.nearest import nearest
 
-__all__ = ["CELL_PARSER", "OPTIONS", "option_names", "parse_cell_line", "split"]
+__all__ = ["CELL_PARSER", "EXECUTORS", "OPTIONS", "option_names", "parse_cell_line", "split"]
+
+
+EXECUTORS = ("threads", "inline", "processes", "dask")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -47,12 +50,28 @@ def _parser() -> _Parser:
     add("--as", dest="kind", choices=("python", "yaml", "goal"), help="how to read the body")
     add("--from", dest="origin", metavar="NAME", help="the draft that this plan was made from")
     add("--workers", type=int, metavar="N", help="how many tasks run at once")
-    add("--executor", choices=("threads", "inline"), help="where functions run")
+    add("--executor", choices=EXECUTORS, help="where functions run")
+    add("--address", metavar="URL", help="of the Dask cluster, for --executor dask")
     add("--approve", action="append", default=[], metavar="TASK", help="a gate approved beforehand")
     add("--journal", metavar="PATH", help='the journal\'s file, or "memory"')
     add("--workspace", default=".", metavar="DIR", help="the folder to analyze and work in")
     add("--dry-run", action="store_true", help="plan and show, run nothing")
-    add("--fresh", action="store_true", help="begin anew, even if the last run was cut off")
+    add("--cache", action="store_true", help="use kept results wherever nothing has changed")
+    add(
+        "--fresh",
+        action="store_true",
+        help="begin anew: not where the last run was cut off, and without kept results",
+    )
+    add("--fail-fast", action="store_true", help="end the run when a required task has failed")
+    add("--timeout", metavar="TIME", help="cancel the run after this long, as 90s, 10m or 1h30m")
+    add(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="FAULT",
+        dest="faults",
+        help="fail on purpose: TASK=2, TASK=20%%, TASK=down:30s, kill or kill=TASK",
+    )
     add("--detach", action="store_true", help="return at once; the run goes on beside other cells")
     add("--headless", action="store_true", help="no widgets, wait for nobody")
     add("--no-analyze", action="store_true", help="leave ANALYZE and RESEARCH out")

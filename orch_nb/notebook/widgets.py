@@ -37,6 +37,9 @@ __all__ = ["Room", "RoomView"]
 
 _HERE = Path(__file__).parent
 _PERIOD_S = 0.15
+_WAITS_S = 1.0  # between two looks at what tasks wait for
+_WAITING = 300  # tasks whose reason to wait is kept up to date
+_RETRIES = 20  # buttons for instances that failed
 _DRAWN = 120  # tasks; above, the todo list alone
 
 
@@ -71,6 +74,9 @@ class Room:
         self._row = {task: n for n, task in enumerate(self._order)}
         self._gates: dict[str, ipywidgets.Widget] = {}
         self._retries: dict[str, ipywidgets.Button] = {}
+        self._whys: dict[str, str] = {}
+        self._next_waits = 0.0
+        self._paused = False
         self.view = RoomView(
             goal=plan.goal, rows=_rows(plan), looks=_looks(), svg=_svg(plan), started=time.time()
         )
@@ -80,10 +86,11 @@ class Room:
         )
         self.bar.tooltip = "tasks that have ended"
         self.cancel = self._button("Cancel", "stop", "Cancel the run", lambda: self._wish("cancel"))
+        self.hold = self._button("Pause", "pause", "Start no further task", self._pause)
         self.asks = ipywidgets.VBox([])
         self.again = ipywidgets.HBox([], layout=ipywidgets.Layout(flex_flow="row wrap"))
         bar = ipywidgets.HBox(
-            [self.bar, self.cancel], layout=ipywidgets.Layout(align_items="center")
+            [self.bar, self.hold, self.cancel], layout=ipywidgets.Layout(align_items="center")
         )
         self.widget = ipywidgets.VBox([bar, self.asks, self.again, self.view])
 
@@ -128,12 +135,19 @@ class Room:
 
     def _send(self) -> None:
         assert self._live is not None
+        self._note_waits()
         with self._lock:
             dirty, self._dirty = self._dirty, set()
             everything, self._everything = self._everything, False
         tasks = self._live.driver.state.tasks
         if (not dirty and not everything) or not tasks:
             return
+        self._show_pause()
+        derived = self._live.driver.state.derived
+        for name in [n for n in dirty if n in derived]:  # an instance is shown in its task's row
+            dirty.add(derived[name].of or "")
+            if len(self._retries) < _RETRIES or name in self._retries:
+                self._offer(derived[name])
         changed = self._order if everything else [task for task in dirty if task in self._row]
         counts: dict[str, int] = {}
         for task in tasks.values():
@@ -152,14 +166,50 @@ class Room:
     def _delta(self, task: TaskState) -> list[Any]:
         started = task.begun
         reason = task.reason
-        if task.status is Status.BACKING_OFF and task.attempts and task.attempts[-1].error:
-            reason = f"failed {times(task.tries)}, last: {task.last_error}"
-        elif task.status is Status.FAILED and task.attempts and task.attempts[-1].error:
-            reason = str(task.attempts[-1].error)
+        error = task.last_error
+        if task.status is Status.BACKING_OFF and error is not None:
+            reason = f"failed {times(task.tries)}, last: {error}"
+        elif task.status is Status.FAILED and error is not None:
+            reason = str(error)
+        elif task.instances is not None and not task.status.ended:
+            reason = self._instances(task)
+        elif task.cached:
+            reason = f"kept result of run {task.cached}"
+        if not reason and not task.status.ended and task.status is not Status.RUNNING:
+            reason = self._whys[task.task] = self._why(task.task)
         finished = task.finished if task.status.ended else None
         return [
             self._row[task.task], task.status.value, task.tries, started, finished, reason[:300],
         ]  # fmt: skip
+
+    def _instances(self, group: TaskState) -> str:
+        """How the instances of a `foreach` task stand."""
+        assert self._live is not None
+        derived = self._live.driver.state.derived
+        each = [derived.get(f"{group.task}[{n}]") for n in range(group.instances or 0)]
+        ended = sum(t is not None and t.status.ended for t in each)
+        failed = sum(t is not None and t.status is Status.FAILED for t in each)
+        return f"{ended} of {len(each)} instances ended" + (f", {failed} failed" if failed else "")
+
+    def _why(self, task: str) -> str:
+        assert self._live is not None
+        try:
+            return self._live.driver.why(task)
+        except (KeyError, IndexError):  # it changed on the engine's thread while it was looked at
+            return ""
+
+    def _note_waits(self) -> None:
+        """Once a second, have those sent whose reason to wait has changed, as far as they are
+        shown at once."""
+        assert self._live is not None
+        if time.monotonic() < self._next_waits:
+            return
+        self._next_waits = time.monotonic() + _WAITS_S
+        tasks = self._live.driver.state.tasks
+        waiting = [n for n in self._order if n in tasks and not tasks[n].status.ended][:_WAITING]
+        changed = {name for name in waiting if self._whys.get(name, "") != self._why(name)}
+        with self._lock:
+            self._dirty |= changed
 
     def _offer(self, task: TaskState) -> None:
         """The buttons that a task's state calls for; gone when it no longer does."""
@@ -213,6 +263,20 @@ class Room:
     def _wish(self, verb: str, *task: str) -> None:
         if self._live is not None:
             getattr(self._live, verb)(*task, by=_person())
+
+    def _pause(self) -> None:
+        self._wish("resume" if self._paused else "pause")
+
+    def _show_pause(self) -> None:
+        """The button says what it would do now."""
+        assert self._live is not None
+        paused = self._live.driver.state.paused
+        if paused != self._paused:
+            self._paused = paused
+            self.hold.description = "Resume" if paused else "Pause"
+            self.hold.icon = "play" if paused else "pause"
+            self.hold.tooltip = "Start tasks again" if paused else "Start no further task"
+            self.hold.disabled = False
 
     def _on_message(self, _: Any, content: Any, __: Any) -> None:
         if isinstance(content, dict) and content.get("hello"):
