@@ -2,10 +2,11 @@
 
 A name is looked up in the namespace (the notebook's variables), `client.fetch` as an attribute of
 what is there, `module:function` by importing the module, and `__main__:name`, as a journal spells a
-function of a notebook, in the namespace again. Everything that does not resolve is told at once.
+function of a notebook, in the namespace again. Everything that does not resolve is told at once:
+what tasks run, what `when` and `foreach` ask, what undoes a task, what runs when a plan has failed.
 
-With the callables known, their arguments are checked too: each required parameter is a need, a
-`with` or a param of the plan; each `with` is a parameter.
+A plan that is bound and checked is so for good, since it does not change: it says so itself, and
+binding it again costs nothing.
 """
 
 from __future__ import annotations
@@ -20,13 +21,18 @@ from orch_nb.errors import PlanError, Problem
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.graph.validate import Lines, check
 from orch_nb.model.plan import Plan, parameters
-from orch_nb.model.task import Task
+from orch_nb.model.task import Call, Task
+from orch_nb.planners.arguments import arguments
 
-__all__ = ["arguments", "bind", "resolve", "unsupplied"]
+__all__ = ["bind", "called_needs", "keep_checked", "resolve"]
+
+_CHECKED = "_checked"
 
 
 def bind(plan: Plan, namespace: Mapping[str, Any]) -> Plan:
-    """The plan with every `run` a callable. Raises PlanError with all that is wrong with it."""
+    """The plan with every name a callable. Raises PlanError with all that is wrong with it."""
+    if plan.__dict__.get(_CHECKED):
+        return plan
     faults = check(plan)
     bound, unknown = resolve(plan, namespace, imports=not faults)
     problems = faults + unknown
@@ -34,7 +40,27 @@ def bind(plan: Plan, namespace: Mapping[str, Any]) -> Plan:
         problems = check(bound) + arguments(bound)
     if problems:
         raise PlanError(problems)
-    return bound
+    return keep_checked(bound)
+
+
+def keep_checked(plan: Plan) -> Plan:
+    """The same plan, which was found sound; if nothing in it is a mere name, it is done with."""
+    if plan.on_failure is None or not isinstance(plan.on_failure.run, str):
+        plan.__dict__[_CHECKED] = not any(_names(task) for task in plan.tasks)
+    return plan
+
+
+def _names(task: Task) -> bool:
+    """Whether a task calls something by a name that is still to be looked up."""
+    if isinstance(task.run, str):
+        return True
+    if task.when is None and task.foreach is None and task.compensate is None:
+        return False
+    over = task.foreach.over if task.foreach is not None else None
+    return (
+        any(isinstance(one, Call) and isinstance(one.function, str) for one in (task.when, over))
+        or (task.compensate is not None and isinstance(task.compensate.run, str))
+    )  # fmt: skip
 
 
 def resolve(
@@ -45,21 +71,94 @@ def resolve(
     Without `imports`, names that take an import or an attribute stay as they are: that runs code,
     which a plan with other faults must not.
     """
-    problems: list[Problem] = []
-    tasks: list[Task] = []
-    for task in plan.tasks:
-        if not isinstance(task.run, str):
-            tasks.append(task)
+    last = plan.on_failure
+    finder = _Finder(namespace, lines or {}, imports)
+    tasks = [finder.task(task) if _names(task) else task for task in plan.tasks]
+    if last is not None and isinstance(last.run, str):
+        last = finder.action(last, "`on_failure`", "on_failure", "run")
+    if last is not plan.on_failure or any(map(_differ, tasks, plan.tasks)):
+        plan = replace(plan, tasks=tuple(tasks), on_failure=last)
+    return called_needs(plan), finder.problems
+
+
+def _differ(one: Task, other: Task) -> bool:
+    return one is not other
+
+
+def called_needs(plan: Plan) -> Plan:
+    """The plan with the tasks that parameters of `when` and `foreach` functions name as needs."""
+    tasks = list(plan.tasks)
+    for n, task in enumerate(tasks):
+        if task.when is None and task.foreach is None:
             continue
-        try:
-            found = _resolved(task.run, namespace, imports)
-        except _Unresolved as error:
-            line = (lines or {}).get((task.id, "run"))
-            message = f"`run` of `{task.id}`: {error}"
-            problems.append(Problem(message, line=line, task=task.id, hint=error.hint))
-            found = None
-        tasks.append(task if found is None else replace(task, run=found))
-    return replace(plan, tasks=tuple(tasks)), problems
+        over = task.foreach.over if task.foreach is not None else None
+        taken = [
+            name
+            for asked in (task.when, over)
+            if isinstance(asked, Call) and callable(asked.function)
+            for name in parameters(asked.function).names
+        ]
+        needs = task.needs or ()
+        implied = [
+            name
+            for name in dict.fromkeys(taken)
+            if name in plan.by_id and name not in needs and name != task.id
+        ]
+        if implied:
+            tasks[n] = replace(task, needs=(*needs, *implied))
+    if any(map(_differ, tasks, plan.tasks)):
+        return replace(plan, tasks=tuple(tasks))
+    return plan
+
+
+class _Finder:
+    """Looks names up, each once, and collects those that are nothing."""
+
+    def __init__(self, namespace: Mapping[str, Any], lines: Lines, imports: bool) -> None:
+        self._namespace, self._lines, self._imports = namespace, lines, imports
+        self._found: dict[str, Any] = {}
+        self.problems: list[Problem] = []
+
+    def task(self, task: Task) -> Task:
+        """The task with what it calls."""
+        found: dict[str, Any] = {}
+        if isinstance(task.run, str):
+            found["run"] = self._lookup(task.run, f"`run` of `{task.id}`", task.id, "run")
+        if isinstance(task.when, Call):
+            found["when"] = self._call(task.when, task.id, "when")
+        if task.foreach is not None and isinstance(task.foreach.over, Call):
+            over = self._call(task.foreach.over, task.id, "foreach")
+            found["foreach"] = replace(task.foreach, over=over)
+        if task.compensate is not None:
+            of = f"`compensate` of `{task.id}`"
+            keys = ("compensate.run", "compensate")
+            found["compensate"] = self.action(task.compensate, of, task.id, *keys)
+        return replace(task, **found)
+
+    def action(self, task: Task, of: str, where: str, *keys: str) -> Task:
+        """What undoes a task, or runs at the end."""
+        if not isinstance(task.run, str):
+            return task
+        return replace(task, run=self._lookup(task.run, of, where, *keys))
+
+    def _call(self, call: Call, where: str, key: str) -> Call:
+        if not isinstance(call.function, str):
+            return call
+        return Call(self._lookup(call.function, f"`{key}` of `{where}`", where, key))
+
+    def _lookup(self, name: str, of: str, where: str, *keys: str) -> Any:
+        """The callable, or the name where it could not be had."""
+        if name not in self._found:
+            try:
+                found = _resolved(name, self._namespace, self._imports)
+                self._found[name] = name if found is None else found
+            except _Unresolved as error:
+                places = (self._lines.get((where, key)) for key in (*keys, ""))
+                line = next((place for place in places if place is not None), None)
+                message = f"{of}: {error}"
+                self.problems.append(Problem(message, line=line, task=where, hint=error.hint))
+                return name
+        return self._found[name]
 
 
 class _Unresolved(Exception):
@@ -126,47 +225,3 @@ def _attribute(name: str, value: Any, path: list[str]) -> Any:
             known = [key for key in dir(value) if not key.startswith("_")]
             raise _Unresolved(f"`{name}` has no `{part}`.", did_you_mean(part, known)) from error
     return value
-
-
-def arguments(plan: Plan, lines: Lines | None = None) -> list[Problem]:
-    """Parameters that nothing supplies, and `with` names that nothing takes."""
-    problems: list[Problem] = []
-    for task in plan.tasks:
-        if not callable(task.run):
-            continue
-        taken = parameters(task.run)
-        needs = set(task.needs or ())
-        problems += [
-            unsupplied(task, name, plan, _line(lines, task, "run"))
-            for name in taken.required
-            if name not in needs and name not in task.with_ and name not in plan.params
-        ]
-        if taken.var_keyword:
-            continue
-        for name in task.with_:
-            if name not in taken.names:
-                line = _line(lines, task, "with")
-                hint = did_you_mean(name, taken.names) or _takes(taken.names)
-                message = f"`{task.id}` takes no `{name}`, which `with` gives it."
-                problems.append(Problem(message, line=line, task=task.id, hint=hint))
-    return problems
-
-
-def unsupplied(task: Task, name: str, plan: Plan, line: int | None) -> Problem:
-    """The problem of a required parameter that is no task and gets no value."""
-    known = [other.id for other in plan.tasks if other.id != task.id] + list(plan.params)
-    return Problem(
-        f"`{task.id}` takes `{name}`, which is no task and nothing supplies.",
-        line=line,
-        task=task.id,
-        hint=did_you_mean(name, known) or "Give it a default, or a value in `with`.",
-    )
-
-
-def _takes(names: tuple[str, ...]) -> str:
-    return f"It takes {', '.join(f'`{name}`' for name in names)}." if names else "It takes nothing."
-
-
-def _line(lines: Lines | None, task: Task, *keys: str) -> int | None:
-    places = ((lines or {}).get((task.id, key)) for key in (*keys, ""))
-    return next((place for place in places if place is not None), None)

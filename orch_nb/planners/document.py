@@ -20,18 +20,29 @@ from orch_nb.errors import Problem
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.model.goal import Criterion
 from orch_nb.model.plan import Plan, Story
-from orch_nb.model.task import Task
-from orch_nb.planners.fields import ACTIONS, LATER, TASK_KEYS, Fields, name_of
+from orch_nb.model.task import Pool, Task
+from orch_nb.planners.fields import Fields, name_of
 from orch_nb.planners.keys import normalise
 from orch_nb.planners.nodes import Findings, Node
+from orch_nb.planners.policies import read_pools
+from orch_nb.planners.task_keys import (
+    ACTIONS,
+    LATER,
+    TASK_KEYS,
+    WORK,
+    read_afterwards,
+    read_key,
+)
 
 __all__ = ["Reading", "read"]
 
-_TOP_KEYS = ("goal", "params", "criteria", "stories", "tasks", "defaults")
+_TOP_KEYS = (
+    "goal", "params", "criteria", "stories", "tasks", "pools", "on_failure", "defaults",
+)  # fmt: skip
 _STORY_KEYS = ("tasks", "title", "description", "owner")
-#: What can be said once for all tasks; the first two only for tasks that run something.
-_DEFAULT_KEYS = ("retry", "timeout", "estimate", "trigger", "required", "owner")
-_FOR_WORK = ("retry", "timeout", "estimate")
+#: What can be said once for all tasks; most of it only holds for tasks that run something.
+_FOR_WORK = ("retry", "timeout", "total_timeout", "estimate", "pool", "priority", "cache")
+_DEFAULT_KEYS = (*_FOR_WORK, "max_active", "trigger", "required", "owner")
 
 
 class Reading:
@@ -43,6 +54,8 @@ class Reading:
         self.stories: list[Story] = []
         self.params: dict[str, Any] = {}
         self.criteria: list[Criterion] = []
+        self.pools: dict[str, Pool] = {}
+        self.on_failure: Task | None = None
         self.defaults: dict[str, Any] = {}
         self.lines: dict[tuple[str, str], int] = {}
         self.findings = Findings()
@@ -59,6 +72,8 @@ class Reading:
             stories=tuple(self.stories),
             params=self.params,
             criteria=tuple(self.criteria),
+            pools=self.pools,
+            on_failure=self.on_failure,
         )
 
     def place(self, task: str, key: str, node: Node) -> None:
@@ -89,7 +104,7 @@ class _Reader:
 
     def document(self, root: Node) -> None:
         entries = {key: (at, value) for key, at, value in root.pairs()}
-        self._unknown(entries, _TOP_KEYS, "A plan", {"pools"})
+        self._unknown(entries, _TOP_KEYS, "A plan")
         fields = Fields(self._findings, "")
         if "goal" in entries and not entries["goal"][1].empty:
             self._reading.goal = fields.text("goal", entries["goal"][1]) or self._reading.goal
@@ -97,6 +112,8 @@ class _Reader:
             self._findings.add("The plan has no `goal`.", root, hint="Say in words what it is for.")
         if "params" in entries and not entries["params"][1].empty:
             self._reading.params = fields.values("params", entries["params"][1]) or {}
+        if "pools" in entries and not entries["pools"][1].empty:
+            self._pools(fields, entries["pools"][1])
         if "defaults" in entries:
             self._defaults(entries["defaults"][1])
         for key, (at, value) in entries.items():
@@ -106,6 +123,8 @@ class _Reader:
                 self._stories(value)
         if "criteria" in entries:
             self._criteria(entries["criteria"][1])
+        if "on_failure" in entries:
+            self._on_failure(*entries["on_failure"])
         if not self._reading.places and not self._findings.problems:
             self._findings.add("The plan has no tasks.", root, hint="List them under `tasks:`.")
         self._known_stories()
@@ -148,13 +167,34 @@ class _Reader:
         fields = Fields(self._findings, "`defaults`")
         for key, at, value in node.pairs():
             if key in _DEFAULT_KEYS:
-                read_value = fields.read(key, value)
-                if read_value is not None:
-                    self._reading.defaults[key] = read_value
+                self._default(fields, key, value)
             elif key in TASK_KEYS:
                 self._findings.add(f"`{key}` belongs to one task and cannot be a default.", at)
             else:
                 self._unknown({key: (at, value)}, _DEFAULT_KEYS, "`defaults`", LATER)
+
+    def _default(self, fields: Fields, key: str, node: Node) -> None:
+        value = read_key(fields, key, node)
+        if key == "pool" and value is not None:
+            for name in [name for name in value if name not in self._reading.pools]:
+                fields.wrong("pool", node, f"names `{name}`, which the plan does not have",
+                             did_you_mean(name, self._reading.pools)
+                             or f"Declare it: pools: {{{name}: {value[name]}}}.")  # fmt: skip
+                del value[name]
+        if value is not None and value != {}:
+            self._reading.defaults[key] = value
+
+    def _pools(self, fields: Fields, node: Node) -> None:
+        self._reading.pools = read_pools(fields, node)
+        for name, at, _ in node.pairs() if node.kind == "map" else ():
+            self._reading.place("", f"pools.{name}", at)
+
+    def _on_failure(self, at: Node, node: Node) -> None:
+        self._reading.place("on_failure", "", at)
+        fields = Fields(self._findings, "", "on_failure")
+        self._reading.on_failure = read_afterwards(fields, "on_failure", node, "on_failure")
+        for key, place, _ in node.pairs() if node.kind == "map" else ():
+            self._reading.place("on_failure", key, place)
 
     def _stories(self, node: Node) -> None:
         if node.kind == "scalar":
@@ -227,9 +267,8 @@ class _Reader:
         self._unknown(entries, TASK_KEYS, f"`{name}`", LATER, name)
         fields = Fields(self._findings, f"`{name}`", name)
         found: dict[str, Any] = {}
-        works = any(key in entries for key in ("run", "sh"))
-        defaults = self._reading.defaults.items()
-        found.update((key, value) for key, value in defaults if works or key not in _FOR_WORK)
+        if self._reading.defaults:
+            self._defaulted(entries, found)
         for key, (at, value) in entries.items():
             self._reading.place(name, key, at)
             if key == "subtasks" or key not in TASK_KEYS:
@@ -237,20 +276,34 @@ class _Reader:
             found.pop(key, None)
             if value.empty and key not in ACTIONS:
                 continue
-            read_value = fields.read(key, value)
+            read_value = read_key(fields, key, value)
             if read_value is not None:
                 found[key] = read_value
             if key == "needs":
                 for need, place in zip(found.get("needs", ()), _items(value), strict=False):
                     self._reading.place(name, f"needs.{need}", place)
+            elif key == "compensate" and value.kind == "map":
+                for word, place, _ in value.pairs():
+                    self._reading.place(name, f"compensate.{word}", place)
         self._family(name, found, entries, story, parent)
         if "subtasks" in entries and not entries["subtasks"][1].empty:
             at, value = entries["subtasks"]
             found["subtasks"] = self.tasks(
                 value, at, found.get("story"), f"`subtasks` of `{name}`", name
             )
-        found["with_"] = found.pop("with", {})
+        if "with" in found:
+            found["with_"] = found.pop("with")
         return Task(id=name, **found)
+
+    def _defaulted(self, entries: dict[str, tuple[Node, Node]], found: dict[str, Any]) -> None:
+        works = any(key in entries for key in WORK)
+        for key, value in self._reading.defaults.items():
+            if key == "max_active":
+                holds = works and "foreach" in entries
+            else:
+                holds = works or key not in _FOR_WORK
+            if holds:
+                found[key] = value
 
     def _family(
         self, name: str, found: dict[str, Any], entries: dict[str, tuple[Node, Node]],

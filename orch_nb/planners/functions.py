@@ -13,46 +13,79 @@ from orch_nb.errors import PlanError, Problem
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.graph.validate import check
 from orch_nb.model.plan import Plan, parameters
-from orch_nb.model.task import Approval, Task
-from orch_nb.planners.binding import arguments
-from orch_nb.planners.fields import LATER, Fields
+from orch_nb.model.task import Pool, Task
+from orch_nb.planners.arguments import arguments
+from orch_nb.planners.binding import called_needs, keep_checked
+from orch_nb.planners.fields import Fields
 from orch_nb.planners.marking import MARK, OPTIONS, TaskSpec, has_no_body
 from orch_nb.planners.nodes import Findings, Node, from_python
+from orch_nb.planners.task_keys import LATER, read_key
 
 __all__ = ["plan_from_functions", "read_options"]
 
 #: Actions that a decorator gives to a function in place of its body.
-INSTEAD = ("sh", "approval", "todo")
+INSTEAD = ("sh", "notebook", "approval", "todo")
+#: What an `on_failure` function can be told: it waits for nothing and nothing waits for it.
+_AT_THE_END = ("on_failure", "id", "title", "description", "owner", "retry", "timeout",
+               "total_timeout", "pool", "with_", "with", "sh", "notebook")  # fmt: skip
 
 
 def plan_from_functions(
-    functions: Iterable[Callable[..., Any] | Task] | Callable[..., Any], goal: str = ""
+    functions: Iterable[Callable[..., Any] | Task] | Callable[..., Any],
+    goal: str = "",
+    *,
+    params: Mapping[str, Any] | None = None,
+    pools: Mapping[str, Pool | int] | None = None,
 ) -> Plan:
     """The plan of marked functions, plain functions and `Task` values.
 
     Raises PlanError with everything that is wrong, each with the line of its decorator.
     """
     items = [functions] if callable(functions) else list(functions)
-    findings = Findings()
-    lines: dict[tuple[str, str], int] = {}
-    files: dict[str, str] = {}
-    tasks: list[Task] = []
+    made = _Made()
     for number, item in enumerate(items, 1):
-        task = item if isinstance(item, Task) else _task(item, number, findings)
-        if task is None:
-            continue
-        tasks.append(task)
-        spec = getattr(item, MARK, None)
-        if isinstance(spec, TaskSpec):
-            lines.setdefault((task.id, ""), spec.line)
-            files.setdefault(task.id, spec.filename)
-    plan = Plan(goal=goal, tasks=tuple(tasks))
-    problems = findings.problems
-    if tasks or not problems:
-        problems = problems + check(plan, lines) + arguments(plan, lines)
+        made.take(item, number)
+    plan = called_needs(made.plan(goal, params or {}, pools or {}))
+    problems = made.findings.problems
+    if plan.tasks or not problems:
+        problems = problems + check(plan, made.lines) + arguments(plan, made.lines)
     if problems:
-        raise PlanError([_with_source(problem, files) for problem in problems])
-    return plan
+        raise PlanError([_with_source(problem, made.files) for problem in problems])
+    return keep_checked(plan)
+
+
+class _Made:
+    """The tasks that were made, the function for a failure, and where each stands."""
+
+    def __init__(self) -> None:
+        self.findings = Findings()
+        self.lines: dict[tuple[str, str], int] = {}
+        self.files: dict[str, str] = {}
+        self._tasks: list[Task] = []
+        self._on_failure: Task | None = None
+
+    def take(self, item: Any, number: int) -> None:
+        spec = getattr(item, MARK, None)
+        at_the_end = isinstance(spec, TaskSpec) and spec.options.get("on_failure") is True
+        task = item if isinstance(item, Task) else _task(item, number, self.findings)
+        if task is None:
+            return
+        place = "on_failure" if at_the_end else task.id
+        if isinstance(spec, TaskSpec):
+            self.lines.setdefault((place, ""), spec.line)
+            self.files.setdefault(place, spec.filename)
+        if not at_the_end:
+            self._tasks.append(task)
+        elif self._on_failure is None:
+            self._on_failure = replace(task, id="on_failure")
+        else:
+            at = Node("scalar", "", "", spec.line if isinstance(spec, TaskSpec) else None)
+            self.findings.add(f"`{task.id}` is a second function for `on_failure`.", at,
+                              hint="Call the one from the other.", task=task.id)  # fmt: skip
+
+    def plan(self, goal: str, params: Mapping[str, Any], pools: Mapping[str, Any]) -> Plan:
+        return Plan(goal=goal, tasks=tuple(self._tasks), params=dict(params), pools=dict(pools),
+                    on_failure=self._on_failure)  # fmt: skip
 
 
 def _with_source(problem: Problem, files: Mapping[str, str]) -> Problem:
@@ -101,6 +134,7 @@ def read_options(
     """The fields of a `Task` from the options of a decorator; `at` is the decorator."""
     fields = Fields(findings, f"`{name}`", name)
     found: dict[str, Any] = {}
+    last = "on_failure" in options and options["on_failure"].value is True
     for option, node in options.items():
         key = option.removesuffix("_")
         if key in LATER:
@@ -109,8 +143,14 @@ def read_options(
         elif option not in OPTIONS and option != "with":
             findings.add(f"`@task` has no option `{option}`.", at, task=name,
                          hint=did_you_mean(option, OPTIONS))  # fmt: skip
+        elif last and option not in _AT_THE_END:
+            findings.add(f"`{name}` runs when the run has failed, where `{option}` means nothing.",
+                         at, task=name, hint="Leave it out.")  # fmt: skip
+        elif key == "on_failure":
+            if not node.empty:
+                fields.boolean(key, node)
         elif key not in ("id", "default") and not (node.empty and key not in INSTEAD):
-            value = fields.read(key, node)
+            value = read_key(fields, key, node)
             if value is not None:
                 found["with_" if key == "with" else key] = value
     _default(found, options, fields)
@@ -127,4 +167,4 @@ def _default(found: dict[str, Any], options: Mapping[str, Node], fields: Fields)
     elif "approval" not in options:
         fields.wrong("default", node, "answers an `approval`, and there is none")
     elif "approval" in found:
-        found["approval"] = Approval(found["approval"].prompt, node.value)
+        found["approval"] = replace(found["approval"], default=node.value)

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import dis
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 import msgspec
 
 from orch_nb.errors import UsageError
-from orch_nb.model.task import Approval, RetryPolicy, TriggerRule
+from orch_nb.model.task import Approval, Foreach, RetryPolicy, Task, TriggerRule
 
 __all__ = [
     "MARK",
@@ -48,17 +48,28 @@ class TaskOptions(TypedDict, total=False):
     parent: str
     needs: str | Sequence[str]
     trigger: TriggerRule | str
+    when: str | bool | Callable[..., Any]
+    foreach: str | Sequence[Any] | Mapping[str, Any] | Foreach | Callable[..., Any]
+    max_active: int
+    tolerate: int | str
     retry: int | RetryPolicy | dict[str, Any]
     timeout: float | str
+    total_timeout: float | str
     estimate: float | str | Sequence[float | str]
+    pool: str | Sequence[str] | Mapping[str, int]
+    priority: int
     outputs: str | Sequence[str]
     required: bool
+    compensate: str | Callable[..., Any] | Mapping[str, Any] | Task
+    cache: bool
     owner: str
     with_: dict[str, Any]
     sh: str
+    notebook: str
     approval: str | Approval | dict[str, Any]
     default: Literal["approve", "reject"]
     todo: str
+    on_failure: bool
 
 
 OPTIONS = tuple(TaskOptions.__annotations__)
@@ -88,13 +99,21 @@ def task(function: Any = None, /, **options: Any) -> Any:
     Use it bare (`@task`) or with options:
 
     - `needs`: names of tasks to wait for; a parameter named after a task is a need anyway.
-    - `retry`: attempts, or a `RetryPolicy`. `timeout`, `estimate`: "30s", or seconds;
-      an estimate may be three (optimistic, likely, pessimistic).
-    - `trigger`: `all_success`, `all_done`, `one_failed` or `none_failed`. `required=False`: the run
-      can succeed without it.
+    - `trigger`: how those must have ended, as in `TriggerRule`. `when`: an expression, or a
+      function of the same results; the task is skipped where it is false. `required=False`: the
+      run can succeed without it.
+    - `foreach`: a task, an expression, a list or a function; one instance an item, which goes to
+      the parameter `item`, or to the one that nothing else supplies; `{"region": ...}` names it.
+      At most `max_active` at once; `tolerate` of them may fail (2, "20%" or "all").
+    - `retry`: attempts, or a `RetryPolicy`. `timeout` (of one attempt), `total_timeout` (of all),
+      `estimate`: "30s", or seconds; an estimate may be three (optimistic, likely, pessimistic).
+    - `pool`: the limits it shares, by name. `priority`: higher starts first. `cache`: keep the
+      result while source, arguments and upstream results are unchanged.
+    - `compensate`: what undoes it when the run fails or is cancelled. `on_failure=True`: this is no
+      task, but what runs when the run has failed; a parameter `failures` gets the errors by task.
     - `story`, `parent`, `title`, `description` (else the docstring's first line), `owner`, `id`.
     - `with_`: arguments by name. `outputs`: files (globs) that must be there afterwards.
-    - `approval` (with `default`), `todo` or `sh` instead of a body.
+    - `approval` (with `default`), `todo`, `sh` or `notebook` instead of a body.
 
     Options that cannot be are reported when a plan is made of the functions, all at once.
     """

@@ -15,10 +15,11 @@ from typing import Any
 import msgspec
 
 from orch_nb.errors import Problem
+from orch_nb.graph.items import taker
 from orch_nb.graph.validate import check
-from orch_nb.model.plan import Plan
-from orch_nb.model.task import Task
-from orch_nb.planners.binding import unsupplied
+from orch_nb.model.plan import Parameters, Plan
+from orch_nb.model.task import Foreach, Task
+from orch_nb.planners.arguments import unsupplied
 from orch_nb.planners.functions import INSTEAD, read_options
 from orch_nb.planners.nodes import Findings, Node, from_python
 
@@ -41,6 +42,12 @@ class _Marked(msgspec.Struct):
         return Node("scalar", "", "", self.decorator.lineno, self.decorator.col_offset + 1)
 
     @property
+    def at_the_end(self) -> bool:
+        """Whether it is no task, but what runs when the plan has failed."""
+        said = self.options.get("on_failure")
+        return said is not None and said.value is True
+
+    @property
     def name(self) -> str:
         said = self.options.get("id")
         return said.text if said is not None else str(self.node.name)
@@ -56,8 +63,12 @@ def static_problems(tree: ast.Module, first_line: int) -> list[Problem]:
     findings = Findings()
     lines: dict[tuple[str, str], int] = {}
     tasks: list[Task] = []
+    ends = [m for m in marked if m.at_the_end]
+    marked = [m for m in marked if not m.at_the_end]
     names = {m.name for m in marked}
     seen: dict[str, int] = {}
+    for one in ends:
+        _options_of(one, findings)
     for one in marked:
         task = _task(one, names, findings, lines, open_ended)
         if one.name in seen and one.top_level:
@@ -164,32 +175,73 @@ def _task(
     if isinstance(one.decorator, ast.Call) and one.decorator.args:
         findings.add("`@task` takes its options by name.", one.at, task=name,
                      hint="Write @task(story=...), say.")  # fmt: skip
-    said = {key: node for key, node in one.options.items() if node is not None}
-    found = read_options(name, said, findings, one.at)
-    hidden = {key: Node("scalar", None, "") for key, node in one.options.items() if node is None}
-    read_options(name, hidden, findings, one.at)
+    found = _options_of(one, findings)
+    for key, node in one.options.items():
+        if node is not None and node.line is not None:
+            lines.setdefault((name, key), node.line)
     instead = [key for key in INSTEAD if key in one.options]
     _body(one, instead, findings)
-    needs = list(found.get("needs", ()))
-    needs_node = one.options.get("needs")
-    if needs_node is not None:
-        for item in needs_node.value if needs_node.kind == "list" else [needs_node]:
-            lines.setdefault((name, f"needs.{item.text}"), item.line or one.decorator.lineno)
-    given = set(found.get("with_", ()))
-    for argument in _arguments(one.node):
-        taken = argument.arg in names and argument.arg not in given and argument.arg != name
-        if instead or taken:
-            needs.append(argument.arg)
-            lines.setdefault((name, f"needs.{argument.arg}"), argument.lineno)
+    needs = [*found.get("needs", ()), *_implied(one, found, names, bool(instead), lines)]
     if open_ended:
         needs = [need for need in needs if need in names]
-    fields = {key: found[key] for key in (*INSTEAD, "story") if key in found}
+    fields = {key: found[key] for key in _judged(one, open_ended) if key in found}
+    if open_ended and "sh" in fields:
+        fields["sh"] = "..."  # what its templates name may yet be marked
     if "parent" in found and (found["parent"] in names or not open_ended):
         fields["parent"] = found["parent"]
     if not instead:
         fields["run"] = name
     said_needs = tuple(dict.fromkeys(needs)) if needs or "needs" in found else None
     return Task(id=name, needs=said_needs, **fields)
+
+
+def _implied(
+    one: _Marked, found: dict[str, Any], names: set[str], instead: bool,
+    lines: dict[tuple[str, str], int],
+) -> Iterator[str]:  # fmt: skip
+    """The needs that parameters are; and the lines of all needs."""
+    needs = one.options.get("needs")
+    for item in () if needs is None else needs.value if needs.kind == "list" else [needs]:
+        lines.setdefault((one.name, f"needs.{item.text}"), item.line or one.decorator.lineno)
+    given = set(found.get("with_", ()))
+    taken = [argument for argument in _arguments(one.node) if argument.arg not in given]
+    asked = [argument for _, argument in _asked_of(one)]
+    for argument in [*(_arguments(one.node) if instead else taken), *asked]:
+        known = argument.arg in names and argument.arg != one.name
+        if known or (instead and argument not in asked):
+            yield argument.arg
+            lines.setdefault((one.name, f"needs.{argument.arg}"), argument.lineno)
+
+
+def _options_of(one: _Marked, findings: Findings) -> dict[str, Any]:
+    """The options of a decorator as far as they are literals; of the others the names."""
+    said = {key: node for key, node in one.options.items() if node is not None}
+    found = read_options(one.name, said, findings, one.at)
+    marks = {key: node for key, node in said.items() if key == "on_failure"}
+    hidden = {key: Node("scalar", None, "") for key, node in one.options.items() if node is None}
+    if hidden:
+        read_options(one.name, {**marks, **hidden}, findings, one.at)
+    return found
+
+
+#: What can be judged before the functions are there; of an open-ended body less, since names that
+#: nothing defines may still come. Which pools there are, a body does not say.
+_SOUND = (*INSTEAD, "story")
+_NAMING = ("when", "foreach", "max_active", "tolerate", "cache", "compensate", "priority")
+
+
+def _judged(one: _Marked, open_ended: bool) -> tuple[str, ...]:
+    hidden = "foreach" in one.options and one.options["foreach"] is None
+    if open_ended:
+        return _SOUND
+    return (*_SOUND, *(key for key in _NAMING if not hidden or key in ("when", "compensate")))
+
+
+def _asked_of(one: _Marked) -> Iterator[tuple[str, ast.arg]]:
+    """The required parameters of lambdas that `when` and `foreach` are, each with its option."""
+    for keyword in one.decorator.keywords if isinstance(one.decorator, ast.Call) else ():
+        if keyword.arg in ("when", "foreach") and isinstance(keyword.value, ast.Lambda):
+            yield from ((keyword.arg, argument) for argument in _required(keyword.value.args))
 
 
 def _body(one: _Marked, instead: list[str], findings: Findings) -> None:
@@ -212,23 +264,45 @@ def _arguments(node: _Function) -> list[ast.arg]:
     return [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
 
 
-def _required(node: _Function) -> list[ast.arg]:
-    positional = [*node.args.posonlyargs, *node.args.args]
-    defaults = len(node.args.defaults)
+def _required(taken: ast.arguments) -> list[ast.arg]:
+    positional = [*taken.posonlyargs, *taken.args]
+    defaults = len(taken.defaults)
     required = positional[: len(positional) - defaults] if defaults else positional
-    pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    pairs = zip(taken.kwonlyargs, taken.kw_defaults, strict=True)
     return required + [argument for argument, default in pairs if default is None]
 
 
 def _unsupplied(marked: list[_Marked], plan: Plan, names: set[str]) -> Iterator[Problem]:
     for one in marked:
-        # Another decorator may supply arguments; a computed `with_` may name anything.
+        for key, argument in _asked_of(one):
+            if argument.arg not in names:
+                of = f"`{key}` of `{one.name}`"
+                yield unsupplied(one.name, argument.arg, plan, argument.lineno, of=of)
+        # Another decorator may supply arguments; a computed `with_` may name anything, and a
+        # computed `foreach` its item.
         plain = len(one.node.decorator_list) == 1
-        hidden = "with_" in one.options and one.options["with_"] is None
+        hidden = any(key in one.options and one.options[key] is None for key in _SUPPLYING)
         if not plain or hidden or any(key in one.options for key in INSTEAD):
             continue
         given = one.options.get("with_")
         values = {key.text for key, _ in given.value} if given and given.kind == "map" else set()
-        for argument in _required(one.node):
+        required = _required(one.node.args)
+        foreach = plan[one.name].foreach
+        if foreach is not None:
+            values |= {"index", _item(one, foreach, names | values)}
+        for argument in required:
             if argument.arg not in names and argument.arg not in values:
-                yield unsupplied(plan[one.name], argument.arg, plan, argument.lineno)
+                yield unsupplied(one.name, argument.arg, plan, argument.lineno,
+                                 fans_out=foreach is not None)  # fmt: skip
+
+
+_SUPPLYING = ("with_", "foreach")
+
+
+def _item(one: _Marked, foreach: Foreach, supplied: set[str]) -> str:
+    """The parameter that takes the item, as far as it can be read."""
+    required = [argument.arg for argument in _required(one.node.args)]
+    every = [argument.arg for argument in _arguments(one.node)]
+    optional = tuple(name for name in every if name not in required)
+    taken = Parameters(tuple(required), optional)
+    return taker(foreach, taken, supplied | {"index"}) or ""

@@ -18,7 +18,8 @@ from msgspec.structs import replace
 from orch_nb.errors import PlanError, Problem
 from orch_nb.graph.validate import check
 from orch_nb.model.plan import Plan
-from orch_nb.planners.binding import arguments, resolve
+from orch_nb.planners.arguments import arguments
+from orch_nb.planners.binding import called_needs, keep_checked, resolve
 from orch_nb.planners.compose import compose
 from orch_nb.planners.document import read
 from orch_nb.planners.dump import dump_plan
@@ -57,7 +58,7 @@ def plan_from_mapping(
 
 def _read(root: Node, namespace: Mapping[str, Any] | None, goal: str) -> tuple[Plan, list[Problem]]:
     reading = read(root, goal)
-    plan, problems = reading.plan(), reading.problems
+    plan, problems = called_needs(reading.plan()), reading.problems
     if not reading.places and problems:
         return plan, problems
     problems = problems + check(plan, reading.lines)
@@ -67,7 +68,7 @@ def _read(root: Node, namespace: Mapping[str, Any] | None, goal: str) -> tuple[P
     if not problems:
         # Callables that are known now have parameters, and with them needs that were not said.
         problems = check(plan, reading.lines) + arguments(plan, reading.lines)
-    return plan, problems
+    return plan if problems else keep_checked(plan), problems
 
 
 def _shown(problems: list[Problem], text: str = "", first_line: int = 1) -> list[Problem]:
