@@ -175,7 +175,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print(plan_bundle(plan)["text/plain"])
         return 0
     executor = arguments.executor or ("dask" if arguments.address else "threads")
-    options = {"cache": arguments.cache, "fresh": arguments.fresh}
+    options: dict[str, Any] = {"cache": arguments.cache, "fresh": arguments.fresh}
     if not arguments.quiet:
         _tell_beforehand(plan, arguments.journal, options)
     run = phases.execute(
@@ -187,7 +187,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return _told(run, arguments)
 
 
-def _tell_beforehand(plan: Plan, journal: str, options: dict[str, bool]) -> None:
+def _tell_beforehand(plan: Plan, journal: str, options: dict[str, Any]) -> None:
     from orch_nb.render.beforehand import beforehand_text
 
     told = phases.beforehand(plan, SqliteJournal(journal), phases.run_options(**options))

@@ -350,7 +350,7 @@ def resuming(
         known = checked(run.plan, namespace or {})
     before = run.options
     chosen = executor if executor is not None else before.executor
-    kept = {
+    kept: dict[str, Any] = {
         "workers": before.workers, "workspace": before.workspace, "fail_fast": before.fail_fast,
         "timeout": before.timeout_s, "cache": before.cache, "fresh": before.fresh,
         "faults": before.faults, "address": before.address,
