@@ -23,6 +23,7 @@ no task are left out here; `graph.validate` reports them.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
@@ -84,7 +85,13 @@ def compiled(plan: Plan) -> Compiled:
     """The plan as numbers, made when first asked for; of tasks of one name the last counts."""
     found: Compiled | None = plan.__dict__.get("_compiled")
     if found is None:
-        found = plan.__dict__["_compiled"] = _compile(plan)
+        collecting = gc.isenabled()
+        gc.disable()  # all that is made here stays, and there would be many looks for what does not
+        try:
+            found = plan.__dict__["_compiled"] = _compile(plan)
+        finally:
+            if collecting:
+                gc.enable()
     return found
 
 
@@ -98,13 +105,17 @@ def _compile(plan: Plan) -> Compiled:
         places = places[: len(ids)]
         index = dict(zip(ids, places, strict=True))
     nested = any(map(_PARENT, tasks))
-    up, whole = _up(tasks, index, _family_needs(plan) if nested else {})
-    down, in_order = _down(up, places)
+    alone = list(zip(places, strict=True))  # most tuples have one number, and are shared
+    up, whole = _up(tasks, index, alone, _family_needs(plan) if nested else {})
+    down, in_order = _down(up, alone)
     return Compiled(ids, index, up, down, places if in_order else _order(up, down), whole)
 
 
 def _up(
-    tasks: Sequence[Task], index: Mapping[str, int], families: Mapping[str, Sequence[str]]
+    tasks: Sequence[Task],
+    index: Mapping[str, int],
+    alone: Sequence[tuple[int]],
+    families: Mapping[str, Sequence[str]],
 ) -> tuple[list[tuple[int, ...]], bool]:
     """What each task waits for, and whether all of it was found; `families` has the needs of those
     that get some from their parent or their subtasks."""
@@ -117,7 +128,7 @@ def _up(
             up.append(_NONE)
             continue
         try:
-            waits = (index[needs[0]],) if len(needs) == 1 else tuple(map(place_of, needs))
+            waits = alone[index[needs[0]]] if len(needs) == 1 else tuple(map(place_of, needs))
         except KeyError:
             waits, whole = tuple(index[n] for n in needs if n in index), False
         if len(waits) > 1 and len(set(waits)) < len(waits):
@@ -127,17 +138,18 @@ def _up(
 
 
 def _down(
-    up: Sequence[tuple[int, ...]], places: Sequence[int]
+    up: Sequence[tuple[int, ...]], alone: Sequence[tuple[int]]
 ) -> tuple[list[tuple[int, ...]], bool]:
     """What waits for each task, and whether no task waits for one behind it in the plan."""
     down: list[Any] = [_NONE] * len(up)
     spread: list[int] = []  # where more than one task waits, for as long as that grows a list
     in_order = True
-    for place, waits in zip(places, up, strict=True):
+    for one, waits in zip(alone, up, strict=True):
+        place = one[0]
         for other in waits:
             behind = down[other]
             if not behind:
-                down[other] = (place,)
+                down[other] = one
             elif type(behind) is tuple:
                 down[other] = [*behind, place]
                 spread.append(other)
