@@ -174,10 +174,13 @@ def _update(db: sqlite3.Connection, path: str | os.PathLike[str]) -> None:
 
 
 def _rehash(db: sqlite3.Connection) -> None:
-    """A run that was cut off is found by its plan's hash, and a plan of today is hashed with the
+    """A run that can go on is found by its plan's hash, and a plan of today is hashed with the
     fields that it has today."""
     db.execute("INSERT OR IGNORE INTO worked(run_id) SELECT run_id FROM run ORDER BY rowid")
-    query = "SELECT run_id, body FROM event NATURAL JOIN run WHERE seq=0 AND finished IS NULL"
+    query = (
+        "SELECT run_id, body FROM event NATURAL JOIN run WHERE seq=0 "
+        "AND status IN ('running', 'waiting')"
+    )
     for run_id, body in db.execute(query).fetchall():
         with contextlib.suppress(msgspec.DecodeError):  # told when somebody asks for that run
             first = decode_event(body)

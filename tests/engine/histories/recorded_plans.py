@@ -152,7 +152,8 @@ def failing() -> nb.Plan:
         nb.Task(
             id="broken", run=broken, retry=_once(maximum_attempts=3, non_retryable=["ValueError"])
         ),
-        nb.Task(id="optional", sh="echo seen >&2; exit 3", required=False, retry=_once(maximum_attempts=2)),
+        nb.Task(id="optional", sh="echo seen >&2; exit 3", required=False,
+                retry=_once(maximum_attempts=2)),
         nb.Task(id="after", sh="true", needs=["broken", "flaky"]),
         nb.Task(id="farther", sh="true", needs=["after"]),
         nb.Task(id="always", sh="echo cleaned", needs=["after", "flaky"], trigger="all_done"),
@@ -187,6 +188,15 @@ def long_lanes() -> nb.Plan:
         nb.Task(id="doubled", run=doubled),
         nb.Task(id="joined", run=joined, needs=["slow", "sleeps", "doubled"]),
     )  # fmt: skip
+
+
+def short_lanes() -> nb.Plan:
+    return _plan(
+        nb.Task(id="one", sh="sleep 0.3; echo 1"),
+        nb.Task(id="two", sh="sleep 0.3; echo 2"),
+        nb.Task(id="number", run=number),
+        nb.Task(id="joined", run=joined, needs=["one", "two", "number"]),
+    )
 
 
 def one_long_lane() -> nb.Plan:
@@ -270,7 +280,7 @@ SCENARIOS: dict[str, Scenario] = {
         long_lanes, when=lambda e: started("slow", "sleeps")(e) and _ended("doubled")(e),
         kill=True, then={},
     ),
-    "cut-off-at-once": Scenario(long_lanes, when=told("RunStarted"), kill=True, then={}),
+    "cut-off-at-once": Scenario(short_lanes, when=told("RunStarted"), kill=True, then={}),
     "went-on": Scenario(
         long_lanes, when=lambda e: started("slow", "sleeps")(e) and _ended("doubled")(e),
         kill=True, go_on={},
