@@ -27,7 +27,8 @@ __all__ = [
     "read_when",
 ]
 
-_CALLABLE = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*(?::[^\W\d]\w*(?:\.[^\W\d]\w*)*)?")
+_NAMES = r"(?:[^\W\d]\w*|<\w+>)(?:\.(?:[^\W\d]\w*|<\w+>))*"
+_CALLABLE = re.compile(rf"{_NAMES}(?::{_NAMES})?")  # <lambda> too, to say that it has no name
 
 
 def action_text(fields: Fields, key: str, node: Node) -> str | None:

@@ -6,30 +6,30 @@ and of a parent stand together. Else tasks are listed flat, with `story:` and `p
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
-from orch_nb.model.duration import duration_text, parse_duration
 from orch_nb.model.plan import Plan
-from orch_nb.model.task import RetryPolicy, Task, TriggerRule, callable_name
+from orch_nb.model.task import Task
 from orch_nb.planners.nodes import plain_value
+from orch_nb.planners.spelling import (
+    Line,
+    Pairs,
+    is_short,
+    spell_action,
+    spell_afterwards,
+    spell_policies,
+    spell_pool,
+    spell_value,
+)
 
 __all__ = ["dump_plan"]
 
 #: Deeper families are listed flat: nobody reads them, and a document's depth is bounded.
 _DEEPEST_FAMILY = 10
 _BASE: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-
-
-class _Line(list[Any]):
-    """A list that is written on one line."""
-
-
-class _Pairs(dict[str, Any]):
-    """A short mapping that is written on one line."""
 
 
 class _Dumper(_BASE):  # type: ignore[misc]  # PyYAML's C dumper is untyped
@@ -57,8 +57,8 @@ def _float(dumper: Any, value: float) -> Any:
 
 
 _Dumper.add_representer(str, _text)
-_Dumper.add_representer(_Line, _flow)
-_Dumper.add_representer(_Pairs, _flow)
+_Dumper.add_representer(Line, _flow)
+_Dumper.add_representer(Pairs, _flow)
 _Dumper.add_representer(float, _float)
 
 
@@ -69,20 +69,25 @@ def dump_plan(plan: Plan) -> str:
     """
     document: dict[str, Any] = {"goal": plan.goal}
     if plan.params:
-        document["params"] = {key: _value(value, "params") for key, value in plan.params.items()}
+        document["params"] = {
+            key: spell_value(value, "params") for key, value in plan.params.items()
+        }
     if plan.criteria:
         document["criteria"] = _criteria(plan)
+    if plan.pools:
+        document["pools"] = {name: spell_pool(pool) for name, pool in plan.pools.items()}
     document.update(_Hierarchy(plan).sections())
+    if plan.on_failure is not None:
+        document["on_failure"] = spell_afterwards(plan.on_failure)
     return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100))
 
 
 def _criteria(plan: Plan) -> Any:
     texts = [criterion.text for criterion in plan.criteria]
     if len(set(texts)) == len(texts):
-        return {criterion.text: _Line(criterion.tasks) for criterion in plan.criteria}
+        return {criterion.text: Line(criterion.tasks) for criterion in plan.criteria}
     return [
-        {"criterion": criterion.text, "tasks": _Line(criterion.tasks)}
-        for criterion in plan.criteria
+        {"criterion": criterion.text, "tasks": Line(criterion.tasks)} for criterion in plan.criteria
     ]
 
 
@@ -163,7 +168,7 @@ class _Hierarchy:
             }
             if story.id in tasks:
                 said["tasks"] = tasks[story.id]
-            found[story.id] = said or _Pairs()
+            found[story.id] = said or Pairs()
         return found
 
     def _task(self, task: Task, says_story: bool = False) -> dict[str, Any]:
@@ -175,16 +180,16 @@ class _Hierarchy:
             said["story"] = task.story
         if not self._nested and task.parent is not None:
             said["parent"] = task.parent
-        said.update(_action(task))
+        said.update(spell_action(task))
         needs = self._needs(task)
         if needs is not None:
-            said["needs"] = _Line(needs)
-        said.update(_policies(task))
+            said["needs"] = Line(needs)
+        said.update(spell_policies(task))
         family = self._children.get(task.id, [])
         if family and self._nested:
             said["subtasks"] = {child.id: self._task(child) for child in family}
-        if len(said) <= 3 and "subtasks" not in said and _short(said):
-            return _Pairs(said)
+        if len(said) <= 3 and "subtasks" not in said and is_short(said):
+            return Pairs(said)
         return said
 
     def _needs(self, task: Task) -> tuple[str, ...] | None:
@@ -195,89 +200,3 @@ class _Hierarchy:
         if not self._nested:
             return needs
         return None if needs == self._elders[task.id] else needs
-
-
-def _short(said: dict[str, Any]) -> bool:
-    text = json.dumps(said, default=str)
-    return len(text) <= 72 and "\\n" not in text
-
-
-def _action(task: Task) -> dict[str, Any]:
-    said: dict[str, Any] = {}
-    if task.run is not None:
-        said["run"] = _callable(task.run)
-    if task.sh is not None:
-        said["sh"] = task.sh
-    if task.approval is not None:
-        said["approval"] = task.approval.prompt
-        if task.approval.default is not None:
-            said["approval"] = _Pairs(prompt=task.approval.prompt, default=task.approval.default)
-    if task.todo is not None:
-        said["todo"] = task.todo
-    if task.with_:
-        said["with"] = {
-            key: _value(value, f"`with` of `{task.id}`") for key, value in task.with_.items()
-        }
-    return said
-
-
-def _callable(run: Any) -> str:
-    name = callable_name(run)
-    return name.removeprefix("__main__:") if not isinstance(run, str) else name
-
-
-def _policies(task: Task) -> dict[str, Any]:
-    said: dict[str, Any] = {}
-    if task.trigger is not TriggerRule.ALL_SUCCESS:
-        said["trigger"] = str(task.trigger)
-    if task.retry != RetryPolicy():
-        said["retry"] = _retry(task.retry)
-    if task.timeout_s is not None:
-        said["timeout"] = _duration(task.timeout_s)
-    if task.estimate_range_s is not None:
-        said["estimate"] = _Line(_duration(value) for value in task.estimate_range_s)
-    elif task.estimate_s is not None:
-        said["estimate"] = _duration(task.estimate_s)
-    if task.outputs:
-        said["outputs"] = _Line(task.outputs)
-    if not task.required:
-        said["required"] = False
-    if task.owner:
-        said["owner"] = task.owner
-    return said
-
-
-def _retry(policy: RetryPolicy) -> Any:
-    default = RetryPolicy()
-    if policy == RetryPolicy(maximum_attempts=policy.maximum_attempts):
-        return policy.maximum_attempts
-    said: dict[str, Any] = {"maximum_attempts": policy.maximum_attempts}
-    for name in ("initial_interval_s", "maximum_interval_s"):
-        seconds = getattr(policy, name)
-        if seconds is not None and seconds != getattr(default, name):
-            said[name.removesuffix("_s")] = _duration(seconds)
-    for name in ("backoff_coefficient", "jitter"):
-        if getattr(policy, name) != getattr(default, name):
-            said[name] = getattr(policy, name)
-    if policy.non_retryable:
-        said["non_retryable"] = _Line(policy.non_retryable)
-    return _Pairs(said)
-
-
-def _duration(seconds: float) -> str | float:
-    """As a person writes it, where that is exact."""
-    text = duration_text(seconds)
-    return text if parse_duration(text) == seconds else seconds
-
-
-def _value(value: Any, where: str) -> Any:
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [_value(item, where) for item in value]
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {key: _value(item, where) for key, item in value.items()}
-    raise TypeError(
-        f"{where} holds a {type(value).__name__}, which has no form in a document; let a task read "
-        "or make it"
-    )
