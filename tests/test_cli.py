@@ -274,7 +274,7 @@ def test_a_report_that_cannot_be_written_is_told(orch, folder):
 def test_a_journal_with_an_event_of_tomorrow_is_told(orch):
     orch("run", "ok.yaml", "--run-id", "r")
     with sqlite3.connect(".orch_nb/journal.db") as raw:
-        raw.execute("UPDATE event SET body=? WHERE seq>0", (b'[{"t":"of_tomorrow","at":1}]',))
+        raw.execute("UPDATE batch SET body=?", (b'[{"t":"of_tomorrow","at":1}]',))
     raw.close()
     code, _, err = orch("status", "r")
     assert code == 2
