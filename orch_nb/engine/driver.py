@@ -432,7 +432,12 @@ class Driver(Controls):
         self._timers[key] = self.clock.call_at(act.at, fire)
 
     def _run_timeout(self) -> None:
-        self.put(ev.CancelRequested(at=self.clock.now(), cause="timeout"))
+        def event() -> ev.Event | None:
+            if self.scheduler.undoing:
+                return None
+            return ev.CancelRequested(at=self.clock.now(), cause="timeout")
+
+        self.put(event)
 
     def report(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes of attempts, from any thread."""

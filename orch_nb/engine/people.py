@@ -32,10 +32,10 @@ class Controls:
     withdraw: Callable[[], None]
 
     def cancel(self, task: str | None = None, by: str = "") -> None:
-        """Cancel a task, or (None) the run."""
+        """Cancel a task, or (None) the run. What undoes a failed run goes on to its end."""
 
         def event() -> ev.Event | None:
-            if task is not None and not self._known(task):
+            if not self._known(task) if task is not None else self.scheduler.undoing:
                 return None
             self.withdraw()
             return ev.CancelRequested(at=self.clock.now(), task=task, by=by)
