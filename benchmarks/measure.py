@@ -10,7 +10,8 @@ while, or for good, is slow for all contenders.
 
 A contender is a generator in three parts (see `floors`). It is first run on a small shape of the
 same kind, so that what Python loads and compiles on first use is not counted; short ones are then
-measured several times, each time anew from its preparation, and the median is taken.
+measured several times, each time anew from its preparation, and the median is taken. A *cold*
+measurement is the very first pass instead, loading included.
 """
 
 from __future__ import annotations
@@ -145,19 +146,20 @@ def _small(of: Shape) -> Shape:
     return shape(f"{of.kind}:{min(len(of), size)}")
 
 
-def measured(contender: str, spelled: str, *, memory: bool = False) -> Sample:
+def measured(contender: str, spelled: str, *, memory: bool = False, cold: bool = False) -> Sample:
     """Measure in this very process. Raises what the contender does, AssertionError where its
     result is wrong."""
     module, _, name = contender.partition(":")
     make: Callable[[Shape], Steps] = getattr(importlib.import_module(f"benchmarks.{module}"), name)
     of = shape(spelled)
-    for _ in make(_small(of)):
+    for _ in make(_small(of)) if not cold else ():
         pass
     calibrations = _calibrated()
     cpu: list[float] = []
     wall: list[float] = []
     rss = None
-    while not cpu or (not memory and sum(cpu) < _ENOUGH_S and len(cpu) < _MOST):
+    once = memory or cold
+    while not cpu or (not once and sum(cpu) < _ENOUGH_S and len(cpu) < _MOST):
         steps = make(of)
         next(steps)
         gc.collect()
@@ -183,7 +185,9 @@ def measured(contender: str, spelled: str, *, memory: bool = False) -> Sample:
 # -- in a fresh one ------------------------------------------------------------------------------
 
 
-def in_fresh_process(contender: str, spelled: str, *, memory: bool = False) -> Sample:
+def in_fresh_process(
+    contender: str, spelled: str, *, memory: bool = False, cold: bool = False
+) -> Sample:
     """Measure in a process of its own. Raises Failed with the last line that it wrote."""
     paths = [path for path in (os.environ.get("PYTHONPATH"), str(ROOT)) if path]
     env = {**os.environ, **_QUIET, "PYTHONPATH": os.pathsep.join(paths)}
@@ -191,8 +195,8 @@ def in_fresh_process(contender: str, spelled: str, *, memory: bool = False) -> S
     with tempfile.TemporaryDirectory(prefix="orch-nb-benchmark-") as folder:
         try:
             done = subprocess.run(
-                command + ["memory"] * memory, env=env, cwd=folder, capture_output=True, text=True,
-                timeout=_LIMIT_S, check=False,
+                command + ["memory"] * memory + ["cold"] * cold, env=env, cwd=folder,
+                capture_output=True, text=True, timeout=_LIMIT_S, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise Failed(f"took longer than {_LIMIT_S:.0f} s") from None
@@ -205,7 +209,8 @@ def in_fresh_process(contender: str, spelled: str, *, memory: bool = False) -> S
 
 def main() -> None:
     contender, spelled, *how = sys.argv[1:]
-    print(msgspec.json.encode(measured(contender, spelled, memory="memory" in how)).decode())
+    sample = measured(contender, spelled, memory="memory" in how, cold="cold" in how)
+    print(msgspec.json.encode(sample).decode())
 
 
 if __name__ == "__main__":

@@ -29,38 +29,44 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # also where no
 from benchmarks import tables
 from benchmarks.measure import Failed, in_fresh_process
 from benchmarks.rows import GROUPS, Contender, Group, groups
-from benchmarks.shapes import label
+from benchmarks.shapes import label, shape
 
 _MARK = "<!-- measured by benchmarks/overhead.py; what follows is replaced -->"
 
 
-def measure(chosen: Sequence[Group], rounds: int, *, peers: bool) -> tables.Results:
+def measure(chosen: Sequence[Group], rounds: int, *, peers: bool, cold: bool) -> tables.Results:
     """Every contender of every group on every shape, `rounds` times, one after another."""
     results = tables.Results()
     for group in chosen:
         for number in range(rounds):
-            for shape in group.shapes:
+            for spelled in group.shapes:
                 for contender in group.contenders:
                     if contender.once and (number or not peers):
                         continue
-                    _measure(results, group, contender, shape, number)
+                    _measure(results, group, contender, spelled, number, cold=cold)
         _say("")
         print(tables.text(tables.table(results, group)), end="\n\n", flush=True)
     return results
 
 
 def _measure(
-    results: tables.Results, group: Group, contender: Contender, shape: str, number: int
+    results: tables.Results,
+    group: Group,
+    contender: Contender,
+    spelled: str,
+    number: int,
+    *,
+    cold: bool,
 ) -> None:
-    key = (group.name, contender.make, shape)
-    if key in results.problems or int(shape.partition(":")[2]) > contender.most:
+    key = (group.name, contender.make, spelled)
+    if key in results.problems or int(spelled.partition(":")[2]) > contender.most:
         return
     if contender.missing:
         results.problems[key] = contender.missing
         return
-    _say(f"{group.name}, round {number + 1}: {contender.label.strip()}, {label(shape)}")
+    _say(f"{group.name}, round {number + 1}: {contender.label.strip()}, {label(spelled)}")
     try:
-        sample = in_fresh_process(contender.make, shape, memory=group.memory)
+        sample = in_fresh_process(contender.make, spelled, memory=group.memory, cold=cold)
     except Failed as problem:
         results.problems[key] = str(problem)
     else:
@@ -72,6 +78,13 @@ def _say(what: str) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{what[:100]}")
         sys.stderr.flush()
+
+
+def _spelled(text: str) -> str:
+    try:
+        return shape(text).spelled
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from None
 
 
 def _about(rounds: int) -> str:
@@ -103,7 +116,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, help="default 5, with --quick 1")
     parser.add_argument("--quick", action="store_true", help="one round, nothing above 10k tasks")
     parser.add_argument("--no-peers", action="store_true", help="only the floors and orch_nb")
+    parser.add_argument("--shapes", nargs="+", type=_spelled, default=[], metavar="SHAPE",
+                        help="others than the groups' own, as tree:5000")  # fmt: skip
     parser.add_argument("--million", action="store_true", help="growth up to a million tasks")
+    parser.add_argument("--cold", action="store_true", help="the first run of each process")
     parser.add_argument("--divide", type=int, default=1, metavar="N",
                         help="every shape N times smaller, to try this itself")  # fmt: skip
     parser.add_argument("--markdown", type=Path, metavar="FILE",
@@ -113,10 +129,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     rounds = asked.rounds or (1 if asked.quick else 5)
     chosen = groups(
-        asked.only, divide=asked.divide, largest=10_000 if asked.quick else 0,
+        asked.only, shapes=asked.shapes, divide=asked.divide, largest=10_000 if asked.quick else 0,
         million=asked.million,
     )  # fmt: skip
-    results = measure(chosen, rounds, peers=not asked.no_peers)
+    results = measure(chosen, rounds, peers=not asked.no_peers, cold=asked.cold)
     if asked.markdown:
         sections = [tables.markdown(tables.table(results, group)) for group in chosen]
         _write(asked.markdown, "\n".join([_about(rounds) + "\n", *sections]))

@@ -230,18 +230,40 @@ GROUPS = (
 
 
 def groups(
-    only: Sequence[str] = (), *, divide: int = 1, largest: int = 0, million: bool = False
+    only: Sequence[str] = (),
+    *,
+    shapes: Sequence[str] = (),
+    divide: int = 1,
+    largest: int = 0,
+    million: bool = False,
 ) -> list[Group]:
-    """The groups called `only` (none: all). `divide` makes every shape so many times smaller;
-    shapes of more than `largest` tasks are left out (0: none is)."""
+    """The groups called `only` (none: all), on `shapes` (none: each on its own). `divide` makes
+    every shape so many times smaller; shapes of more than `largest` tasks are left out (0: none).
+    """
     found = []
     for group in GROUPS:
         if only and group.name not in only:
             continue
         more = (MILLION,) if million and group.name == "growth" else ()
-        kept = tuple(one for one in (*group.shapes, *more) if not largest or _size(one) <= largest)
-        found.append(_smaller(replace(group, shapes=kept), divide))
+        chosen = _on(group, tuple(shapes)) if shapes else group
+        every = (*chosen.shapes, *more)
+        kept = tuple(one for one in every if not largest or _size(one) <= largest)
+        found.append(_smaller(replace(chosen, shapes=kept), divide))
     return found
+
+
+def _on(group: Group, shapes: tuple[str, ...]) -> Group:
+    """The group on other shapes. A target for the chain is then for all chains, one for wide shapes
+    for all others; growth is from the first shape."""
+    targets = []
+    for target in group.targets:
+        chains = any(one.startswith("chain:") for one in target.shapes)
+        alike = tuple(one for one in shapes if one.startswith("chain:") == chains)
+        if not target.shapes:
+            targets.append(replace(target, base=target.base and shapes[0]))
+        elif alike:
+            targets.append(replace(target, shapes=alike))
+    return replace(group, shapes=shapes, targets=tuple(targets))
 
 
 def _size(spelled: str) -> int:

@@ -5,6 +5,12 @@
     layered  layers of 100, each task needs two of the layer before
     grid     a square; each task needs the one above it and the one to its left
 
+and, for whom wants to see others (`overhead.py --shapes`)
+
+    lanes    eight chains side by side
+    tree     a binary tree, from its root
+    random   each task needs up to four of all that stand before it
+
 A shape is spelled `layered:10000`. Tasks are numbered in an order that respects their needs, which
 no contender makes use of, and are called `t0`, `t1`, ... where a name is wanted.
 """
@@ -19,6 +25,7 @@ from collections.abc import Callable, Sequence
 __all__ = ["LAYER", "Shape", "shape"]
 
 LAYER = 100
+_LANES = 8
 
 
 class Shape:
@@ -100,8 +107,22 @@ def _grid(size: int) -> list[tuple[int, ...]]:
     ]
 
 
+def _lanes(size: int) -> list[tuple[int, ...]]:
+    return [(n - _LANES,) if n >= _LANES else () for n in range(size)]
+
+
+def _tree(size: int) -> list[tuple[int, ...]]:
+    return [((n - 1) // 2,) if n else () for n in range(size)]
+
+
+def _random(size: int) -> list[tuple[int, ...]]:
+    draw = random.Random(2)  # noqa: S311  # the same shape every time
+    return [tuple(draw.sample(range(n), min(n, draw.randrange(5)))) for n in range(size)]
+
+
 _KINDS: dict[str, Callable[[int], list[tuple[int, ...]]]] = {
-    "chain": _chain, "fan": _fan, "layered": _layered, "grid": _grid,
+    "chain": _chain, "fan": _fan, "layered": _layered, "grid": _grid, "lanes": _lanes,
+    "random": _random, "tree": _tree,
 }  # fmt: skip
 
 
