@@ -69,7 +69,10 @@ class ManualClock:
 
     def advance(self, seconds: float) -> None:
         """Move on, firing each timer at its own time, those that these arm included."""
-        until = self._now + seconds
+        self.advance_to(self._now + seconds)
+
+    def advance_to(self, until: float) -> None:
+        """`advance`, to a moment (seconds since the epoch); one that is past is now."""
         while (due := self.next_at()) is not None and due <= until:
             _, _, timer = heapq.heappop(self._timers)
             self._now = max(self._now, due)
@@ -103,7 +106,8 @@ class FakeExecutor:
     """An `Executor` that runs nothing: each attempt ends as the script says.
 
     `script` maps a task to the outcomes of its attempts, the last of which repeats: a value (it
-    succeeds), an exception (it fails), `Took` or `Hang`. Tasks without a script return their id.
+    succeeds), an exception (it fails), `Took` or `Hang`. A script may also be that of one instance
+    (`"fetch[3]"`) or of `"compensate(fetch)"`. Tasks without a script return their id.
     An attempt takes `takes_s` seconds of the driver's clock, unless the script says otherwise.
 
     Remembers `submitted` (each attempt, in order), `cancelled`, `most` (the most that ran at once)
@@ -134,11 +138,15 @@ class FakeExecutor:
             self._begin(request, report)
         self.most = max(self.most, len(self._running))
 
-    def _begin(self, request: AttemptRequest, report: _Report) -> None:
-        key, started = request.key, self._clock.now()
+    def scripted(self, request: AttemptRequest) -> Any:
+        """What becomes of an attempt: a value, an exception, `Took` or `Hang`."""
         script = self.script.get(request.id, self.script.get(request.task.id))
         told = (request.id,) if script is None else script
-        outcome = told[min(request.attempt, len(told)) - 1]
+        return told[min(request.attempt, len(told)) - 1]
+
+    def _begin(self, request: AttemptRequest, report: _Report) -> None:
+        key, started = request.key, self._clock.now()
+        outcome = self.scripted(request)
 
         def cancelled() -> None:
             report([_Outcome(key, started, self._clock.now(), cancelled=True)])
@@ -149,7 +157,8 @@ class FakeExecutor:
         took = outcome if isinstance(outcome, Took) else Took(outcome, self.takes_s)
 
         def end() -> None:
-            if self._running.pop(key, None) is not None:
+            if self._running.get(key) is cancelled:
+                del self._running[key]
                 now = self._clock.now()
                 report([_outcome(key, started, now, took.value)])
 
@@ -241,7 +250,7 @@ async def _driven(drive: Coroutine[Any, Any, Run], clock: ManualClock, until: fl
             due = clock.next_at()
             if due is None or due > until:
                 raise TimeoutError(f"the run has not ended after {clock.slept:g} s")
-            clock.advance(max(0.0, due - clock.now()))
+            clock.advance_to(due)
     finally:
         if not run.done():
             run.cancel()
