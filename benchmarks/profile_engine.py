@@ -6,8 +6,10 @@
 
 A timer interrupts the engine's thread every half a millisecond and notes the line that it is at: a
 call into C (SQLite, msgspec, a heap) counts for the line that makes it. Nothing is wrapped, so the
-shares are those of an ordinary run. Worker threads are not looked at. `--calls` counts instead, by
-cProfile, how often each function is called for a task, which is the same every time.
+shares are those of an ordinary run; but Python looks up only where a function is entered, a call
+has returned or a loop turns, so a line stands for what led to it too. Worker threads are not looked
+at. `--calls` counts instead, by cProfile, how often each function is called for a task, which is
+the same every time.
 
 The run is `execute_async` on the main thread, where signals arrive; its plan is made before.
 """
