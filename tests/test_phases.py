@@ -108,9 +108,15 @@ def test_what_cannot_be_a_plan_is_told():
 @pytest.mark.parametrize(
     "value", [object(), {(1, 2): 3}, "caf\udce9"], ids=["object", "tuple key", "no utf-8"]
 )
-def test_a_value_that_no_plan_can_hold_is_refused_with_the_way_out(value):
+def test_a_value_that_no_file_can_hold_is_refused_with_the_way_out(value, tmp_path):
     with pytest.raises(nb.PlanError, match=r"cannot be written down.*Let a task return"):
-        nb.execute([nb.Task(id="a", run=len, with_={"obj": value})], journal="memory")
+        nb.execute([nb.Task(id="a", run=len, with_={"obj": value})], journal=tmp_path / "j.db")
+
+
+def test_a_journal_in_memory_takes_any_value():
+    value = object()
+    run = nb.execute([nb.Task(id="a", run=lambda x: x, with_={"x": value})], journal="memory")
+    assert run.results["a"] is value
 
 
 @pytest.mark.parametrize("run_id", ["", " ", "a\nb", "caf\udce9"], ids=ascii)

@@ -220,7 +220,7 @@ class Driver(Controls):
                 at=now, run_id=self.run_id, plan=self.plan, name=self.name, options=self.options
             )
             try:
-                self.journal.create(self.run_id, first, self.plan.hash)
+                self.journal.create(self.run_id, first)
             except RunExists:
                 if self._next_id is None:
                     raise

@@ -83,7 +83,7 @@ class SqliteJournal(Tables):
 
     # -- who works on a run --------------------------------------------------------------------
 
-    def create(self, run_id: str, event: Event, plan_hash: str) -> None:
+    def create(self, run_id: str, event: Event) -> None:
         """Begin a run with its first event. Raises RunExists."""
         assert isinstance(event, RunStarted)
         body = encode_events([event])
@@ -95,7 +95,7 @@ class SqliteJournal(Tables):
                 )
             execute(
                 "INSERT INTO run VALUES(?,?,?,?,?,?,NULL,?)",
-                (run_id, event.name, event.plan.goal, plan_hash, "running", event.at,
+                (run_id, event.name, event.plan.goal, event.plan.hash, "running", event.at,
                  holder.myself()),
             )  # fmt: skip
             execute("INSERT INTO worked(run_id, seen) VALUES(?,?)", (run_id, time.time()))

@@ -93,7 +93,7 @@ def starting(
     """A new run of a checked plan. Raises RunExists, UsageError, PlanError."""
     known_gates(plan, options.approve)
     checked_faults(plan, options.faults)
-    _can_be_kept(plan, run_id)
+    _can_be_kept(plan, run_id, journal)
 
     def next_id() -> str:
         return free_run_id(journal, name or plan.goal)
@@ -208,10 +208,12 @@ def free_run_id(journal: Journal, name: str) -> str:
     return f"{slug}-{number}"
 
 
-def _can_be_kept(plan: Plan, run_id: str | None) -> None:
+def _can_be_kept(plan: Plan, run_id: str | None, journal: Journal) -> None:
     """Raises PlanError, UsageError for what no journal can hold."""
     if run_id is not None and not (run_id.strip() and run_id.isprintable()):
         raise UsageError(f"a run_id is a name of printable characters, not {run_id!a}")
+    if journal.path == "memory":  # it holds the plan itself, whatever is in it
+        return
     try:
         _ = plan.hash
     except (TypeError, ValueError) as error:

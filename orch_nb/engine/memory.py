@@ -9,6 +9,7 @@ from orch_nb.engine import results
 from orch_nb.engine.ports import Blob, Cached, Request, RunRow
 from orch_nb.errors import RunExists, RunHeld, RunNotFound
 from orch_nb.model.event import Event, ResultRef, RunEnded, RunStarted
+from orch_nb.model.plan import Plan
 
 __all__ = ["MemoryJournal", "within"]
 
@@ -48,14 +49,14 @@ class MemoryJournal:
         self._requests: dict[str, list[Request]] = {}
         self._held: set[str] = set()
 
-    def create(self, run_id: str, event: Event, plan_hash: str) -> None:
+    def create(self, run_id: str, event: Event) -> None:
         assert isinstance(event, RunStarted)
         if run_id in self._events:
             raise RunExists(f"This journal has a run `{run_id}` already; recover it.")
         self._events[run_id] = [event]
         self._held.add(run_id)
         self._rows[run_id] = RunRow(
-            run_id, event.name, event.plan.goal, "running", event.at, None, plan_hash, True
+            run_id, event.name, event.plan.goal, "running", event.at, None, "", True
         )
 
     def claim(self, run_id: str) -> None:
@@ -133,15 +134,25 @@ class MemoryJournal:
         found = []
         for run_id, row in self._rows.items():
             events = self._events[run_id]
+            first = events[0]
+            assert isinstance(first, RunStarted)
             end = events[-1] if isinstance(events[-1], RunEnded) else None
             found.append(
                 RunRow(
                     run_id, row.name, row.goal,
                     end.status.value if end else "running", row.started,
-                    end.at if end else None, row.plan_hash, run_id in self._held,
+                    end.at if end else None, _hash(first.plan), run_id in self._held,
                 )
             )  # fmt: skip
         return found[::-1]
 
     def close(self) -> None:
         """Nothing to close; what it holds stays readable."""
+
+
+def _hash(plan: Plan) -> str:
+    """The plan's hash; empty where it holds what no document can (this journal needs none)."""
+    try:
+        return plan.hash
+    except (TypeError, ValueError):
+        return ""

@@ -147,8 +147,8 @@ class Recording(MemoryJournal):
         super().__init__()
         self.told = told
 
-    def create(self, run_id, event, plan_hash):
-        super().create(run_id, event, plan_hash)
+    def create(self, run_id, event):
+        super().create(run_id, event)
         self.told.append(("kept", type(event).__name__, None))
 
     def append(self, run_id, events, blobs=()):
@@ -258,7 +258,7 @@ def test_a_journal_that_cannot_keep_the_output_ends_the_run_and_leaves_nothing_r
 
 def test_a_run_that_somebody_else_has_is_not_released_by_who_failed_to_make_it():
     journal = MemoryJournal()
-    journal.create("run", ev.RunStarted(at=1.0, run_id="run", plan=chain("a")), "h")
+    journal.create("run", ev.RunStarted(at=1.0, run_id="run", plan=chain("a")))
     with pytest.raises(Exception, match="has a run `run`"):
         perform(chain("a"), journal=journal)
     assert [row.held for row in journal.runs()] == [True]
@@ -368,7 +368,7 @@ def cut_off(plan, events, **options):
     """A journal whose run was cut off after `events`, recovered by a new driver."""
     journal = MemoryJournal()
     first = ev.RunStarted(at=1_800_000_000.0, run_id="run", plan=plan)
-    journal.create("run", first, plan.hash)
+    journal.create("run", first)
     journal.append("run", events)
     journal.release("run")
     clock = ManualClock(1_800_000_100.0)
@@ -500,7 +500,7 @@ def test_an_engine_that_is_stopped_leaves_a_run_that_can_be_gone_on_with():
         run = asyncio.ensure_future(driver.drive())
         for _ in range(5):
             await asyncio.sleep(0)
-            driver._clock.advance(1.0)
+            driver.clock.advance(1.0)
         run.cancel()
         with pytest.raises(asyncio.CancelledError):
             await run

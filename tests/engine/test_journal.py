@@ -88,7 +88,7 @@ def test_the_list_above_has_every_kind_of_event():
 
 
 def test_every_event_comes_back_as_it_was(journal):
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     journal.append("r", EVERY[:5])
     journal.append("r", EVERY[5:])
     assert journal.history("r") == [START, *EVERY]
@@ -96,7 +96,7 @@ def test_every_event_comes_back_as_it_was(journal):
 
 def test_a_history_outlives_the_connection(file):
     first = SqliteJournal(file)
-    first.create("r", START, PLAN.hash)
+    first.create("r", START)
     first.append("r", EVERY)
     first.close()
     second = SqliteJournal(file)
@@ -111,7 +111,7 @@ def test_what_an_older_version_wrote_is_read_and_unknown_fields_are_passed_over(
 
 def test_a_batch_that_cannot_be_written_leaves_nothing(file):
     journal = SqliteJournal(file)
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     bad = ev.Waiting(at=1.0, task="g", prompt="\udcff")  # no UTF-8 holds it
     with pytest.raises(UnicodeEncodeError):
         journal.append("r", [EVERY[0], bad], [Blob(ev.ResultRef(hash="h"), b"1")])
@@ -122,7 +122,7 @@ def test_a_batch_that_cannot_be_written_leaves_nothing(file):
 
 def test_a_batch_that_fails_half_way_leaves_nothing(file):
     journal = SqliteJournal(file)
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     other = SqliteJournal(file)
     other._next["r"], other._unstored["r"] = journal._next["r"], journal._unstored["r"]
     other.append("r", [EVERY[0]])  # takes the place where the batch will want to stand
@@ -137,7 +137,7 @@ def test_a_batch_that_fails_half_way_leaves_nothing(file):
 
 def test_equal_results_are_kept_once(file):
     journal = SqliteJournal(file)
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     long = [*range(1000)]
     (ref, blob), (again, twin) = journal.store(long), journal.store(list(long))
     journal.append("r", [EVERY[0]], [blob])
@@ -150,16 +150,16 @@ def test_equal_results_are_kept_once(file):
 
 
 def test_a_run_id_is_taken_once(journal):
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     with pytest.raises(RunExists, match="`r`"):
-        journal.create("r", START, PLAN.hash)
+        journal.create("r", START)
 
 
 def test_an_unknown_run_is_told_with_the_latest(file):
     journal = SqliteJournal(file)
     with pytest.raises(RunNotFound, match="no runs yet"):
         journal.history("nope")
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     with pytest.raises(RunNotFound, match="latest are: r"):
         journal.history("nope")
     with pytest.raises(RunNotFound):
@@ -169,7 +169,7 @@ def test_an_unknown_run_is_told_with_the_latest(file):
 
 
 def test_a_run_is_worked_on_by_one_at_a_time(journal):
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     assert [row.held for row in journal.runs()] == [True]
     with pytest.raises(RunHeld, match="worked on"):
         journal.claim("r")
@@ -187,7 +187,7 @@ def test_a_run_that_another_live_process_holds_is_refused_until_that_is_gone(fil
         "from orch_nb.model.event import RunStarted\n"
         "from orch_nb.model.plan import Plan\n"
         f"journal = SqliteJournal({str(file)!r})\n"
-        "journal.create('r', RunStarted(at=1.0, run_id='r', plan=Plan(goal='g')), 'h')\n"
+        "journal.create('r', RunStarted(at=1.0, run_id='r', plan=Plan(goal='g')))\n"
         "print('holding', flush=True)\n"
         "sys.stdin.read()\n"
     )
@@ -206,7 +206,7 @@ def test_a_run_that_another_live_process_holds_is_refused_until_that_is_gone(fil
 
 def test_a_process_that_has_the_id_of_a_dead_holder_does_not_hold_its_run(file):
     journal = SqliteJournal(file)
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     host, pid, birth = room.holder.myself().rsplit(":", 2)
     journal._db.execute("UPDATE run SET holder=?", (f"{host}:{pid}:{float(birth) - 60}",))
     assert not journal.runs()[0].held
@@ -218,7 +218,7 @@ def test_a_process_that_has_the_id_of_a_dead_holder_does_not_hold_its_run(file):
 
 
 def test_a_request_is_taken_once_and_in_order(journal):
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     first, second = Request("approve", "g", "me", "ok"), Request("cancel", None, "you")
     journal.ask("r", first)
     journal.ask("r", second)
@@ -229,7 +229,7 @@ def test_a_request_is_taken_once_and_in_order(journal):
 def test_requests_of_other_runs_are_left(file):
     journal = SqliteJournal(file)
     for name in ("r", "s"):
-        journal.create(name, START, PLAN.hash)
+        journal.create(name, START)
         journal.ask(name, Request("cancel"))
     assert len(journal.take_requests("r")) == 1
     assert journal.requests_left("s") == 1
@@ -239,7 +239,7 @@ def test_requests_of_other_runs_are_left(file):
 
 
 def test_output_comes_back_by_task(journal):
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     journal.write_log("r", [("a", 1, "stdout", "x\n"), ("g", 1, "stderr", "y\n")])
     journal.write_log("r", [("a", 2, "stdout", "z")])
     assert (journal.read_log("r", "a"), journal.read_log("r", "g")) == ("x\nz", "y\n")
@@ -248,7 +248,7 @@ def test_output_comes_back_by_task(journal):
 
 def test_output_past_a_bound_is_dropped_and_that_is_said_once(journal, monkeypatch):
     monkeypatch.setattr(memory, "_LOG_LIMIT", 10)
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     for _ in range(5):
         journal.write_log("r", [("a", 1, "stdout", "123456"), ("g", 1, "stdout", "ok")])
     assert journal.read_log("r", "a") == "1234561234\n… (more output was not kept)\n"
@@ -286,7 +286,7 @@ def test_threads_may_use_one_journal_at_the_same_time(file):
 
     def work(name):
         try:
-            journal.create(name, START, PLAN.hash)
+            journal.create(name, START)
             for event in EVERY * 5:
                 journal.append(name, [event])
                 journal.ask(name, Request("cancel"))
@@ -313,7 +313,7 @@ def test_processes_may_make_one_journal_at_the_same_time(file):
         "sys.stdin.read()\n"
         f"journal = SqliteJournal({str(file)!r})\n"
         "name = sys.argv[1]\n"
-        "journal.create(name, RunStarted(at=1.0, run_id=name, plan=Plan(goal='g')), 'h')\n"
+        "journal.create(name, RunStarted(at=1.0, run_id=name, plan=Plan(goal='g')))\n"
         "for n in range(20): journal.append(name, [RunEnded(at=1.0, status=RunStatus.FAILED)])\n"
     )
     made = [
@@ -332,7 +332,7 @@ def test_processes_may_make_one_journal_at_the_same_time(file):
 
 def test_an_append_is_one_row_whatever_it_holds(file):
     journal = SqliteJournal(file)
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     journal.append("r", EVERY)
     journal.append("r", EVERY[:1])
     assert journal._db.execute("SELECT COUNT(*) FROM batch").fetchone() == (3,)
@@ -342,8 +342,8 @@ def test_an_append_is_one_row_whatever_it_holds(file):
 
 def test_runs_are_kept_apart_however_their_appends_mix(file):
     one, two = SqliteJournal(file), SqliteJournal(file)
-    one.create("r", START, PLAN.hash)
-    two.create("s", START, PLAN.hash)
+    one.create("r", START)
+    two.create("s", START)
     for event in EVERY:
         one.append("r", [event])
         two.append("s", [event, event])
@@ -353,7 +353,7 @@ def test_runs_are_kept_apart_however_their_appends_mix(file):
 
 def test_a_run_goes_on_behind_what_another_process_appended(file):
     first = SqliteJournal(file)
-    first.create("r", START, PLAN.hash)
+    first.create("r", START)
     first.append("r", EVERY[:2])
     first.release("r")
     second = SqliteJournal(file)
@@ -366,7 +366,7 @@ def test_a_run_goes_on_behind_what_another_process_appended(file):
 
 
 def test_the_list_of_runs_follows_what_was_appended(journal):
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     journal.append("r", [EVERY[1], ev.RunEnded(at=9.5, status=RunStatus.FAILED)])
     (row,) = journal.runs()
     assert (row.status, row.finished, row.goal, row.plan_hash) == ("failed", 9.5, "g", PLAN.hash)
@@ -379,7 +379,7 @@ def test_the_list_of_runs_follows_what_was_appended(journal):
 
 
 def test_the_order_of_a_history_is_that_of_its_commits_whatever_the_clocks_said(journal):
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     jumps = [ev.AttemptLost(at=at, task="a", attempt=1) for at in (5e9, 3.0, -1.0, 4e9, 0.0)]
     for event in jumps:
         journal.append("r", [event])
@@ -388,7 +388,7 @@ def test_the_order_of_a_history_is_that_of_its_commits_whatever_the_clocks_said(
 
 def test_the_newest_run_is_the_one_begun_last_whatever_the_clock_said(journal):
     for run_id, at in (("first", 2e9), ("second", 1e9), ("third", 1.5e9)):
-        journal.create(run_id, msgspec.structs.replace(START, run_id=run_id, at=at), "h")
+        journal.create(run_id, msgspec.structs.replace(START, run_id=run_id, at=at))
     assert [row.run_id for row in journal.runs()] == ["third", "second", "first"]
 
 
@@ -404,7 +404,7 @@ def seen(file, seconds_ago, by):
 
 def test_a_holder_on_another_machine_is_believed_while_it_is_heard_of(file):
     journal = SqliteJournal(file)
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     seen(file, 100, "another-machine:1:5.00")
     assert journal.runs()[0].held
     with pytest.raises(RunHeld, match=r"process 1 on another-machine .* 5 minutes after"):
@@ -414,7 +414,7 @@ def test_a_holder_on_another_machine_is_believed_while_it_is_heard_of(file):
 @pytest.mark.parametrize("seconds_ago", [400, -400])  # a clock may have been set since
 def test_a_run_whose_holder_on_another_machine_went_silent_is_free(file, seconds_ago):
     journal = SqliteJournal(file)
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     seen(file, seconds_ago, "another-machine:1:5.00")
     assert not journal.runs()[0].held
     journal.claim("r")
@@ -424,7 +424,7 @@ def test_a_run_whose_holder_on_another_machine_went_silent_is_free(file, seconds
 def test_a_holder_says_now_and_then_that_it_lives(file, monkeypatch):
     monkeypatch.setattr(room, "_BEAT_S", 0.0)
     journal = SqliteJournal(file)
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     seen(file, 200, room.holder.myself())
     assert journal.take_requests("r") == []
     ((said,),) = journal._db.execute("SELECT seen FROM worked").fetchall()
@@ -448,7 +448,7 @@ def entry(journal, key, task="a", value=None, **parts):
 
 
 def test_a_cached_result_is_found_again_by_its_key(journal):
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     kept = [entry(journal, "k", table="1"), entry(journal, "l", "g", value=5)]
     journal.remember(kept)
     assert (journal.recall("k"), journal.recall("l"), journal.recall("m")) == (*kept, None)
@@ -456,7 +456,7 @@ def test_a_cached_result_is_found_again_by_its_key(journal):
 
 
 def test_the_newest_entry_of_a_task_tells_what_has_changed(journal):
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     old, new = entry(journal, "k", source="1"), entry(journal, "l", source="2")
     journal.remember([old, new])
     assert journal.last_cached("a") == new
@@ -467,7 +467,7 @@ def test_the_newest_entry_of_a_task_tells_what_has_changed(journal):
 
 def test_an_entry_whose_result_is_gone_is_no_hit(file):
     journal = SqliteJournal(file)
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     journal.remember([entry(journal, "k"), entry(journal, "small", value=1)])
     journal._db.execute("DELETE FROM blob")
     assert journal.recall("k") is None
@@ -477,7 +477,7 @@ def test_an_entry_whose_result_is_gone_is_no_hit(file):
 
 def test_cached_results_outlive_the_process(file):
     first = SqliteJournal(file)
-    first.create("r", START, PLAN.hash)
+    first.create("r", START)
     kept = entry(first, "k")
     first.remember([kept])
     first.close()
@@ -508,7 +508,7 @@ def test_a_task_whose_result_could_not_be_kept_is_known_until_it_could(file):
         )
 
     journal = SqliteJournal(file)
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     journal.append("r", [ended("a", threading.Lock()), ended("g", 1)])
     reason = journal.known_unstored(["a", "g", "t"])
     assert list(reason) == ["a"]
@@ -519,7 +519,7 @@ def test_a_task_whose_result_could_not_be_kept_is_known_until_it_could(file):
     journal.release("r")
 
     journal = SqliteJournal(file)
-    journal.create("s", START, PLAN.hash)
+    journal.create("s", START)
     assert journal.known_unstored(["a"]) == reason
     journal.append("s", [ended("a", 2)])
     assert journal.known_unstored(["a"]) == {}
@@ -527,7 +527,7 @@ def test_a_task_whose_result_could_not_be_kept_is_known_until_it_could(file):
 
 def test_instances_stand_for_their_task_until_it_fans_out_anew(file):
     journal = SqliteJournal(file)
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     bad = journal.store(threading.Lock())[0]
     fan = ev.Expanded(at=1.0, task="a", count=2, items=ev.ResultRef(format="json", hash="=[1,2]"))
 
@@ -585,7 +585,7 @@ def test_a_run_of_version_1_is_read_and_gone_on_with(old_file):
     journal.append("r", EVERY[5:8])
     journal.append("r", EVERY[8:])
     assert journal.history("r") == [START, *EVERY]
-    journal.create("t", START, PLAN.hash)
+    journal.create("t", START)
     journal.close()
     again = SqliteJournal(old_file)
     assert again.history("r") == [START, *EVERY]

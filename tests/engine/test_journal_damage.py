@@ -44,7 +44,7 @@ def told(error=None, **more):
 
 def begin(path):
     journal = SqliteJournal(path)
-    journal.create("r", ev.RunStarted(at=1.5, run_id="r", plan=Plan(goal="g")), "h")
+    journal.create("r", ev.RunStarted(at=1.5, run_id="r", plan=Plan(goal="g")))
     return journal
 
 def events(n):
@@ -77,7 +77,7 @@ def whole(batches=100):
 
 def filled(file, batches=100):
     journal = SqliteJournal(file)
-    journal.create("r", START, PLAN.hash)
+    journal.create("r", START)
     for n in range(batches):
         journal.append("r", batch(n))
     return journal
@@ -517,7 +517,7 @@ CLAIMING = """
 def test_of_processes_that_claim_a_run_at_once_exactly_one_gets_it(file):
     journal = SqliteJournal(file)
     for n in range(20):
-        journal.create(f"r{n}", START, PLAN.hash)
+        journal.create(f"r{n}", START)
         journal.release(f"r{n}")
     code = CHILD + textwrap.dedent(CLAIMING)
     claimants = [
@@ -550,9 +550,9 @@ def test_another_process_may_vacuum_the_file_of_a_live_run(file):
         told()
     """)
     journal = filled(file, 1)
-    journal.create("deleted", START, PLAN.hash)
+    journal.create("deleted", START)
     journal._db.execute("DELETE FROM run WHERE run_id='deleted'")  # leaves a gap to be closed
-    journal.create("later", START, PLAN.hash)
+    journal.create("later", START)
     cleaner = subprocess.Popen([sys.executable, "-c", code, str(file)], stdout=subprocess.PIPE)
     n = 1
     while cleaner.poll() is None:
