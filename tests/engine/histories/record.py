@@ -20,10 +20,11 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from recorded_plans import SCENARIOS, Scenario
+from recorded_plans import SCENARIOS
 
 import orch_nb as nb
 from orch_nb.engine.ports import Request
@@ -35,20 +36,30 @@ _PATIENCE_S = 30.0
 _PLAIN = (str, int, float, bool, type(None), list, dict, tuple)
 
 
+_TOLD = ("reason", "cause", "decided_by", "note", "of", "index", "instances", "cached")
+
+
 def outcome(run: Run) -> dict[str, Any]:
     """What has to be the same for ever: statuses, attempts, errors, results."""
     tasks = {}
-    for task in run:
+    for task in every(run):
         told: dict[str, Any] = {"status": str(task.status)}
         if task.attempts:
             told["attempts"] = [
-                [a.number, str(a.status), a.error and str(a.error), a.exit_code, a.timed_out]
+                [
+                    a.number,
+                    str(a.status),
+                    a.error and str(a.error),
+                    a.exit_code,
+                    a.timed_out,
+                    *(["injected"] if getattr(a, "injected", False) else []),
+                ]
                 for a in task.attempts
             ]
         told |= {
             name: str(value)
-            for name in ("reason", "cause", "decided_by", "note")
-            if (value := getattr(task, name))
+            for name in _TOLD
+            if (value := getattr(task, name, None)) not in (None, "")
         }
         if task.result is not None:
             told["result"] = [task.result.format, task.result.hash, task.result.preview]
@@ -59,19 +70,23 @@ def outcome(run: Run) -> dict[str, Any]:
     return {"status": str(run.status), "name": run.name, "resumed": run.resumed, "tasks": tasks}
 
 
+def every(run: Run) -> list[Any]:
+    """The tasks of a run, and what came to be in it: instances, compensations."""
+    return [*run, *getattr(run, "derived", ())]
+
+
 def past(journal: nb.SqliteJournal, run_id: str) -> Run:
     from orch_nb import phases
 
     return phases.past_run(journal.history(run_id), journal)
 
 
-def _until(scenario: Scenario, journal: nb.SqliteJournal, run_id: str) -> None:
-    """Wait until what the scenario waits for is in the journal."""
-    assert scenario.when is not None
+def _until(when: Callable[[list[Any]], bool], journal: nb.SqliteJournal, run_id: str) -> None:
+    """Wait until `when` holds for what is in the journal."""
     limit = time.monotonic() + _PATIENCE_S
     while time.monotonic() < limit:
         try:
-            if scenario.when(journal.history(run_id)):
+            if when(journal.history(run_id)):
                 return
         except RunNotFound:
             pass
@@ -82,15 +97,16 @@ def _until(scenario: Scenario, journal: nb.SqliteJournal, run_id: str) -> None:
 def perform(name: str, path: str) -> None:
     """Run one scenario, in this process."""
     scenario = SCENARIOS[name]
-    if scenario.cancel is not None:
-        threading.Thread(target=_cancel, args=(name, path), daemon=True).start()
+    if scenario.asks:
+        threading.Thread(target=_ask, args=(name, path), daemon=True).start()
     nb.execute(scenario.plan(), journal=path, run_id=name, **scenario.options)
 
 
-def _cancel(name: str, path: str) -> None:
-    scenario, journal = SCENARIOS[name], nb.SqliteJournal(path)
-    _until(scenario, journal, name)
-    journal.ask(name, Request("cancel", scenario.cancel or None, "the recorder", ""))
+def _ask(name: str, path: str) -> None:
+    journal = nb.SqliteJournal(path)
+    for when, verb, task, note in SCENARIOS[name].asks:
+        _until(when, journal, name)
+        journal.ask(name, Request(verb, task, "the recorder", note))
     journal.close()
 
 
@@ -100,7 +116,8 @@ def record(name: str, path: str) -> None:
     process = subprocess.Popen([sys.executable, __file__, name, path])
     if scenario.kill:
         journal = nb.SqliteJournal(path)
-        _until(scenario, journal, name)
+        assert scenario.when is not None
+        _until(scenario.when, journal, name)
         process.kill()
         process.wait()
         _end_processes(journal, name)
@@ -127,6 +144,8 @@ def _kept(path: str, target: Path) -> None:
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("UPDATE run SET holder='recorder' || substr(holder, instr(holder, ':')) "
                "WHERE holder<>''")  # fmt: skip
+    if _version(path) >= 2:  # and as if it were long ago
+        db.execute("UPDATE worked SET seen=1")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
     shutil.copy(path, target)

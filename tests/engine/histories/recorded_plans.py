@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,58 @@ def broken() -> None:
     raise ValueError("broken on purpose: <b>é</b>")
 
 
+def three() -> list[int]:
+    return [1, 2, 3]
+
+
+def halved(item: int) -> float:
+    if item == 2:
+        raise ArithmeticError("2 is not halved")
+    return item / 2
+
+
+def mended_item(item: int) -> int:
+    if item == 2 and nb.current().attempt == 1:
+        raise ArithmeticError("2 fails at first")
+    return item
+
+
+def slow_item(item: int) -> int:
+    """The third is long in its first attempt, which is cut off."""
+    if item == 3 and nb.current().attempt == 1:
+        time.sleep(60)
+    return item * 10
+
+
+def total(each: list[Any]) -> str:
+    return repr(each)
+
+
+def is_big(number: int) -> bool:
+    return number > 100
+
+
+def booked() -> str:
+    return "booking 7"
+
+
+def unbooked() -> str:
+    return "cancelled booking"
+
+
+def unpaid() -> str:
+    """Slow in its first attempt, which may be cut off, and failing in its second."""
+    if nb.current().attempt == 1:
+        time.sleep(0.5)
+    if nb.current().attempt == 2:
+        raise ConnectionError("the bank does not answer")
+    return "refunded"
+
+
+def told_of(failures: dict[str, Any]) -> str:
+    return f"{len(failures)} failed"
+
+
 def lock() -> Any:
     return threading.Lock()
 
@@ -82,9 +134,9 @@ def slow_once() -> str:
 class Scenario:
     """`plan` makes the plan; `options` are those of `execute`.
 
-    What is done to the run: `cancel` names a task (or "" for the run) that is cancelled once
-    `when` holds for the events so far; with `kill` the process is killed then. Afterwards `go_on`
-    are the options of `recover` by the engine that records.
+    What is done to the run: each of `asks` is (when, verb, task, note), asked from another process
+    once `when` holds for the events so far; with `kill` the process is killed once `when` holds.
+    Afterwards `go_on` are the options of `recover` by the engine that records.
 
     `then`: the statuses, other than succeeded, that today's engine gives the tasks when it goes on
     with the run, by `then_options`; None where the run had ended for good. `since` is the first
@@ -93,8 +145,8 @@ class Scenario:
 
     plan: Callable[[], nb.Plan]
     options: Mapping[str, Any] = field(default_factory=dict)
+    asks: Sequence[tuple[Callable[[list[Any]], bool], str, str | None, str]] = ()
     when: Callable[[list[Any]], bool] | None = None
-    cancel: str | None = None
     kill: bool = False
     go_on: Mapping[str, Any] | None = None
     then: Mapping[str, str] | None = None
@@ -264,6 +316,121 @@ def unkept() -> nb.Plan:
     )
 
 
+# -- what version 2 brought
+
+
+def conditions() -> nb.Plan:
+    return _plan(
+        nb.Task(id="number", run=number),
+        nb.Task(id="big", sh="echo big", needs=["number"], when=is_big),
+        nb.Task(id="small", sh="echo small", needs=["number"], when="number < params.limit"),
+        nb.Task(id="either", sh="echo either", needs=["big", "small"],
+                trigger="none_failed_min_one_success"),
+        nb.Task(id="both", sh="echo both", needs=["big", "small"]),
+        nb.Task(id="all_skipped", sh="echo skipped", needs=["big"], trigger="all_skipped"),
+        nb.Task(id="one_done", sh="echo done", needs=["big", "small"], trigger="one_done"),
+        nb.Task(id="always", sh="echo always", needs=["both"], trigger="always"),
+        params={"limit": 100},
+    )  # fmt: skip
+
+
+def fan_out() -> nb.Plan:
+    return _plan(
+        nb.Task(id="three", run=three),
+        nb.Task(id="each", run=halved, foreach="three", tolerate=1, max_active=2,
+                retry=_once(maximum_attempts=2)),
+        nb.Task(id="total", run=total, needs=["each"]),
+        nb.Task(id="named", sh="echo {{ item }}", foreach={"region": ["eu", "us"]}),
+        nb.Task(id="none", run=mended_item, foreach=[]),
+    )  # fmt: skip
+
+
+def fan_out_that_fails() -> nb.Plan:
+    return _plan(
+        nb.Task(id="each", run=mended_item, foreach=[1, 2, 3]),
+        nb.Task(id="total", run=total, needs=["each"]),
+    )
+
+
+def long_fan_out() -> nb.Plan:
+    return _plan(
+        nb.Task(id="three", run=three),
+        nb.Task(id="each", run=slow_item, foreach="three"),
+        nb.Task(id="total", run=total, needs=["each"]),
+    )
+
+
+def saga() -> nb.Plan:
+    return _plan(
+        nb.Task(id="book", run=booked, compensate=unbooked),
+        nb.Task(id="pay", sh="echo paid", needs=["book"], compensate=nb.Task(
+            id="", run=unpaid, retry=_once(maximum_attempts=3))),
+        nb.Task(id="note", sh="echo noted", needs=["pay"], compensate={"sh": "exit 5"}),
+        nb.Task(id="ship", run=broken, needs=["note"]),
+        nb.Task(id="thank", sh="true", needs=["ship"], compensate=unbooked),
+        on_failure=nb.Task(id="on_failure", run=told_of),
+    )  # fmt: skip
+
+
+def with_faults() -> nb.Plan:
+    return _plan(
+        nb.Task(id="number", run=number, retry=_once(maximum_attempts=3)),
+        nb.Task(id="doubled", run=doubled),
+    )
+
+
+def limited() -> nb.Plan:
+    from orch_nb.model.task import Pool, Rate  # version 1 had none
+
+    return _plan(
+        *(
+            nb.Task(id=f"t{n}", sh=f"echo {n}", pool={"db": 1 + n % 2}, priority=n)
+            for n in range(5)
+        ),
+        nb.Task(id="often", sh="echo often", pool="api", foreach=[1, 2, 3, 4]),
+        pools={"db": 2, "api": Pool(rate=Rate(2, 0.2))},
+    )
+
+
+def never_done() -> nb.Plan:
+    return _plan(
+        nb.Task(id="tries", sh="exit 1", total_timeout="300ms", retry=_once(
+            maximum_attempts=1000, initial_interval_s=0.1, backoff_coefficient=1.0)),
+        nb.Task(id="after", sh="true", needs=["tries"]),
+    )  # fmt: skip
+
+
+def one_broken() -> nb.Plan:
+    return _plan(
+        nb.Task(id="broken", sh="sleep 0.1; exit 1"),
+        nb.Task(id="sleeps", sh="sleep 60"),
+        nb.Task(id="number", run=number),
+    )
+
+
+def pausing() -> nb.Plan:
+    return _plan(
+        nb.Task(id="one", sh="sleep 0.6; echo 1"),
+        nb.Task(id="two", sh="echo 2", needs=["one"]),
+        nb.Task(id="three", sh="echo 3", needs=["two"]),
+    )
+
+
+def ended(*tasks: str) -> Callable[[list[Any]], bool]:
+    """Holds once each of `tasks` has succeeded."""
+
+    def holds(events: Iterable[Any]) -> bool:
+        return set(tasks) <= {e.task for e in events if type(e).__name__ == "AttemptSucceeded"}
+
+    return holds
+
+
+def both(
+    one: Callable[[list[Any]], bool], other: Callable[[list[Any]], bool]
+) -> Callable[[list[Any]], bool]:
+    return lambda events: one(events) and other(events)
+
+
 SCENARIOS: dict[str, Scenario] = {
     "chain": Scenario(chain, {"name": "a chain"}),
     "diamond": Scenario(diamond, {"workers": 2}),
@@ -271,28 +438,52 @@ SCENARIOS: dict[str, Scenario] = {
     "skipping": Scenario(skipping),
     "timing-out": Scenario(timing_out),
     "nested": Scenario(nested),
-    "cancelled": Scenario(long_lanes, when=started("slow", "sleeps"), cancel=""),
-    "one-cancelled": Scenario(one_long_lane, when=started("sleeps"), cancel="sleeps"),
+    "cancelled": Scenario(long_lanes, asks=[(started("slow", "sleeps"), "cancel", None, "")]),
+    "one-cancelled": Scenario(one_long_lane, asks=[(started("sleeps"), "cancel", "sleeps", "")]),
     "waiting": Scenario(gate, then={}, then_options={"approve": ["approve", "tick"]}),
     "approved": Scenario(gate, go_on={"approve": ["approve", "tick"]}),
     "by-default": Scenario(answered_by_default),
     "cut-off": Scenario(
-        long_lanes, when=lambda e: started("slow", "sleeps")(e) and _ended("doubled")(e),
+        long_lanes, when=both(started("slow", "sleeps"), ended("doubled")),
         kill=True, then={},
     ),
     "cut-off-at-once": Scenario(short_lanes, when=told("RunStarted"), kill=True, then={}),
     "went-on": Scenario(
-        long_lanes, when=lambda e: started("slow", "sleeps")(e) and _ended("doubled")(e),
+        long_lanes, when=both(started("slow", "sleeps"), ended("doubled")),
         kill=True, go_on={},
     ),
     "backing-off": Scenario(backing_off, when=told("BackingOff"), kill=True, then={}),
     "failed": Scenario(mended, then={}, then_options={"retry": "marked"}),
     "retried": Scenario(mended, go_on={"retry": "marked"}),
     "unkept": Scenario(unkept, then={}, then_options={"approve": ["approve"]}),
+    "conditions": Scenario(conditions, since=2),
+    "fan-out": Scenario(fan_out, since=2),
+    "fan-out-failed": Scenario(
+        fan_out_that_fails, then={}, then_options={"retry": "each[1]"}, since=2
+    ),
+    "fan-out-retried": Scenario(fan_out_that_fails, go_on={"retry": "each"}, since=2),
+    "fan-out-cut-off": Scenario(
+        long_fan_out, when=both(started("each[2]"), ended("each[0]", "each[1]")), kill=True,
+        then={}, since=2,
+    ),
+    "saga": Scenario(saga, since=2),
+    "saga-cut-off": Scenario(
+        saga, when=started("compensate(pay)"), kill=True, since=2,
+        then={
+            "book": "compensated", "pay": "compensated", "note": "succeeded", "ship": "failed",
+            "thank": "upstream_failed", "compensate(note)": "failed",
+        },
+    ),
+    "faulty": Scenario(with_faults, {"faults": ["number=2"]}, since=2),
+    "limited": Scenario(limited, {"workers": 3}, since=2),
+    "never-done": Scenario(never_done, since=2),
+    "out-of-time": Scenario(one_long_lane, {"timeout": 0.5}, since=2),
+    "fail-fast": Scenario(one_broken, {"fail_fast": True}, since=2),
+    "paused": Scenario(
+        pausing, since=2,
+        asks=[(started("one"), "pause", None, ""), (ended("one"), "workers", None, "2"),
+              (told("WorkersChanged"), "resume", None, "")],
+    ),
+    "kept-first": Scenario(diamond, {"cache": True}, since=2),
+    "kept-again": Scenario(diamond, {"cache": True}, since=2),
 }  # fmt: skip
-
-
-def _ended(task: str) -> Callable[[list[Any]], bool]:
-    return lambda events: any(
-        type(e).__name__ == "AttemptSucceeded" and e.task == task for e in events
-    )
