@@ -263,6 +263,12 @@ def _parts(text: str) -> tuple[str | _Placeholder, ...]:
         else:
             end = _closing(text, begin)
             at = end + 2
+            if text[begin + 2] == "-":
+                rest = text[begin + 3 : end].strip()
+                raise ExpressionError(
+                    "`{{-` trims nothing here.",
+                    f"Write {{{{ {rest} }}}}, or {{{{ -{rest} }}}} for a minus.",
+                )
             found.append(_Placeholder(text[begin + 2 : end].strip(), text[begin:at]))
 
 

@@ -281,13 +281,14 @@ def _unsupplied(marked: list[_Marked], plan: Plan, names: set[str]) -> Iterator[
         # Another decorator may supply arguments; a computed `with_` may name anything, and a
         # computed `foreach` its item.
         plain = len(one.node.decorator_list) == 1
+        foreach = plan[one.name].foreach
         hidden = any(key in one.options and one.options[key] is None for key in _SUPPLYING)
+        hidden = hidden or ("foreach" in one.options and foreach is None)  # it has a fault
         if not plain or hidden or any(key in one.options for key in INSTEAD):
             continue
         given = one.options.get("with_")
         values = {key.text for key, _ in given.value} if given and given.kind == "map" else set()
         required = _required(one.node.args)
-        foreach = plan[one.name].foreach
         if foreach is not None:
             values |= {"index", _item(one, foreach, names | values)}
         for argument in required:

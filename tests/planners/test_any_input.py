@@ -14,9 +14,9 @@ from orch_nb.graph.schedule import schedule
 from orch_nb.graph.strategy import coordination
 from orch_nb.model.plan import Plan
 from orch_nb.planners.body import body_kind
-from orch_nb.planners.task_keys import LATER, TASK_KEYS
 from orch_nb.planners.marking import OPTIONS
 from orch_nb.planners.python import plan_from_functions, plan_from_source, task
+from orch_nb.planners.task_keys import LATER, TASK_KEYS
 from orch_nb.planners.yaml import plan_from_mapping, plan_from_yaml
 
 SOUND = """\

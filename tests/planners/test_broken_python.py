@@ -36,8 +36,8 @@ GALLERY = {
         [(3, "Did you mean `retry`?")],
     ),
     "option of later": (
-        "executed = 1\n@task(cache=True)\ndef a(): ...\n",
-        [(3, "`cache` is not yet supported")],
+        "executed = 1\n@task(agent='x')\ndef a(): ...\n",
+        [(3, "`agent` is not yet supported")],
     ),
     "option without a name": ("executed = 1\n@task('x')\ndef a(): ...\n", [(3, "options by name")]),
     "bad retry": ("executed = 1\n@task(retry='x')\ndef a(): ...\n", [(3, "a number of attempts")]),
@@ -96,6 +96,86 @@ GALLERY = {
     "unknown parent": (
         "executed = 1\n@task(parent='p')\ndef a(): ...\n",
         [(3, "subtask of `p`, which is no task")],
+    ),
+    "when that is no expression": (
+        "executed = 1\n@task\ndef a(): ...\n@task(needs='a',\n      when='a = 3')\ndef b(): ...\n",
+        [(6, "`a = 3` is no expression: a single `=` sets nothing here")],
+    ),
+    "when that speaks of what is not needed": (
+        "executed = 1\n@task\ndef a(): ...\n@task(when='a > 3')\ndef b(): ...\n",
+        [(5, "`when` of `b` speaks of `a`, which `b` does not need")],
+    ),
+    "when whose parameter is nearly a task": (
+        "executed = 1\n@task\ndef orders(): ...\n@task(when=lambda ordres: ordres)\ndef b(): ...\n",
+        [(5, "`when` of `b` takes `ordres`, which is no task and nothing supplies. Did you mean")],
+    ),
+    "a cycle that a when closes": (
+        "executed = 1\n@task(when=lambda b: b)\ndef a(): ...\n@task\ndef b(a): ...\n",
+        [(3, "`a → b → a` is a cycle")],
+    ),
+    "a cycle that a foreach closes": (
+        "executed = 1\n@task(foreach='b')\ndef a(x): ...\n@task\ndef b(a): ...\n",
+        [(3, "`a → b → a` is a cycle")],
+    ),
+    "foreach is a number": (
+        "executed = 1\n@task(foreach=3)\ndef a(x): ...\n",
+        [(3, "For so many times write range(3).")],
+    ),
+    "foreach with two parameters too many": (
+        "executed = 1\n@task(foreach=[1, 2])\ndef a(x, y): ...\n",
+        [(4, "takes `x`, which is no task"), (4, "say so: foreach: {y: ...}")],
+    ),
+    "foreach in place of a body that asks": (
+        "executed = 1\n@task(approval='Go?', foreach=[1])\ndef a(): ...\n",
+        [(3, "`a` is an approval, and has `foreach`")],
+    ),
+    "max_active without foreach": (
+        "executed = 1\n@task(max_active=3)\ndef a(): ...\n",
+        [(3, "no `foreach` that it could bound")],
+    ),
+    "tolerate is a fraction": (
+        "executed = 1\n@task(foreach=[1], tolerate=0.2)\ndef a(x): ...\n",
+        [(3, "`tolerate` of `a` is a number, a share or `all`, not `0.2`")],
+    ),
+    "cache on a todo": (
+        "executed = 1\n@task(todo='Do it', cache=True)\ndef a(): ...\n",
+        [(3, "`a` is a todo, which has no result to keep")],
+    ),
+    "a template in quotes": (
+        "executed = 1\n@task(sh='echo \"{{ b }}\"')\ndef a(b): ...\n@task\ndef b(): ...\n",
+        [(3, "`{{ b }}` stands in double quotes")],
+    ),
+    "a template that speaks of nothing": (
+        "executed = 1\n@task(sh='echo {{ orders }}')\ndef a(): ...\n",
+        [(3, "`a` speaks of `orders`, which is no task and no parameter")],
+    ),
+    "a notebook that is none": (
+        "executed = 1\n@task(notebook='report.py')\ndef a(): ...\n",
+        [(3, "ends in .ipynb")],
+    ),
+    "a notebook with a body": (
+        "executed = 1\n@task(notebook='r.ipynb')\ndef a(): return 1\n",
+        [(4, "`a` has a body, which `notebook` would never run")],
+    ),
+    "compensate with two actions": (
+        "executed = 1\n@task(compensate={'sh': 'ls', 'run': 'f'})\ndef a(): ...\n",
+        [(3, "`compensate` of `a` has `run` and `sh`; it has one action")],
+    ),
+    "on_failure that needs": (
+        "executed = 1\n@task\ndef a(): ...\n@task(on_failure=True, needs=['a'])\ndef b(): ...\n",
+        [(5, "`b` runs when the run has failed, where `needs` means nothing")],
+    ),
+    "on_failure is a word": (
+        "executed = 1\n@task(on_failure='yes')\ndef a(): ...\n",
+        [(3, "`on_failure` of `a` is true or false, not `yes`")],
+    ),
+    "a parameter that is on_failure": (
+        "executed = 1\n@task\ndef a(tell): ...\n@task(on_failure=True)\ndef tell(): ...\n",
+        [(4, "`a` takes `tell`, which is no task and nothing supplies")],
+    ),
+    "priority is a word": (
+        "executed = 1\n@task(priority='high')\ndef a(): ...\n",
+        [(3, "`priority` of `a` is a whole number, not `high`")],
     ),
     "everything at once": (
         (

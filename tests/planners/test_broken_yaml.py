@@ -33,33 +33,13 @@ GALLERY = {
         "goal: x\ntaks: {a: {sh: ls}}\n",
         [(3, "A plan has no key `taks`. Did you mean `tasks`?")],
     ),
-    "pools": ("goal: x\npools: {db: 2}\ntasks: {a: {sh: ls}}\n", [(3, "`pools` is not yet supp")]),
     "unknown task key": (
         "goal: x\ntasks:\n  a:\n    sh: ls\n    neds: [b]\n  b: {sh: ls}\n",
         [(6, "`a` has no key `neds`. Did you mean `needs`?")],
     ),
     "keys of later": (
-        (
-            "goal: x\ntasks:\n  a:\n    foreach: x\n    when: y\n    pool: z\n    priority: 1\n"
-            "    compensate: {}\n    cache: 1\n    notebook: n\n    agent: a\n    mcp: m\n"
-        ),
-        [
-            (line, f"`{key}` is not yet supported")
-            for line, key in enumerate(
-                [
-                    "foreach",
-                    "when",
-                    "pool",
-                    "priority",
-                    "compensate",
-                    "cache",
-                    "notebook",
-                    "agent",
-                    "mcp",
-                ],
-                5,
-            )
-        ],
+        "goal: x\ntasks:\n  a:\n    agent: a\n    mcp: m\n",
+        [(5, "`agent` is not yet supported"), (6, "`mcp` is not yet supported")],
     ),
     "unknown need": (
         "goal: x\ntasks:\n  lint: {sh: ls}\n  b:\n    sh: ls\n    needs: [lnit]\n",
@@ -182,9 +162,9 @@ GALLERY = {
         "goal: x\ntasks:\n  a: {trigger: all_succes}\n",
         [(4, "Did you mean `all_success`?")],
     ),
-    "Airflow's trigger": (
-        "goal: x\ntasks:\n  a: {trigger: one_success}\n",
-        [(4, "not yet supported")],
+    "Airflow's setup trigger": (
+        "goal: x\ntasks:\n  a: {trigger: all_done_setup_success}\n",
+        [(4, "Did you mean `all_done_min_one_success`?")],
     ),
     "required is a word": ("goal: x\ntasks:\n  a: {required: maybe}\n", [(4, "is true or false")]),
     "approval without prompt": (

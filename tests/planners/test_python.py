@@ -138,7 +138,7 @@ def test_what_cannot_be_marked_says_so():
 def test_decorating_never_raises_for_an_option_and_the_plan_tells_all_of_them():
     line = inspect.currentframe().f_lineno + 2
 
-    @task(retry="lots", timeout="soon", estimat=3, foreach=[1], trigger="sometimes", default="x")
+    @task(retry="lots", timeout="soon", estimat=3, agent="x", trigger="sometimes", default="x")
     def f(): ...
 
     with pytest.raises(PlanError) as caught:
@@ -146,7 +146,7 @@ def test_decorating_never_raises_for_an_option_and_the_plan_tells_all_of_them():
     told = [str(problem) for problem in caught.value.problems]
     assert f"line {line}: `retry` of `f` is a number of attempts or a mapping, not `lots`." in told
     assert f"line {line}: `@task` has no option `estimat`. Did you mean `estimate`?" in told
-    assert f"line {line}: `f`: `foreach` is not yet supported. Leave it out." in told
+    assert f"line {line}: `f`: `agent` is not yet supported. Leave it out." in told
     assert any("`trigger` of `f` is no trigger rule" in message for message in told)
     assert any('`default` of `f` is "approve" or "reject"' in message for message in told)
     assert any("Item 2 has no name" in message for message in told)
