@@ -575,6 +575,10 @@ class Scheduler:
     def _begin(self, event: ev.RunStarted | ev.RunResumed, out: list[ev.Event]) -> None:
         self.observe(event)
         self.ready.clear()
+        for n in self._first:
+            if self.states[n] <= EXPANDED:
+                self._time(n, self._first[n])
+                self._over(Overdue(event.at, self.ids[n]), out)
         for n, status in enumerate(self.states):
             if status == READY:  # it was made ready by what had been lost
                 self.states[n] = PENDING
@@ -585,8 +589,7 @@ class Scheduler:
                 self._ask(n, event.at, out, again=True)
             elif status == BACKING_OFF:
                 self.acts.append(Arm(self.until[n], Elapsed, self.ids[n]))
-            if n in self._first and self.states[n] <= EXPANDED:
-                self._time(n, self._first[n])
+                self._elapsed(Elapsed(event.at, self.ids[n]), out)
 
     def _succeeded(self, event: ev.AttemptSucceeded, out: list[ev.Event]) -> None:
         n = self.index[event.task]
