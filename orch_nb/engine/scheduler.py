@@ -575,7 +575,7 @@ class Scheduler:
     def _begin(self, event: ev.RunStarted | ev.RunResumed, out: list[ev.Event]) -> None:
         self.observe(event)
         self.ready.clear()
-        for n in self._first:
+        for n in sorted(self._first):
             if self.states[n] <= EXPANDED:
                 self._time(n, self._first[n])
                 self._over(Overdue(event.at, self.ids[n]), out)
