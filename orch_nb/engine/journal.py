@@ -86,7 +86,7 @@ class SqliteJournal(Tables):
     def create(self, run_id: str, event: Event) -> None:
         """Begin a run with its first event. Raises RunExists."""
         assert isinstance(event, RunStarted)
-        body = encode_events([event])
+        body, plan_hash = encode_events([event]), event.plan.hash
         with self._transaction as execute:
             if execute("SELECT 1 FROM run WHERE run_id=?", (run_id,)).fetchone():
                 raise RunExists(
@@ -95,7 +95,7 @@ class SqliteJournal(Tables):
                 )
             execute(
                 "INSERT INTO run VALUES(?,?,?,?,?,?,NULL,?)",
-                (run_id, event.name, event.plan.goal, event.plan.hash, "running", event.at,
+                (run_id, event.name, event.plan.goal, plan_hash, "running", event.at,
                  holder.myself()),
             )  # fmt: skip
             execute("INSERT INTO worked(run_id, seen) VALUES(?,?)", (run_id, time.time()))

@@ -41,6 +41,7 @@ _SHORT = reprlib.Repr()  # bounded at every level: the repr of a million rows wo
 _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = _SHORT.maxset = 12
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = _PREVIEW
 _BIG = 1 << 1023  # Python refuses to write or read numbers of thousands of digits
+_LARGEST = 900_000_000  # bytes; SQLite's bound of a value is a thousand million
 _INLINE = 128  # characters of JSON that stand in the reference itself
 _CLEAR = {str, bool, type(None)}  # what JSON gives back as it was, whatever it is
 _NOTHING: tuple[ResultRef, None] = (ResultRef(), None)
@@ -105,6 +106,9 @@ def store(value: Any) -> tuple[ResultRef, Blob | None]:
     except Exception as error:  # noqa: BLE001  # anything may be raised by a foreign __reduce__
         reason = _bounded(f"{type(error).__name__}: {error}")
         return ResultRef(format="unstored", preview=shown, reason=reason), None
+    if len(data) > _LARGEST:
+        reason = f"it has {len(data):,} bytes, and a journal holds {_LARGEST:,} of one result"
+        return ResultRef(format="unstored", size=len(data), preview=shown, reason=reason), None
     if form == "json" and len(data) <= _INLINE:
         own = "=" + data.decode()
         return ResultRef(format=form, hash=own, size=len(data), preview=shown), None

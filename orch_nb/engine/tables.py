@@ -20,6 +20,11 @@ from orch_nb.model.event import ResultRef
 __all__ = ["Tables"]
 
 
+def _text(text: str) -> str:
+    """Text from outside may hold lone surrogates (a file name, an argument), and no UTF-8 does."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class Tables:
     """A connection to a journal's file, with all but its events. Raises JournalError."""
 
@@ -106,7 +111,7 @@ class Tables:
                 if kept:
                     execute(
                         "INSERT INTO log(run_id, task, attempt, stream, text) VALUES(?,?,?,?,?)",
-                        (run_id, task, attempt, stream, kept),
+                        (run_id, task, attempt, stream, _text(kept)),
                     )
 
     def read_log(self, run_id: str, task: str) -> str:
@@ -122,7 +127,14 @@ class Tables:
                 raise self._unknown(run_id)
             execute(
                 "INSERT INTO request(run_id, verb, task, asked_by, note, at) VALUES(?,?,?,?,?,?)",
-                (run_id, request.verb, request.task, request.by, request.note, time.time()),
+                (
+                    run_id,
+                    request.verb,
+                    request.task,
+                    _text(request.by),
+                    _text(request.note),
+                    time.time(),
+                ),
             )
 
     def take_requests(self, run_id: str) -> list[Request]:

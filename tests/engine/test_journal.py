@@ -246,6 +246,15 @@ def test_output_comes_back_by_task(journal):
     assert journal.read_log("r", "t") == ""
 
 
+def test_text_that_is_no_utf8_is_kept_as_far_as_it_can_be(file):
+    journal = SqliteJournal(file)
+    journal.create("r", START)
+    journal.write_log("r", [("a", 1, "stdout", "caf\udce9 \x00 é\n")])
+    assert journal.read_log("r", "a") == "caf\\udce9 \x00 é\n"
+    journal.ask("r", Request("reject", "g", "m\udcff", "no\udcff"))
+    assert journal.take_requests("r") == [Request("reject", "g", "m\\udcff", "no\\udcff")]
+
+
 def test_output_past_a_bound_is_dropped_and_that_is_said_once(journal, monkeypatch):
     monkeypatch.setattr(memory, "_LOG_LIMIT", 10)
     journal.create("r", START)

@@ -582,3 +582,49 @@ def test_processes_that_bring_an_old_file_up_to_date_at_once_do_it_once(tmp_path
     said = [process.communicate() for process in openers]
     assert [error for _, error in said] == [b""] * 4
     assert len({json.loads(line)["runs"] for line, _ in said}) == 1
+
+
+# -- a whole run
+
+
+RUN = """
+import resource, sys
+import orch_nb as nb
+
+def work(**upstream):
+    with open("effects", "a") as file:
+        file.write(nb.current().task + "\\n")
+    return nb.current().task * 4000
+
+tasks = [nb.Task(id=f"t{n}", run=work, needs=[f"t{n - 1}"] if n else []) for n in range(40)]
+plan = nb.Plan(goal="much data", tasks=tasks)
+if sys.argv[1] == "limited":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+    try:
+        nb.execute(plan, journal="j.db", run_id="r")
+    except nb.JournalError as error:
+        print(error)
+else:
+    print(nb.recover("r", plan, journal="j.db").status)
+"""
+
+
+def test_a_run_whose_disk_fills_up_says_so_and_goes_on_where_it_was(tmp_path):
+    (tmp_path / "run.py").write_text(RUN)
+
+    def run(how):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "run.py", how],
+            cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "then recover the run" in run("limited")
+    history = SqliteJournal(tmp_path / "j.db").history("r")
+    kept = [event.task for event in history if isinstance(event, ev.AttemptSucceeded)]
+    assert 0 < len(kept) < 40
+    assert run("recover") == "succeeded\n"
+    effects = (tmp_path / "effects").read_text().split()
+    assert sorted(set(effects)) == sorted(f"t{n}" for n in range(40))
+    assert all(effects.count(task) == 1 for task in kept), "a committed success ran again"

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orch_nb.engine import results
 from orch_nb.engine.results import preview, restore, store
 from orch_nb.model.event import ResultRef, encode_event
 from orch_nb.model.event import Waiting as AnyEvent
@@ -161,6 +162,14 @@ def test_what_cannot_be_kept_is_unstored_with_the_reason(value, reason):
     assert reason in ref.reason
     with pytest.raises(LookupError, match=reason):
         restore(ref, None)
+
+
+def test_what_is_larger_than_a_journal_can_hold_is_unstored(monkeypatch):
+    monkeypatch.setattr(results, "_LARGEST", 1000)
+    assert store(b"x" * 900)[0].format == "pickle"
+    ref, blob = store(b"x" * 1001)
+    assert (ref.format, blob) == ("unstored", None)
+    assert "a journal holds 1,000 of one result" in ref.reason
 
 
 def test_a_value_that_contains_itself_is_kept():
