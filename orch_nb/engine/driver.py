@@ -115,7 +115,7 @@ class Driver(Controls):
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._timers: dict[Any, Timer] = {}
         self._ahead, self._most_ahead = 0, getattr(executor, "ahead", 0)
-        self._turns = 0
+        self._ended = 0
         self._attempts: Attempts
         self._faults: Faults
         self._thread = threading.get_ident()
@@ -294,7 +294,6 @@ class Driver(Controls):
             if self._cache.active:
                 self._remember(batch)
             self.journal.append(self.run_id, batch, self.results.take_blobs())
-            self._turns += 1
         if starts or scheduler.acts or processes:
             self._act(starts, processes)
         if batch:
@@ -382,11 +381,13 @@ class Driver(Controls):
     def _pace(self, outcomes: Sequence[Outcome]) -> None:
         """How many attempts an executor is given beyond those that run: more and more while they
         are short, none as soon as they are not."""
+        self._ended += len(outcomes)
         if not self._most_ahead:
             return
         for outcome in outcomes:
             if outcome.finished - outcome.started > _SHORT_S:
-                self._ahead = 0
+                if self._ahead:
+                    self.withdraw()
                 return
         if self._ahead < self._most_ahead:
             self._ahead = min(self._most_ahead, max(8, self._ahead * 2))
@@ -394,15 +395,15 @@ class Driver(Controls):
     def _watch(self) -> None:
         if "(ahead)" not in self._timers:
             self._timers["(ahead)"] = self.clock.call_at(
-                self.clock.now() + _WITHDRAW_S, functools.partial(self._look, self._turns)
+                self.clock.now() + _WITHDRAW_S, functools.partial(self._look, self._ended)
             )
 
-    def _look(self, turns: int) -> None:
+    def _look(self, ended: int) -> None:
         """Take back what was given ahead and has not begun, where nothing has moved since."""
         del self._timers["(ahead)"]
         if self._done.done() or self.scheduler.running <= self.scheduler.options.workers:
             return
-        if turns == self._turns:
+        if ended == self._ended:
             self.withdraw()
         else:
             self._watch()
