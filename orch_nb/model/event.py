@@ -79,7 +79,8 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ResultRef(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a result is kept: by content hash, in `format` json or pickle, `size` in bytes.
+    """Where a result is kept: by content hash, in `format` json or pickle, `size` in bytes. JSON of
+    up to 128 bytes stands in `hash` itself, after `=`.
 
     `format` "none" is None itself; "unstored" a value that no process but its own can have:
     recovery runs such a task again. `preview` is a bounded text of the value, for people.
