@@ -1,8 +1,8 @@
 """What a run will do, told before it starts: which kept results it uses, and what it could lose.
 
     fetch    its result of run report-3 is used
-    clean    runs: its source has changed
-    chart    runs: what it needs, clean, runs again
+    clean    runs, since its source (or that of what it calls) changed
+    chart    runs, since what it needs, clean, runs (unless that gives the same again)
 
 Nothing is executed. A task whose upstream runs again may still find its result when its turn comes,
 if what it is given turns out the same.
@@ -93,18 +93,18 @@ def _judged(
     name: str, task: Task, again: Sequence[str], cache: Cache, journal: Journal, *, fresh: bool
 ) -> tuple[Cached | None, str]:
     if fresh:
-        return None, "runs: --fresh uses no kept results"
+        return None, "runs, since --fresh uses no kept results"
     if task.foreach is not None:
         return None, "its instances are looked up one by one, when their items are known"
     before = journal.last_cached(name)
     if before is None:
-        return None, "runs: no result of it is kept yet"
+        return None, "runs, since no result of it is kept yet"
     if again:
         some = ", ".join(again[:_MANY]) + (f" and {len(again) - _MANY} more" * (len(again) > _MANY))
-        return None, f"runs: what it needs, {some}, runs first (unless that gives the same again)"
+        return None, f"runs, since what it needs, {some}, runs (unless that gives the same again)"
     parts = cache.parts(name, task)
     if parts is None:
-        return None, "runs: the result of something that it needs was not kept"
+        return None, "runs, since the result of something that it needs was not kept"
     kept = journal.recall(key_of(parts))
     if kept is not None:
         judged = " if its condition holds" if task.when is not None else ""
@@ -112,9 +112,9 @@ def _judged(
     changed = [_named(part) for part in parts if before.parts.get(part) != parts[part]]
     changed += [f"{part} is no longer needed" for part in before.parts if part not in parts]
     if not changed:
-        return None, "runs: its result is no longer in the journal"
-    return None, f"runs: {' and '.join(changed)} changed"
+        return None, "runs, since its result is no longer in the journal"
+    return None, f"runs, since {' and '.join(changed)} changed"
 
 
 def _named(part: str) -> str:
-    return {"source": "its source", "arguments": "its arguments"}.get(part, f"the {part}")
+    return {"source": "its source (or that of what it calls)", "arguments": "its arguments"}.get(part, f"the {part}")

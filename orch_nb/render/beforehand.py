@@ -28,7 +28,7 @@ def beforehand_blocks(forecasts: Sequence[Any], not_kept: Mapping[str, str]) -> 
         tasks = "task" if len(forecasts) == 1 else "tasks"
         said = f"Kept results: {len(kept)} of {len(forecasts)} {tasks} need not run again"
         blocks.append(Paragraph(line(Text(f"{said}.", strong=True))))
-        lines = [line(Code(f.task), f" {f.why}") for f in (*runs[:_MANY], *kept[:_MANY])]
+        lines = [line(Code(f.task), f": {f.why}") for f in (*runs[:_MANY], *kept[:_MANY])]
         left = len(forecasts) - len(lines)
         if left:
             lines.append(line(f"and {left} more"))
