@@ -1,26 +1,38 @@
 """What each task returned, grouped by story: the part of a report that answers the goal's question.
 
 Only the bounded preview that the journal keeps beside a result is read, never the result itself: a
-report is shared, and what is shared is not unpickled. A task that returned nothing has no line.
+report is shared, and what is shared is not unpickled. A task that returned nothing has no line; a
+`foreach` task has one, with what its first instances returned.
 """
 
 from __future__ import annotations
 
+from orch_nb.model.account import account
+from orch_nb.model.event import ResultRef
+from orch_nb.model.quantity import count
 from orch_nb.model.report import Result
-from orch_nb.model.run import Run
+from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.status import Status
 
 __all__ = ["results"]
+
+_FIRST = 5
+_CHARS = 200
 
 
 def results(run: Run) -> tuple[Result, ...]:
     """The results of `run` in the order of stories, then of the plan; tasks without story first."""
     place = {story.id: n for n, story in enumerate(run.plan.stories)}
+    made = account(run).instances
     found = []
     for task in run.plan.tasks:
         ended = run[task.id]
+        if ended.status != Status.SUCCEEDED:
+            continue
         ref = ended.result
-        if ended.status != Status.SUCCEEDED or ref is None or ref.format == "none":
+        if task.id in made and (ref is None or ref.format == "none"):
+            ref = _of_instances(made[task.id])
+        if ref is None or ref.format == "none":
             continue
         found.append(
             Result(
@@ -32,3 +44,22 @@ def results(run: Run) -> tuple[Result, ...]:
             )
         )
     return tuple(sorted(found, key=lambda r: -1 if r.story is None else place[r.story]))
+
+
+def _of_instances(made: tuple[TaskRun, ...]) -> ResultRef | None:
+    """The list that a `foreach` task gives, as far as a line holds it: None where one failed."""
+    kept = [one.result for one in made if one.result is not None and one.result.format != "none"]
+    if not kept:
+        return None
+    texts = [_short(one.result.preview) if one.result is not None else "None"
+             for one in made[:_FIRST]]  # fmt: skip
+    more = f", … {count(len(made), 'result')} in all" if len(made) > _FIRST else ""
+    kind = "unstored" if any(ref.format == "unstored" for ref in kept) else kept[0].format
+    return ResultRef(
+        format=kind, size=sum(ref.size for ref in kept), preview=f"[{', '.join(texts)}{more}]"
+    )
+
+
+def _short(text: str) -> str:
+    most = _CHARS // _FIRST
+    return (text if len(text) <= most else text[: most - 1] + "…") or "None"

@@ -1,9 +1,11 @@
 """Is everything there? Three kinds of checks, each with what shows that it is met or what lacks.
 
     task        a required task succeeded, or was skipped by its own rule (an `one_failed` task
-                where nothing failed): both count for the run too, and the evidence says which
+                where nothing failed): both count for the run too, and the evidence says which. What
+                succeeded and was undone is not there any more
     output      a declared file exists. One that is older than its task counts only if the task
-                succeeded: a build may rightly leave what is up to date, a failed one left it over
+                succeeded: a build may rightly leave what is up to date, a failed one left it over,
+                and one whose task was undone should be gone
     criterion   what the goal had to show: all the tasks it names succeeded. One that names none is
                 not met, because nothing shows it
 
@@ -20,8 +22,9 @@ from pathlib import Path
 
 import msgspec
 
+from orch_nb.model.account import account, failure_of, tried
 from orch_nb.model.goal import Criterion
-from orch_nb.model.quantity import count, duration, listed, size
+from orch_nb.model.quantity import count, duration, listed, number, size
 from orch_nb.model.report import Check
 from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.status import Status
@@ -49,38 +52,44 @@ def _tasks(run: Run) -> Iterator[Check]:
         if task.required:
             ended = run[task.id]
             met = ended.status in (Status.SUCCEEDED, Status.SKIPPED)
-            yield Check("task", task.label, (task.id,), met, _how(task, ended))
+            yield Check("task", task.label, (task.id,), met, _how(run, task, ended))
 
 
-def _how(task: Task, ended: TaskRun) -> str:
+def _how(run: Run, task: Task, ended: TaskRun) -> str:
     """How a task ended, in words."""
     status, reason = ended.status, _short(ended.reason)
     if status == Status.SUCCEEDED:
-        return _succeeded(ended)
+        return _succeeded(run, ended)
+    if status == Status.COMPENSATED:
+        return f"{_succeeded(run, ended)}, then undone"
     if status == Status.SKIPPED:
         rule = "" if task.trigger is TriggerRule.ALL_SUCCESS else f" by its rule {task.trigger}"
         return f"skipped{rule}" + (f": {reason}" if reason else "")
-    if status == Status.FAILED and ended.error is not None:
+    error = failure_of(ended)
+    if status == Status.FAILED and error is not None:
         tries = tried(ended)
         often = f" after {count(tries, 'attempt')}" if tries > 1 else ""
-        return f"failed{often}: {_short(str(ended.error))}"
+        return f"failed{often}: {_short(str(error))}"
     if status == Status.WAITING:
         return f"waiting for a person: {reason}"
+    if reason.startswith(str(status)):  # "cancelled by ana", "cancelled: fail-fast"
+        return reason
     return status.replace("_", " ") + (f": {reason}" if reason else "")
 
 
-def _succeeded(ended: TaskRun) -> str:
+def _succeeded(run: Run, ended: TaskRun) -> str:
+    if ended.cached:
+        return f"nothing has changed since run `{_short(ended.cached)}`: its result is used"
     words = "succeeded"
-    if ended.attempts and ended.duration_s is not None:
+    made = account(run).instances.get(ended.task, ())
+    if made:
+        good = sum(one.status is Status.SUCCEEDED for one in made)
+        words += f" with {number(good)} of {count(len(made), 'instance')}"
+    if (ended.attempts or made) and ended.duration_s is not None:
         words += f" in {duration(ended.duration_s)}"
     if (tries := tried(ended)) > 1:
         words += f", {count(tries, 'attempt')}"
     return words + (f": {_short(ended.reason)}" if ended.reason else "")
-
-
-def tried(ended: TaskRun) -> int:
-    """How often a task was tried; an attempt that was lost with its process used up no try."""
-    return sum(attempt.status != "lost" for attempt in ended.attempts)
 
 
 class _Files(msgspec.Struct):
@@ -101,7 +110,7 @@ def _outputs(run: Run, root: Path) -> Iterator[Check]:
                 continue  # what a task need not do, its outputs need not be
             if ended.status == Status.SKIPPED:
                 yield Check(
-                    "output", pattern, (task.id,), True, f"not expected: {_how(task, ended)}"
+                    "output", pattern, (task.id,), True, f"not expected: {_how(run, task, ended)}"
                 )
                 continue
             met, evidence = _output(ended, pattern, _match(root, pattern))
@@ -113,9 +122,13 @@ def _output(ended: TaskRun, pattern: str, files: _Files) -> tuple[bool, str]:
         return False, f"cannot be looked at: {files.error}"
     if not files.names:
         return False, f"no file matches `{pattern}`"
-    number = f"{count(len(files.names), 'file')}{' or more' if files.more else ''}"
-    which = f"`{files.names[0]}`" if len(files.names) == 1 else f"{number} ({listed(files.names)})"
+    many = f"{count(len(files.names), 'file')}{' or more' if files.more else ''}"
+    which = f"`{files.names[0]}`" if len(files.names) == 1 else f"{many} ({listed(files.names)})"
     evidence = f"{which}, {size(files.size_bytes)}"
+    if ended.status == Status.COMPENSATED:
+        return False, f"{evidence}, still there though `{ended.task}` was undone"
+    if ended.cached:
+        return True, f"{evidence}, from run `{_short(ended.cached)}` or before"
     began = ended.started.timestamp() if ended.started is not None else None
     if began is not None and files.changed >= began - _CLOCK_SKEW_S:
         return True, evidence
@@ -163,9 +176,8 @@ def _criterion(run: Run, criterion: Criterion) -> tuple[bool, str]:
         ended = run[name]
         met = met and ended.status == Status.SUCCEEDED
         shown = ended.result.preview if ended.result is not None else ""
-        parts.append(
-            f"`{name}` {_how(run.plan[name], ended)}" + (f" → {_short(shown)}" if shown else "")
-        )
+        how = _how(run, run.plan[name], ended)
+        parts.append(f"`{name}` {how}" + (f" → {_short(shown)}" if shown else ""))
     return met, "; ".join(parts)
 
 

@@ -4,6 +4,9 @@
     tests ─► sdist ──────┘            └► notify   from running. `notify` (all_done) ran; what ran
                                                   was not kept, nor is anything behind it
 
+What could not be undone is told before what failed, since something was left as nobody wants it; of
+a `foreach` task the instance that brought its end about is told before it.
+
 The critical path of the run as it was is found by walking back: from the task that ended last to
 the one of its upstream that ended last, and so on. It differs from the plan's where estimates were
 wrong, where something was retried, and where a person was awaited.
@@ -11,15 +14,25 @@ wrong, where something was retried, and where a person was awaited.
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from orch_nb.graph.critical_path import critical_path
-from orch_nb.graph.topology import Edges, downstream, order, upstream
-from orch_nb.integration.completeness import tried
+from orch_nb.graph.topology import downstream, order, upstream
+from orch_nb.model.account import (
+    account,
+    control_line,
+    ended_with_run,
+    failed_instances,
+    failure_of,
+    left_undone,
+    on_purpose,
+    tried,
+    why_cancelled,
+)
 from orch_nb.model.event import Failure
-from orch_nb.model.quantity import count, duration, listed, times
+from orch_nb.model.plan import Plan
+from orch_nb.model.quantity import count, duration, listed, number, times
 from orch_nb.model.report import Check, Comparison, FailureReport
 from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.status import RunStatus, Status
@@ -27,6 +40,7 @@ from orch_nb.model.status import RunStatus, Status
 __all__ = ["comparison", "failures", "next_lines", "realised_path", "sentence"]
 
 _MOST_LINES = 5
+_MOST_INSTANCES = 5
 _NOT_RUN = (Status.SKIPPED, Status.UPSTREAM_FAILED)
 
 
@@ -36,14 +50,14 @@ def sentence(run: Run, failed: tuple[FailureReport, ...], checks: tuple[Check, .
 
 
 def _head(run: Run) -> str:
-    good = len(run.with_status(Status.SUCCEEDED))
-    share = f"{good} of {count(len(run), 'task')}"
+    good = account(run).counts.get(Status.SUCCEEDED, 0)
+    share = f"{number(good)} of {count(len(run), 'task')}"
     time = f" in {duration(run.duration_s)}" if run.duration_s is not None else ""
     if run.status == RunStatus.WAITING:
         awaited = listed([f"`{task.task}`" for task in run.with_status(Status.WAITING)])
         words = f"Waiting for a person: {awaited}; {share} succeeded{time}"
     elif run.status == RunStatus.RUNNING:
-        words = f"Running: {share} succeeded so far"
+        words = f"{'Paused' if run.paused else 'Running'}: {share} succeeded so far"
     elif run.succeeded:
         all_of = f"all {count(good, 'task')}" if good > 1 else count(good, "task")
         words = f"Succeeded: {all_of if good == len(run) else share}{time}"
@@ -53,55 +67,123 @@ def _head(run: Run) -> str:
 
 
 def _extras(run: Run) -> str:
-    retries = sum(max(0, tried(task) - 1) for task in run)
-    skipped = len(run.with_status(Status.SKIPPED))
-    parts = [count(retries, "retry", "retries")] if retries else []
-    parts += [f"{skipped} skipped by rule"] if skipped else []
+    found = account(run)
+    skipped, undone = found.counts.get(Status.SKIPPED, 0), found.compensated
+    reused = sum(map(len, found.cached.values()))
+    parts = [f"{number(undone)} compensated"] if undone else []
+    parts += [found.spread] if found.instances else []
+    parts += [count(found.retries, "retry", "retries")] if found.retries else []
+    parts += [f"{number(skipped)} skipped by rule"] if skipped else []
+    parts += [f"{count(reused, 'result')} of earlier runs used"] if reused else []
     parts += [f"recovered {times(run.resumed)}"] if run.resumed else []
     return "".join(f", {part}" for part in parts)
 
 
 def _tail(run: Run, failed: tuple[FailureReport, ...], checks: tuple[Check, ...]) -> str:
-    if failed:
-        names = listed([f"`{f.task}`" for f in failed])
-        kept = list(dict.fromkeys(task for f in failed for task in f.kept))
-        words = f"{names} failed"
+    stuck = list(dict.fromkeys(f.of for f in failed if f.undo))
+    words = f"; {listed([f'`{task}`' for task in stuck])} could not be undone" if stuck else ""
+    ours = [f for f in failed if f.task in run.plan or f.task == "on_failure"]
+    if ours:
+        names = listed([f"`{f.task}`" for f in ours])
+        kept = list(dict.fromkeys(task for f in ours for task in f.kept))
+        words += f"; {names} failed"
         if kept:
             words += f" and kept {listed([f'`{task}`' for task in kept])} from running"
         if run.succeeded:
-            words += ", which was not required" if len(failed) == 1 else ", none of them required"
-        return f"; {words}"
+            words += ", which was not required" if len(ours) == 1 else ", none of them required"
+    words += _ended_early(run)
     unmet = [check for check in checks if not check.met and check.kind != "task"]
-    if run.succeeded and unmet:
+    if run.succeeded and unmet and not ours:
         subjects = listed([f"{check.kind} `{check.subject}`" for check in unmet])
-        return f", but not all is there: {subjects}"
-    return ""
+        words += f", but not all is there: {subjects}"
+    purpose = on_purpose(run)
+    return f"{words}. Faults on purpose: {purpose}" if purpose else words
+
+
+def _ended_early(run: Run) -> str:
+    """What the run's timeout or fail-fast cancelled."""
+    why: dict[str, list[str]] = {}
+    for ended in run.with_status(Status.CANCELLED):
+        if ended_with_run(ended):
+            why.setdefault(why_cancelled(ended), []).append(f"`{ended.task}`")
+    told = {reason: reason if reason == "fail-fast" else f"{reason}, which" for reason in why}
+    return "".join(f"; {told[reason]} cancelled {listed(why[reason])}" for reason in why)
 
 
 def failures(run: Run) -> tuple[FailureReport, ...]:
-    """Each task that failed, or that a person cancelled in a run that went on, in plan order."""
-    after = downstream(run.plan)
-    stories = {story.id: story.owner for story in run.plan.stories}
-    found = []
-    for task in run.plan.tasks:
-        ended = run[task.id]
+    """What could not be undone; then each task that failed, or that a person cancelled in a run
+    that went on, in plan order, its first failed instances before it; then a failed `on_failure`.
+    """
+    found = [_undo(run, done) for done in left_undone(run)]
+    places = {task.id: n for n, task in enumerate(run.plan.tasks)}
+    owners = _Owners(run.plan)
+    for ended in run.tasks:
+        if ended.instances:
+            found += _of_instances(run, ended, owners)
         if not _failed(run, ended):
             continue
         found.append(
             FailureReport(
-                task=task.id,
-                error=ended.error or _unraised(ended),
+                task=ended.task,
+                error=failure_of(ended) or _unraised(ended),
                 attempts=tried(ended),
-                kept=_kept(run, after, task.id),
-                owner=task.owner or stories.get(task.story or "", ""),
-                next_line=_line("retry", task.id),
+                kept=_kept(run, places, ended.task),
+                owner=owners.of(ended.task),
+                next_line=control_line("retry", ended.task),
             )
         )
+    last = account(run).last
+    if last is not None and last.status is Status.FAILED:
+        found.append(FailureReport(last.task, last.error or _unraised(last), tried(last)))
     return tuple(found)
+
+
+class _Owners:
+    """Whose a task is: its own owner's, or its story's."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._stories = {story.id: story.owner for story in plan.stories}
+
+    def of(self, task: str) -> str:
+        found = self._plan[task]
+        return found.owner or self._stories.get(found.story or "", "")
+
+
+def _undo(run: Run, ended: TaskRun) -> FailureReport:
+    """A compensation that failed for good. No line tries it alone: trying the run's failed task
+    anew goes through the end of the run again."""
+    return FailureReport(
+        task=ended.task,
+        error=failure_of(ended) or _unraised(ended),
+        attempts=tried(ended),
+        owner=_Owners(run.plan).of(ended.of or ""),
+        of=ended.of or "",
+        undo=True,
+    )
+
+
+def _of_instances(run: Run, ended: TaskRun, owners: _Owners) -> list[FailureReport]:
+    """The first failed instances of a `foreach` task, the one that ended it first."""
+    failed = [one for one in failed_instances(run, ended.task) if one.status is Status.FAILED]
+    fine = ended.status in (Status.SUCCEEDED, Status.COMPENSATED)
+    return [
+        FailureReport(
+            task=one.task,
+            error=failure_of(one) or _unraised(one),
+            attempts=tried(one),
+            owner=owners.of(ended.task),
+            next_line=control_line("retry", one.task),
+            of=ended.task,
+            tolerated=fine,
+        )
+        for one in failed[:_MOST_INSTANCES]
+    ]
 
 
 def _failed(run: Run, ended: TaskRun) -> bool:
     alone = ended.status == Status.CANCELLED and run.status != RunStatus.CANCELLED
+    alone = alone and not ended_with_run(ended)
     return ended.status == Status.FAILED or alone
 
 
@@ -113,8 +195,9 @@ def _unraised(ended: TaskRun) -> Failure:
     return Failure(type=kind, message=ended.reason or ended.note)
 
 
-def _kept(run: Run, after: Edges, task: str) -> tuple[str, ...]:
+def _kept(run: Run, places: Mapping[str, int], task: str) -> tuple[str, ...]:
     """What `task` kept from running: what waits for it, near and far, as far as nothing ran."""
+    after = downstream(run.plan)
     seen: set[str] = set()
     stack = [task]
     while stack:
@@ -122,34 +205,33 @@ def _kept(run: Run, after: Edges, task: str) -> tuple[str, ...]:
             if other not in seen and run[other].status == Status.UPSTREAM_FAILED:
                 seen.add(other)
                 stack.append(other)
-    return tuple(t.id for t in run.plan.tasks if t.id in seen)
+    return tuple(sorted(seen, key=places.__getitem__))
 
 
 def next_lines(run: Run, failed: tuple[FailureReport, ...]) -> tuple[str, ...]:
     """The exact lines that go on, those that set most free first; none after a success."""
     if run.status == RunStatus.RUNNING:
-        return ("%orchestrate status",)
+        return ("%orchestrate resume" if run.paused else "%orchestrate status",)
     if run.succeeded:
         return ()
-    freeing = sorted(failed, key=lambda f: -len(f.kept))
-    lines = [_line("approve", t.task) for t in run.with_status(Status.WAITING)]
+    # The line of a `foreach` task tries all its instances that failed.
+    freeing = sorted((f for f in failed if f.next_line and not f.of), key=lambda f: -len(f.kept))
+    lines = [control_line("approve", t.task) for t in run.with_status(Status.WAITING)]
     lines += [f.next_line for f in freeing]
-    lines += [_line("retry", task) for task in _first_cancelled(run)]
+    lines += [control_line("retry", task) for task in _first_cancelled(run)]
     return tuple(lines[:_MOST_LINES])
 
 
 def _first_cancelled(run: Run) -> Iterator[str]:
-    """Of what a cancelled run left, the tasks that wait for none that was left too."""
-    if run.status != RunStatus.CANCELLED:
-        return
+    """Of what a run left that was cancelled or ended early, the tasks that wait for none that was
+    left too."""
+    done = (Status.SUCCEEDED, Status.COMPENSATED)
     edges = upstream(run.plan)
     for ended in run.with_status(Status.CANCELLED):
-        if all(run[other].status == Status.SUCCEEDED for other in edges[ended.task]):
+        if run.status != RunStatus.CANCELLED and not ended_with_run(ended):
+            continue
+        if all(run[other].status in done for other in edges[ended.task]):
             yield ended.task
-
-
-def _line(verb: str, task: str) -> str:
-    return f"%orchestrate {verb} {shlex.quote(task)}"
 
 
 def comparison(run: Run) -> tuple[Comparison, ...]:

@@ -30,7 +30,11 @@ class Check(msgspec.Struct, frozen=True):
 
 class FailureReport(msgspec.Struct, frozen=True):
     """A task that failed: its error, how often it was tried, what it kept from running, and the
-    exact line that goes on (`next_line`)."""
+    exact line that goes on (`next_line`).
+
+    `of` is the task that an instance is of, or whose compensation failed: then `undo` is set, and
+    what the task did is still there. `tolerated`: an instance whose task succeeded all the same.
+    """
 
     task: str
     error: Failure
@@ -38,6 +42,9 @@ class FailureReport(msgspec.Struct, frozen=True):
     kept: tuple[str, ...] = ()
     owner: str = ""
     next_line: str = ""
+    of: str = ""
+    undo: bool = False
+    tolerated: bool = False
 
 
 class Comparison(msgspec.Struct, frozen=True):

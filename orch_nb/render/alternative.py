@@ -5,19 +5,29 @@ A small graph is told edge by edge, a big one by its shape; how it went comes fi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from orch_nb.graph.topology import shape, upstream
+from orch_nb.model.account import on_purpose
 from orch_nb.model.plan import Plan
-from orch_nb.model.quantity import count, duration, listed
+from orch_nb.model.quantity import count, duration, listed, number
 from orch_nb.model.run import Run
 from orch_nb.render.facts import entries, marks, situation, tally_text
+from orch_nb.render.lanes import Lane
 from orch_nb.render.palette import look
 from orch_nb.render.plaintext import bounded, one_line
-from orch_nb.render.sketch import Sketch
+from orch_nb.render.saga import state_of
+from orch_nb.render.sketch import Sketch, notes
 
 __all__ = ["group_alt", "plan_alt", "timeline_alt"]
 
 _TOLD = 40
 _MOST = 4000
+
+
+def _purpose(run: Run) -> str:
+    told = on_purpose(run).replace("`", "")
+    return f"Faults on purpose: {told}" if told else ""
 
 
 def _name(plan: Plan, task: str) -> str:
@@ -30,6 +40,7 @@ def plan_alt(plan: Plan, run: Run | None = None) -> str:
     states = marks(run) if run is not None else {}
     if run is not None:
         parts.append(tally_text(mark.state for mark in states.values()))
+        parts.append(_purpose(run))
     found = situation(plan)
     if found is not None and len(found.path.tasks) > 1:
         parts.append("Critical path: " + listed([_name(plan, t) for t in found.path.tasks], 12))
@@ -41,7 +52,11 @@ def plan_alt(plan: Plan, run: Run | None = None) -> str:
                 continue
             state = f" ({look(states[task.id].state).word})" if task.id in states else ""
             waits = listed([_name(plan, other) for other in edges[task.id]], 8)
-            told.append(f"{_name(plan, task.id)}{state}" + (f" after {waits}" if waits else ""))
+            told.append(
+                f"{_name(plan, task.id)}{state}"
+                + (f" after {waits}" if waits else "")
+                + "".join(f", {note}" for note in notes(task))
+            )
         parts.append("; ".join(told))
     return bounded(". ".join(part for part in parts if part), _MOST) + "."
 
@@ -69,19 +84,23 @@ def group_alt(plan: Plan, sketch: Sketch) -> str:
     return bounded(head + "; ".join(told), _MOST) + "."
 
 
-def timeline_alt(run: Run, shown: list[str]) -> str:
-    """Each task's bar: when it began after the run's start, how long it took, how it ended."""
+def timeline_alt(run: Run, rows: Sequence[Lane]) -> str:
+    """Each bar: when it began after the run's start, how long it took, how it ended."""
     told = []
-    for task in shown[:_TOLD]:
-        done = run[task]
-        took = duration(done.duration_s) if done.attempts else ""
+    for lane in rows[:_TOLD]:
+        done = lane.done
+        took = duration(done.duration_s) if done.attempts or lane.members else ""
         began = duration((done.started - run.started).total_seconds()) if done.started else ""
         tries = f", {count(len(done.attempts), 'attempt')}" if len(done.attempts) > 1 else ""
-        parts = [look(done.status).word]
+        hit = sum(attempt.injected for attempt in done.attempts)
+        tries += f", {number(hit)} failed on purpose" if hit else ""
+        parts = [look(state_of(done)).word]
         parts += [f"from {began}"] if began else []
         parts += [f"for {took}"] if took else []
-        told.append(f"{_name(run.plan, task)} {' '.join(parts)}{tries}")
-    left = len(shown) - len(told)
-    told += [f"and {count(left, 'task')} more"] if left > 0 else []
+        parts += [f"as {count(len(lane.members), 'instance')}"] if lane.members else []
+        told.append(f"{one_line(lane.name, 60)} {' '.join(parts)}{tries}")
+    left = len(rows) - len(told)
+    told += [f"and {count(left, 'row')} more"] if left > 0 else []
     total = duration(run.duration_s) or "still running"
-    return bounded(f"Timeline of the run, {total}: {'; '.join(told)}", _MOST) + "."
+    head = f"{purpose}. " if (purpose := _purpose(run)) else ""
+    return bounded(f"{head}Timeline of the run, {total}: {'; '.join(told)}", _MOST) + "."

@@ -9,6 +9,7 @@ from orch_nb.model.plan import Plan
 from orch_nb.model.quantity import count, duration, listed, number
 from orch_nb.model.run import Run
 from orch_nb.model.task import Task, TriggerRule
+from orch_nb.render import policies
 from orch_nb.render.document import (
     Block,
     Code,
@@ -64,9 +65,12 @@ def decompose_section(
                 )
             )
         )
+    ending = _at_the_end(plan)
+    blocks += [ending] if ending is not None else []
     folded = folded or run is not None
     for block, summary in (
         (_tasks(plan), f"Plan: {tasks_in_stories(plan)}, needs, estimates, slack"),
+        (_pools(plan), "Pools: limits that tasks share"),
         (_failure_modes(plan), "What can fail, and how it is handled"),
     ):
         if block is not None:
@@ -103,6 +107,8 @@ def _finding(plan: Plan) -> str:
         parts.append(f"critical path {' → '.join(names)}, {length}")
     form = shape(plan)
     wide = "one at a time" if form.width == 1 else f"at most {number(form.width)} at once"
+    spread = [_short(task) for task in plan.tasks if task.foreach is not None]
+    wide += f", {listed(spread, 2)} for each item" if spread else ""
     parts.append(f"{count(form.depth, 'level')} deep, {wide}")
     return " · ".join(parts)
 
@@ -122,26 +128,31 @@ def _tasks(plan: Plan) -> Table | None:
     found, path = situation(plan), critical(plan)
     timed = found is not None and any(t.estimate_s is not None for t in plan.tasks)
 
-    def cells(task: Task) -> tuple[Line, ...]:
+    def cells(task: Task, _: str) -> tuple[Line, ...]:
         slack = found.path.slack_s.get(task.id) if found and timed else None
-        rule = "" if task.trigger is TriggerRule.ALL_SUCCESS else str(task.trigger)
         tries = task.retry.maximum_attempts
         return (
             line(task.kind),
             _action(task),
             line(listed(tuple(one_line(need, 40) for need in task.needs or ()), 6)),
-            line(rule.replace("_", " ")),
+            _runs_when(task),
+            _for_each(task),
             line(f"up to {number(tries)}" if tries > 1 else ""),
-            line(duration(task.timeout_s)),
+            line(policies.time_limits(task)),
             line(duration(task.estimate_s)),
             line(duration(slack)),
+            line(one_line(policies.pools(task), 80)),
+            line(number(task.priority) if task.priority else ""),
+            _undone_by(task),
+            line("yes" if task.cache else ""),
             line("◆" if task.id in path else ""),
             line("" if task.required else "no"),
             line(one_line(task.owner, 60)),
         )
 
-    titles = ("task", "kind", "does", "needs", "runs when", "attempts", "timeout", "estimate",
-              "slack", "critical", "required", "owner")  # fmt: skip
+    titles = ("task", "kind", "does", "needs", "runs when", "for each of", "attempts", "timeout",
+              "estimate", "slack", "pool", "priority", "undone by", "reuses results", "critical",
+              "required", "owner")  # fmt: skip
 
     def group(entry: Entry) -> tuple[Line, ...]:
         owner = entry.story.owner if entry.story else ""
@@ -153,8 +164,59 @@ def _tasks(plan: Plan) -> Table | None:
 
     return hierarchy(
         entries(plan), "Tasks", titles, cells, group_cells=group,
-        numeric=("timeout", "estimate", "slack"), wrap=("needs", "does"),
+        numeric=("timeout", "estimate", "slack", "priority"),
+        wrap=("needs", "does", "runs when", "undone by"),
     )  # fmt: skip
+
+
+def _runs_when(task: Task) -> Line:
+    """The trigger rule, where it is not the usual one, and the condition."""
+    rule = "" if task.trigger is TriggerRule.ALL_SUCCESS else str(task.trigger).replace("_", " ")
+    asked = one_line(policies.condition(task), 120)
+    return line(
+        rule, (", if " if rule else "if ") if asked else "", *([Code(asked)] if asked else [])
+    )
+
+
+def _for_each(task: Task) -> Line:
+    over, bounds = one_line(policies.over(task), 120), policies.limits(task)
+    return line(*([Code(over)] if over else []), f", {bounds}" if bounds else "")
+
+
+def _undone_by(task: Task) -> Line:
+    undo = one_line(policies.action(task.compensate), 120)
+    return line(Code(undo)) if undo else ()
+
+
+def _pools(plan: Plan) -> Table | None:
+    """The limits that tasks share, and who shares them."""
+    users: dict[str, list[str]] = {name: [] for name in plan.pools}
+    for task in plan.tasks:
+        for name in task.pool or ():
+            users.setdefault(name, []).append(one_line(task.label, 40))
+    rows = []
+    for name, pool in plan.pools.items():
+        rows.append(
+            (
+                line(one_line(name, 60)),
+                line(number(pool.slots) if pool.slots is not None else ""),
+                line(policies.rate(pool.rate)),
+                line(listed(users[name], 6) or "nobody"),
+            )
+        )
+    return table(
+        "Pools", ("pool", "slots", "starts at most", "shared by"), rows, numeric=("slots",),
+        wrap=("shared by",),
+    )  # fmt: skip
+
+
+def _at_the_end(plan: Plan) -> Paragraph | None:
+    """What runs when the run has failed."""
+    if plan.on_failure is None:
+        return None
+    undone = ", after what can be undone has been" if any(t.compensate for t in plan.tasks) else ""
+    does = Code(one_line(policies.action(plan.on_failure), 160))
+    return Paragraph(line("If the run fails, ", does, f" runs at the end{undone}."))
 
 
 def _action(task: Task) -> Line:
@@ -163,6 +225,8 @@ def _action(task: Task) -> Line:
         return line(f"{told} " if told else "", Code(one_line(task.sh, 160)))
     if told:
         return line(told)
+    if task.notebook is not None:
+        return line(Code(one_line(task.notebook, 160)))
     words = task.approval.prompt if task.approval is not None else task.todo
     return line(one_line(words or "", 160))
 

@@ -119,10 +119,13 @@ def _node(box: Box, name: str, *, words: bool) -> str:
         head = f"{box.label}{box.suffix}"
         detail = " ".join(part for part in (shown.word, box.detail) if part)
         room = 60 if box.shape == "gate" else 24
-        width = max(text_width(head, FONT_SIZE), text_width(detail, FONT_SIZE)) + room
+        lines = (head, *box.notes, detail)
+        width = max(text_width(text, FONT_SIZE) for text in lines) + room
+        height += 4.0 * len(box.notes)  # these are as large as the first line here
     # Only where Graphviz itself draws: `svg` has a gate of its own, in the place of a box.
     shape = "shape=octagon style=filled " if words and box.shape == "gate" else ""
-    label = f"{head}\n{detail}" if detail else head
+    shape += "peripheries=2 " if words and box.stacked else ""
+    label = "\n".join(part for part in (head, *box.notes, detail) if part)
     return (
         f'{name} [id="{box.id}" label={quoted(label)} {shape}'
         f"width={width / 72:.3f} height={height / 72:.3f} "

@@ -12,6 +12,7 @@ import msgspec
 
 from orch_nb.graph.critical_path import CriticalPath, critical_path
 from orch_nb.graph.topology import find_cycles, upstream
+from orch_nb.model.account import account, left_undone
 from orch_nb.model.plan import Plan, Story
 from orch_nb.model.quantity import duration, number
 from orch_nb.model.run import Run, TaskRun
@@ -20,17 +21,19 @@ from orch_nb.model.task import Task
 from orch_nb.render.palette import look
 
 __all__ = [
-    "Entry", "Mark", "Situation", "critical", "entries", "marks", "retries",
-    "situation", "tally", "tally_text", "waited",
+    "Entry", "Mark", "Situation", "critical", "entries", "marks", "share", "situation", "tally",
+    "tally_text", "waited",
 ]  # fmt: skip
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """How a task stands in a run: `state` is a key of the palette, `attempts` a number."""
+    """How a task stands in a run: `state` is a key of the palette, `attempts` a number; `told`
+    stands in place of a duration: of a `foreach` task how many of its instances succeeded."""
 
     state: str
     attempts: int = 0
     duration_s: float | None = None
+    told: str = ""
 
     @property
     def suffix(self) -> str:
@@ -38,12 +41,21 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A row of the hierarchy: a story (`task` None) or a task, `depth` below the goal."""
+    """A row of the hierarchy: a story, a task, or in a run an instance of one, `depth` below the
+    goal. `instance` is its id where it is not the task's own; `rest` is a sentence that stands for
+    rows which are not told one by one."""
 
     depth: int
     story: Story | None = None
     task: Task | None = None
     members: tuple[str, ...] = ()
+    instance: str = ""
+    rest: str = ""
+
+    @property
+    def id(self) -> str:
+        """What it is called in a run; empty for a story."""
+        return self.instance or (self.task.id if self.task is not None else "")
 
 
 class Situation(msgspec.Struct, frozen=True):
@@ -84,7 +96,9 @@ def entries(plan: Plan) -> tuple[Entry, ...]:
     tasks = list(plan.by_id.values())
     below: dict[str, list[Task]] = {}
     tops: dict[str | None, list[Task]] = {}
+    told: dict[str | None, list[str]] = {}
     for task in tasks:
+        told.setdefault(task.story, []).append(task.id)
         if task.parent is not None and task.parent in plan and task.parent != task.id:
             below.setdefault(task.parent, []).append(task)
         else:
@@ -104,8 +118,7 @@ def entries(plan: Plan) -> tuple[Entry, ...]:
     for task in tops.get(None, ()):
         add(task, 0)
     for story in plan.stories:
-        members = tuple(task.id for task in tasks if task.story == story.id)
-        found.append(Entry(0, story=story, members=members))
+        found.append(Entry(0, story=story, members=tuple(told.get(story.id, ()))))
         for task in tops.get(story.id, ()):
             add(task, 1)
     for task in tasks:  # those whose parents go round in a circle
@@ -114,17 +127,28 @@ def entries(plan: Plan) -> tuple[Entry, ...]:
 
 
 def marks(run: Run) -> dict[str, Mark]:
-    return {done.task: Mark(str(done.status), len(done.attempts), _ran(done)) for done in run.tasks}
+    """How each task of the plan stands."""
+    made = account(run).instances
+    undone = {done.of for done in left_undone(run)}
+    return {
+        done.task: Mark(
+            str(done.status),
+            len(done.attempts),
+            done.duration_s if done.attempts else None,
+            "not undone" if done.task in undone else _told(done, made.get(done.task, ())),
+        )
+        for done in run.tasks
+    }
 
 
-def _ran(done: TaskRun) -> float | None:
-    return done.duration_s if done.attempts else None
+def _told(done: TaskRun, instances: tuple[TaskRun, ...]) -> str:
+    return share(instances) if instances else "earlier result" if done.cached else ""
 
 
-def retries(run: Run) -> int:
-    """Attempts beyond each task's first; those lost with their process are none of its tries."""
-    tries = (sum(a.status != "lost" for a in done.attempts) for done in run.tasks)
-    return sum(max(0, n - 1) for n in tries)
+def share(instances: tuple[TaskRun, ...]) -> str:
+    """How many of the instances succeeded: `9,987 of 10,000`."""
+    good = sum(done.status is Status.SUCCEEDED for done in instances)
+    return f"{number(good)} of {number(len(instances))}"
 
 
 _ORDER = {str(status): n for n, status in enumerate(

@@ -1,8 +1,8 @@
 """Values as pandas DataFrames: a row a thing, names that stay, types that hold when it is empty.
 
 Times are UTC timestamps, durations float seconds (NaN where there is none), text is text: what is
-not there is the empty string, so that a `groupby` keeps it. Columns may be added to the right; none
-is renamed.
+not there is the empty string, so that a `groupby` keeps it; a whole number that may be missing is a
+nullable `Int64`. Columns may be added to the right; none is renamed.
 
     plan.df[["task", "story", "estimate_s", "critical"]].query("critical")
     run.df.groupby("status").duration_s.sum()
@@ -10,11 +10,13 @@ is renamed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orch_nb.graph.critical_path import critical_path
 from orch_nb.graph.topology import find_cycles, upstream
+from orch_nb.model.account import account, failure_of, on_purpose
+from orch_nb.render import policies
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from orch_nb.model.plan import Plan
     from orch_nb.model.report import Report
     from orch_nb.model.research import Research
-    from orch_nb.model.run import Run
+    from orch_nb.model.run import Run, TaskRun
 
 __all__ = [
     "analysis_frame", "components_frame", "plan_frame", "report_frame", "research_frame",
@@ -31,7 +33,7 @@ __all__ = [
 ]  # fmt: skip
 
 _DTYPES = {
-    "text": "str", "float": "float64", "int": "int64", "bool": "bool",
+    "text": "str", "float": "float64", "int": "int64", "count": "Int64", "bool": "bool",
     "time": "datetime64[us, UTC]", "any": "object",
 }  # fmt: skip
 
@@ -51,7 +53,12 @@ def _frame(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> pd.Data
 
 def plan_frame(plan: Plan) -> pd.DataFrame:
     """A row a task, in the order of the plan. `needs` is a tuple of ids; a plan with a cycle, which
-    has no critical path, gets NaN for `slack_s` and False for `critical`."""
+    has no critical path, gets NaN for `slack_s` and False for `critical`.
+
+    What only some tasks have stands to the right, as documents spell it: `when`, `foreach` with
+    `max_active` and `tolerate`, `pool`, `priority`, `total_timeout_s`, `compensate` (what it does),
+    `cache`.
+    """
     path = None if find_cycles(upstream(plan)) else critical_path(plan)
     critical = set(path.tasks) if path else set()
     slack = path.slack_s if path else {}
@@ -60,6 +67,9 @@ def plan_frame(plan: Plan) -> pd.DataFrame:
         "kind": "text", "needs": "any", "trigger": "text", "owner": "text", "required": "bool",
         "estimate_s": "float", "critical": "bool", "slack_s": "float",
         "maximum_attempts": "int", "timeout_s": "float", "outputs": "any",
+        "when": "text", "foreach": "text", "max_active": "count", "tolerate": "text",
+        "pool": "text", "priority": "int", "total_timeout_s": "float", "compensate": "text",
+        "cache": "bool",
     }  # fmt: skip
     return _frame(
         columns,
@@ -69,6 +79,9 @@ def plan_frame(plan: Plan) -> pd.DataFrame:
                 task.kind, task.needs or (), str(task.trigger), task.owner, task.required,
                 task.estimate_s, task.id in critical, slack.get(task.id),
                 task.retry.maximum_attempts, task.timeout_s, task.outputs,
+                policies.condition(task), policies.over(task), task.max_active,
+                policies.tolerated(task), policies.pools(task), task.priority,
+                task.total_timeout_s, policies.action(task.compensate), task.cache,
             )
             for task in plan.tasks
         ],
@@ -76,23 +89,55 @@ def plan_frame(plan: Plan) -> pd.DataFrame:
 
 
 def run_frame(run: Run) -> pd.DataFrame:
-    """A row a task, in the order of the plan; `error` is the last attempt's, or ""."""
+    """A row a task, in the order of the plan, each `foreach` task followed by its instances; then
+    the compensations in the order in which they ran, and the plan's `on_failure`.
+
+    `error` is the last attempt's, or ""; `of` is the task that an instance or a compensation is of,
+    `index` an instance's place; `instances` how many a task became; `cached` the run whose result
+    was used; `injected` how many of its attempts failed on purpose. `attrs` holds `run_id`,
+    `status` and `faults`: the faults on purpose that the run was disturbed by.
+    """
     columns = {
         "task": "text", "story": "text", "status": "text", "attempts": "int", "started": "time",
         "finished": "time", "duration_s": "float", "wait_s": "float", "error": "text",
         "reason": "text", "title": "text", "parent": "text", "kind": "text",
+        "of": "text", "index": "count", "instances": "count", "cached": "text", "injected": "int",
     }  # fmt: skip
     rows = []
-    for done in run.tasks:
-        task = run.plan[done.task]
+    for done in _in_order(run):
+        origin = run.plan[done.of] if done.of else None
+        task = run.spec(done.task) if origin is None or done.index is None else origin
+        home = origin or task
         rows.append(
             (
-                done.task, task.story or "", str(done.status), len(done.attempts), done.started,
-                done.finished, done.duration_s, done.wait_s, str(done.error or ""), done.reason,
-                task.title, task.parent or "", task.kind,
+                done.task, home.story or "", str(done.status), len(done.attempts), done.started,
+                done.finished, done.duration_s, done.wait_s, str(failure_of(done) or ""),
+                done.reason, task.title, home.parent or "", task.kind,
+                done.of or "", done.index, done.instances, done.cached,
+                sum(attempt.injected for attempt in done.attempts),
             )
         )  # fmt: skip
-    return _frame(columns, rows)
+    frame = _frame(columns, rows)
+    frame.attrs |= _attributes(run)
+    return frame
+
+
+def _in_order(run: Run) -> Iterator[TaskRun]:
+    found = account(run)
+    for done in run.tasks:
+        yield done
+        yield from found.instances.get(done.task, ())
+    yield from found.undoing
+    if found.last is not None:
+        yield found.last
+
+
+def _attributes(run: Run) -> dict[str, Any]:
+    """What is true of the whole frame; what was done on purpose is never left out."""
+    return {
+        "run_id": run.run_id, "status": str(run.status), "faults": list(run.faults),
+        "on_purpose": on_purpose(run),
+    }  # fmt: skip
 
 
 def analysis_frame(analysis: Analysis) -> pd.DataFrame:
@@ -152,14 +197,16 @@ def research_frame(research: Research) -> pd.DataFrame:
 
 
 def report_frame(report: Report) -> pd.DataFrame:
-    """A row a completeness check; `tasks` is a tuple of ids."""
+    """A row a completeness check; `tasks` is a tuple of ids. `attrs` as those of `run.df`."""
     columns = {
         "kind": "text", "subject": "text", "tasks": "any", "met": "bool", "evidence": "text",
     }  # fmt: skip
-    return _frame(
+    frame = _frame(
         columns,
         [(c.kind, c.subject, c.tasks, c.met, c.evidence) for c in report.checks],
     )
+    frame.attrs |= _attributes(report.run)
+    return frame
 
 
 def schedule_frame(schedule: Any) -> pd.DataFrame:

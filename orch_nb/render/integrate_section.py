@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from orch_nb.model.quantity import count, duration, listed, number, size
-from orch_nb.model.report import Check, Report
+from orch_nb.model.report import Check, FailureReport, Report
+from orch_nb.model.status import Status
 from orch_nb.render.document import (
     Badge,
     Block,
@@ -54,7 +55,9 @@ def _finding(report: Report) -> str:
         if checks:
             met = sum(check.met for check in checks)
             noun = one if len(checks) == 1 else many
-            parts.append(f"{number(met)} of {number(len(checks))} {noun} {how}")
+            skipped = sum(_skipped(report, check) for check in checks)
+            rest = f" ({number(skipped)} skipped by rule)" if skipped else ""
+            parts.append(f"{number(met - skipped)} of {number(len(checks))} {noun} {how}{rest}")
     return " · ".join(parts) or one_line(report.outcome, 200)
 
 
@@ -62,18 +65,25 @@ def _completeness(report: Report) -> Block | None:
     """What is missing comes first; required tasks that succeeded are counted, not listed."""
     shown = [check for check in report.checks if check.kind != "task" or not check.met]
     shown.sort(key=lambda check: check.met)
-    fine = sum(check.kind == "task" and check.met for check in report.checks)
+    fine = [check for check in report.checks if check.kind == "task" and check.met]
     failed = any(check.kind == "task" for check in shown)
     rows = [_check(check) for check in shown]
     if fine:
-        what = count(fine, "other required task" if failed else "required task")
-        rows.append((line("task"), line(f"{what} succeeded"), (), (), line(Badge("met"))))
+        what = count(len(fine), "other required task" if failed else "required task")
+        also = " or skipped by rule" if any(_skipped(report, check) for check in fine) else ""
+        rows.append((line("task"), line(f"{what} succeeded{also}"), (), (), line(Badge("met"))))
     return table(
         "Completeness",
         ("", "what had to be", "by", "evidence", "so"),
         rows,
         wrap=("what had to be", "by", "evidence"),
     )
+
+
+def _skipped(report: Report, check: Check) -> bool:
+    """Whether a required task counts as met because it rightly did not run."""
+    name = check.tasks[0] if check.kind == "task" and check.met and check.tasks else ""
+    return name in report.run.plan and report.run[name].status is Status.SKIPPED
 
 
 def _check(check: Check) -> tuple[Line, ...]:
@@ -94,9 +104,9 @@ def _failures(report: Report) -> Block | None:
         ("task", "error", "attempts", "kept from running", "owner", "next"),
         [
             (
-                line(Text(_label(report, failure.task), strong=True)),
+                _failed(report, failure),
                 line(Code(one_line(str(failure.error), 240))),
-                line(number(failure.attempts)),
+                line(number(failure.attempts) if failure.attempts else ""),
                 line(listed(tuple(_label(report, task) for task in failure.kept), 8)),
                 line(one_line(failure.owner, 60)),
                 line(Code(failure.next_line) if failure.next_line else ""),
@@ -107,6 +117,14 @@ def _failures(report: Report) -> Block | None:
         wrap=("error", "kept from running"),
         most=50,
     )
+
+
+def _failed(report: Report, failure: FailureReport) -> Line:
+    """What failed: of what could not be undone, the task that it is about."""
+    if failure.undo:
+        return line(Text(_label(report, failure.of), strong=True), " is not undone")
+    allowed = " (tolerated)" if failure.tolerated else ""
+    return line(Text(_label(report, failure.task), strong=True), allowed)
 
 
 def _label(report: Report, task: str) -> str:

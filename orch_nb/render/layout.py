@@ -172,7 +172,7 @@ def layered(sketch: Sketch) -> Layout:
     """Our own layout, without Graphviz."""
     columns = ranked(sketch)
     tall = max((len(column) for column in columns), default=0)
-    step, gap = 52.0, 46.0
+    step, gap = max((box.size[1] for box in sketch.boxes), default=38.0) + 14.0, 46.0
     height = max(1, tall) * step + 2 * _MARGIN
     places: dict[int, Place] = {}
     x = _MARGIN

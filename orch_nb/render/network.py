@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orch_nb.graph.topology import upstream
+from orch_nb.model.account import failure_of
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -42,16 +43,19 @@ def plan_graph(plan: Plan) -> nx.DiGraph[str]:
 
 
 def run_graph(run: Run) -> nx.DiGraph[str]:
-    """The plan's graph; nodes also carry `status, attempts, duration_s, wait_s, error`."""
+    """The plan's graph; nodes also carry `status, attempts, duration_s, wait_s, error, instances`
+    (None for a task that is one) and `cached`, the graph `run_id`, `status` and `faults`."""
     graph = plan_graph(run.plan)
-    graph.graph.update(run_id=run.run_id, status=str(run.status))
+    graph.graph.update(run_id=run.run_id, status=str(run.status), faults=list(run.faults))
     for done in run.tasks:
         attributes: dict[str, Any] = {
             "status": str(done.status),
             "attempts": len(done.attempts),
             "duration_s": done.duration_s,
             "wait_s": done.wait_s,
-            "error": str(done.error or ""),
+            "error": str(failure_of(done) or ""),
+            "instances": done.instances,
+            "cached": done.cached,
         }
         graph.nodes[done.task].update(attributes)
     return graph

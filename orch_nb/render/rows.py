@@ -23,10 +23,15 @@ def table(
     numeric: Sequence[str] = (),
     wrap: Sequence[str] = (),
     most: int = MOST_ROWS,
+    left_out: int = 0,
 ) -> Table | None:
-    """A table of lines; None without rows. A column in which nobody says anything is left out."""
+    """A table of lines; None without rows. A column in which nobody says anything is left out.
+
+    `left_out` is how many rows there are beyond those given.
+    """
+    left_out += max(0, len(rows) - most)
     return _table(
-        caption, titles, [Row(tuple(row)) for row in rows[:most]], numeric, wrap, len(rows) - most
+        caption, titles, [Row(tuple(row)) for row in rows[:most]], numeric, wrap, left_out
     )
 
 
@@ -63,28 +68,32 @@ def hierarchy(
     found: Sequence[Entry],
     caption: str,
     titles: Sequence[str],
-    cells: Callable[[Task], Sequence[Line]],
+    cells: Callable[[Task, str], Sequence[Line]],
     *,
     group_cells: Callable[[Entry], Sequence[Line]],
-    urgent: Callable[[Task], bool] = lambda _: False,
+    urgent: Callable[[str], bool] = lambda _: False,
     numeric: Sequence[str] = (),
     wrap: Sequence[str] = (),
 ) -> Table | None:
-    """Epic > Story > Task > Subtask: a row each, indented below what it belongs to.
+    """Epic > Story > Task > Subtask, and in a run > Instance: a row each, indented below what it
+    belongs to. `cells` is given a task and what it is called in a run.
 
     Where there are more than `MOST_ROWS`, what is `urgent` stays and the rest fills up, in order.
     """
     kept = found
     if len(found) > MOST_ROWS:
-        first = [at for at, e in enumerate(found) if e.task is None or urgent(e.task)][:MOST_ROWS]
-        rest = [at for at in range(len(found)) if at not in set(first)]
-        chosen = sorted([*first, *rest[: MOST_ROWS - len(first)]])
+        first = {at for at, e in enumerate(found) if e.task is None or urgent(e.id)}
+        rest = (at for at in range(len(found)) if at not in first)
+        chosen = sorted([*sorted(first), *rest][:MOST_ROWS])
         kept = tuple(found[at] for at in chosen)
     rows = []
     for entry in kept:
-        if entry.task is not None:
-            name = (task_name(entry.task), *cells(entry.task))
-            rows.append(Row(name, entry.depth))
+        if entry.rest:
+            told = line(Text(entry.rest, muted=True))
+            rows.append(Row((told, *[()] * (len(titles) - 1)), entry.depth))
+        elif entry.task is not None:
+            name = line(one_line(entry.instance, 120)) if entry.instance else task_name(entry.task)
+            rows.append(Row((name, *cells(entry.task, entry.id)), entry.depth))
         elif entry.story is not None:
             title = line(one_line(entry.story.label, 120))
             rows.append(Row((title, *group_cells(entry)), entry.depth, head=True))

@@ -21,20 +21,26 @@ from orch_nb.model.task import Task, TriggerRule
 from orch_nb.render.facts import Mark, situation, tally
 from orch_nb.render.palette import look
 from orch_nb.render.plaintext import bounded, one_line
+from orch_nb.render.policies import action, condition, spread
 
 __all__ = [
-    "Arrow", "Box", "Group", "Sketch", "group_sketch", "node_ids", "task_sketch", "text_width",
+    "Arrow", "Box", "Group", "Sketch", "group_sketch", "node_ids", "notes", "task_sketch",
+    "text_width",
 ]  # fmt: skip
 
 _LABEL = 30
+_NOTE = 34
 FONT_SIZE = 12.5
 SMALL_SIZE = 10.0
+LINE = 12.0
 
 
 class Box(msgspec.Struct, frozen=True):
-    """`label` under the glyph of `state` and before `suffix`; `detail` is a second, smaller line.
+    """`label` after the glyph of `state` and before `suffix`; below it smaller lines: `notes` (what
+    holds in every run) and `detail` (how it went, or is expected to go).
 
-    `shape`: task, gate (a person decides) or milestone; `reserve`: the widest suffix it may get.
+    `shape`: task, gate (a person decides) or milestone; `stacked`: one of it an item. `reserve`:
+    the widest suffix it may get.
     """
 
     key: str
@@ -46,6 +52,8 @@ class Box(msgspec.Struct, frozen=True):
     shape: str = "task"
     title: str = ""
     reserve: str = ""
+    notes: tuple[str, ...] = ()
+    stacked: bool = False
 
     @property
     def head(self) -> str:
@@ -57,8 +65,11 @@ class Box(msgspec.Struct, frozen=True):
     def size(self) -> tuple[float, float]:
         """Width and height that hold it in any state it can come to."""
         first = text_width(f"✓ {self.label}{self.reserve}", FONT_SIZE)
-        second = text_width(self.detail or "00 min 00 s", SMALL_SIZE)
-        return max(first, second, 34.0) + (34.0 if self.shape == "gate" else 22.0), 38.0
+        second = max(
+            text_width(text, SMALL_SIZE) for text in (self.detail or "00 min 00 s", *self.notes)
+        )
+        wide = max(first, second, 34.0) + (34.0 if self.shape == "gate" else 22.0)
+        return wide, 38.0 + LINE * len(self.notes)
 
 
 class Arrow(msgspec.Struct, frozen=True):
@@ -125,7 +136,7 @@ def task_sketch(plan: Plan, marks: dict[str, Mark] | None = None) -> Sketch:
 def _box(task: Task, box_id: str, marks: dict[str, Mark] | None) -> Box:
     mark = marks.get(task.id, Mark("pending")) if marks is not None else Mark("plan")
     shape = "gate" if task.waits_for_person else "milestone" if task.kind == "milestone" else "task"
-    ran = duration(mark.duration_s)
+    ran = mark.told or duration(mark.duration_s)
     planned = f"~{duration(task.estimate_s)}" if task.estimate_s is not None else ""
     word = look(mark.state).word
     return Box(
@@ -139,7 +150,19 @@ def _box(task: Task, box_id: str, marks: dict[str, Mark] | None) -> Box:
         shape=shape,
         title=": ".join(part for part in (one_line(task.label, 300), word) if part),
         reserve=" ×0" if task.retry.maximum_attempts > 1 else "",
+        notes=notes(task),
+        stacked=task.foreach is not None,
     )
+
+
+def notes(task: Task) -> tuple[str, ...]:
+    """What a drawing says of a task besides its name: on which condition it runs, how often, and
+    what undoes it."""
+    asked, made = condition(task), spread(task)
+    undo = action(task.compensate)
+    told = (f"if {asked}" if asked else "", f"× {made}" if made else "",
+            f"undo: {undo}" if undo else "")  # fmt: skip
+    return tuple(bounded(one_line(text), _NOTE) for text in told if text)
 
 
 def _arrows(plan: Plan) -> list[Arrow]:

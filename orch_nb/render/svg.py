@@ -12,7 +12,7 @@ import math
 from orch_nb.render.layout import Frame, Layout, Place, Point, Route
 from orch_nb.render.palette import CRITICAL, GREY, look
 from orch_nb.render.plaintext import clean
-from orch_nb.render.sketch import FONT_SIZE, SMALL_SIZE, Arrow, Box, Sketch
+from orch_nb.render.sketch import FONT_SIZE, LINE, SMALL_SIZE, Arrow, Box, Sketch
 
 __all__ = ["FONT", "number", "sketch_svg", "svg_text", "wrapped"]
 
@@ -39,7 +39,8 @@ def wrapped(inner: str, width: float, height: float) -> str:
 
 def sketch_svg(sketch: Sketch, layout: Layout) -> str:
     """The drawing. Every box is a `<g class="node">` with its `Box.id`, holding its shape, then its
-    one or two texts; a live view changes their `fill`, `stroke` and words and lays nothing out."""
+    texts, the name first; a live view changes their `fill`, `stroke` and words, and lays nothing
+    out."""
     pairs = list(zip(sketch.arrows, layout.routes, strict=True))
     # What is critical is drawn over what is not, and boxes over both.
     pairs.sort(key=lambda pair: pair[0].critical)
@@ -90,13 +91,28 @@ def _tip(end: Point, tip: Point) -> str:
 
 
 def _box(box: Box, place: Place) -> str:
+    """Its words stand in the middle of it: the name, what always holds, and how it went."""
     shown = look(box.state)
     title = f"<title>{svg_text(box.title)}</title>" if box.title else ""
-    y = place.y + (FONT_SIZE * 0.36 if not box.detail else -1.5)
+    small = [*box.notes, *([box.detail] if box.detail else [])]
+    y = place.y + FONT_SIZE * 0.36 - LINE / 2 * len(small)
     texts = _words(box.head, place.x, y, FONT_SIZE, shown.text)
-    if box.detail:
-        texts += _words(box.detail, place.x, place.y + 12, SMALL_SIZE, shown.text)
-    return f'<g id="{box.id}" class="node">{title}{_shape(box, place)}{texts}</g>'
+    for n, text in enumerate(small, 1):
+        texts += _words(text, place.x, y + LINE * n + 1, SMALL_SIZE, shown.text)
+    cards = _cards(place) if box.stacked else ""
+    return f'{cards}<g id="{box.id}" class="node">{title}{_shape(box, place)}{texts}</g>'
+
+
+def _cards(place: Place) -> str:
+    """What lies behind a box that stands for many: it keeps its paint, whatever their state."""
+    paint = look("plan")
+    x, y = place.x - place.width / 2, place.y - place.height / 2
+    return "".join(
+        f'<rect x="{number(x + off)}" y="{number(y - off)}" width="{number(place.width)}" '
+        f'height="{number(place.height)}" rx="9" fill="{paint.fill}" stroke="{GREY}" '
+        'stroke-width="0.9"/>'
+        for off in (6.0, 3.0)
+    )
 
 
 def _words(text: str, x: float, y: float, size: float, colour: str) -> str:

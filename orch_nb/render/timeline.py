@@ -2,7 +2,8 @@
 
 The plan's bar lies under the run's where there are estimates; ticks part attempts; a pause before
 another attempt, and a wait for a person, are hatched; an attempt that was lost with its process is
-hollow. `strip` writes the shapes that are decided here.
+hollow. A `foreach` task is a band, as high as the number of its instances that ran at once, with
+some of them below it (`lanes`). `strip` writes the shapes that are decided here.
 """
 
 from __future__ import annotations
@@ -12,22 +13,25 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from orch_nb.graph.critical_path import planned_s
-from orch_nb.model.quantity import count, duration
+from orch_nb.model.account import on_purpose
+from orch_nb.model.quantity import count, duration, number
 from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.status import Status
 from orch_nb.render.alternative import timeline_alt
+from orch_nb.render.attempts import attempt_state
 from orch_nb.render.document import Drawing
 from orch_nb.render.facts import Mark, situation
+from orch_nb.render.lanes import MOST_ROWS, Lane, at_once, lanes
 from orch_nb.render.palette import GREY, look
-from orch_nb.render.plaintext import bounded, one_line
+from orch_nb.render.saga import state_of
 from orch_nb.render.sketch import text_width
 from orch_nb.render.strip import Bar, Label, Rule, Shape, strip_png, strip_svg
 
 __all__ = ["MOST_ROWS", "axis", "timeline"]
 
-MOST_ROWS = 60
-_LONGEST = 40
 _ROW, _BAR, _TOP, _CHART = 21.0, 13.0, 20.0, 620.0
+_PARTS = 200
+_BAD = 300
 _STEPS = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600,
     900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800, 2592000, 7776000, 31536000,
@@ -50,90 +54,95 @@ def timeline(run: Run, now: datetime | None = None) -> Drawing | None:
 
     `now` ends the bars of a run that goes on; without it the last thing that is known does.
     """
-    begun = [done for done in run.tasks if done.started is not None]
-    if not begun:
+    rows, tasks_left, instances_left = lanes(run)
+    if not rows:
         return None
-    begun.sort(key=lambda done: done.started or run.started)
     end = run.finished or now or _last(run)
     total = max((end - run.started).total_seconds(), planned_s(run.plan) or 0.0, 0.001)
-    shown = _chosen(begun)
-    shapes, width, height = _shapes(run, shown, end, total, left=len(begun) - len(shown))
+    left = [count(tasks_left, "task")] if tasks_left else []
+    left += [count(instances_left, "instance")] if instances_left else []
+    shapes, width, height = _shapes(run, rows, end, total, left=" and ".join(left))
     return Drawing(
         svg=strip_svg(shapes, width, height),
-        alt=timeline_alt(run, [done.task for done in begun]),
+        alt=timeline_alt(run, rows),
         width=width,
         height=height,
         png=functools.partial(strip_png, tuple(shapes), width, height),
     )
 
 
-def _chosen(begun: list[TaskRun]) -> list[TaskRun]:
-    """All of a short run; of a long one what did not succeed and what took longest, in order."""
-    if len(begun) <= MOST_ROWS:
-        return begun
-    weight = {
-        done.task: (done.status not in (Status.SUCCEEDED, Status.SKIPPED), done.duration_s or 0.0)
-        for done in begun
-    }
-    kept = set(sorted(weight, key=lambda task: weight[task], reverse=True)[:_LONGEST])
-    return [done for done in begun if done.task in kept]
-
-
 def _last(run: Run) -> datetime:
-    times = [t for done in run.tasks for t in (done.started, done.finished) if t is not None]
-    times += [a.finished or a.started for done in run.tasks for a in done.attempts]
+    every = [done for part in (run.tasks, run.derived) for done in part]
+    times = [t for done in every for t in (done.started, done.finished) if t is not None]
+    times += [a.finished or a.started for done in every for a in done.attempts]
     return max(times, default=run.started)
 
 
 def _shapes(
-    run: Run, shown: list[TaskRun], end: datetime, total: float, *, left: int
+    run: Run, rows: list[Lane], end: datetime, total: float, *, left: str
 ) -> tuple[list[Shape], float, float]:
-    names = {
-        done.task: bounded(one_line(run.plan[done.task].label), 30) + _tries(done) for done in shown
-    }
-    start = max(60.0, *(text_width(name, 11) for name in names.values())) + 14
+    names = [lane.name + Mark("", len(lane.done.attempts)).suffix for lane in rows]
+    start = max(60.0, *(text_width(name, 11) for name in names)) + 14
     lines = axis(total)
     scale = _CHART / lines[-1]
-    bottom = _TOP + _ROW * len(shown) + 2
+    bottom = _TOP + _ROW * len(rows) + 2
     shapes: list[Shape] = []
     for at in lines:
         x = start + at * scale
         shapes += [Rule(x, _TOP - 3, bottom), Label(x, _TOP - 8, duration(at), "middle", 10)]
     found = situation(run.plan) if planned_s(run.plan) is not None else None
-    for n, done in enumerate(shown):
-        y = _TOP + _ROW * n + (_ROW - _BAR) / 2
-        shapes.append(Label(start - 8, y + _BAR - 3, names[done.task], "end"))
-        if found is not None and run.plan[done.task].estimate_s is not None:
-            begin = found.path.start_s[done.task]
-            wide = (found.path.finish_s[done.task] - begin) * scale
+
+    def x_of(at: datetime) -> float:
+        return start + _since(run, at) * scale
+
+    for n, (lane, name) in enumerate(zip(rows, names, strict=True)):
+        y, task = _TOP + _ROW * n + (_ROW - _BAR) / 2, lane.done.task
+        shapes.append(Label(start - 8, y + _BAR - 3, name, "end"))
+        planned = task in run.plan and run.plan[task].estimate_s is not None
+        if found is not None and planned:
+            begin = found.path.start_s[task]
+            wide = (found.path.finish_s[task] - begin) * scale
             if wide > 0:
                 x = start + begin * scale
                 shapes.append(Bar(x, y + _BAR + 1, wide, 3, GREY, "none", title="plan"))
-        shapes += _task_bars(run, done, end, lambda t: start + _since(run, t) * scale, y)
-    return [*shapes, *_legend(shapes, start, bottom, left)], start + _CHART + 150, bottom + 16
+        drawn = _band if lane.members else _task_bars
+        shapes += drawn(lane, end, x_of, y)
+    return [*shapes, *_legend(run, shapes, start, bottom, left)], start + _CHART + 150, bottom + 16
 
 
-def _legend(shapes: list[Shape], start: float, bottom: float, left: int) -> list[Shape]:
-    """What the thin bars and the hatched ones are, and how many tasks are not drawn."""
+def _legend(run: Run, shapes: list[Shape], start: float, bottom: float, left: str) -> list[Shape]:
+    """What the thin bars, the hatched ones and the bands are, and how much is not drawn."""
     bars = [shape for shape in shapes if isinstance(shape, Bar)]
     found: list[Shape] = []
     x, y = start, bottom + 8
+
+    def told(text: str) -> None:
+        nonlocal x
+        found.append(Label(x + 24, y + 5, text, "start", 10))
+        x += 24 + text_width(text, 10) + 14
+
     if any(bar.title == "plan" for bar in bars):
-        found += [Bar(x, y, 18, 3, GREY, "none"), Label(x + 24, y + 5, "planned", "start", 10)]
-        x += 80
+        found.append(Bar(x, y, 18, 3, GREY, "none"))
+        told("planned")
     hatched = next((bar for bar in bars if bar.hatched), None)
     if hatched is not None:
         found.append(Bar(x, y - 2, 18, 7, hatched.fill, hatched.stroke, hatched=True))
-        found.append(Label(x + 24, y + 5, "waiting", "start", 10))
-        x += 80
+        told("waiting")
+    band = next((bar for bar in bars if bar.title.endswith(" at once") and bar.height > 1), None)
+    if band is not None:
+        steps = zip((0, 4, 8, 12), (3, 5, 8, 5), strict=True)
+        found += [Bar(x + dx, y + 6 - high, 4, high, band.fill, band.stroke) for dx, high in steps]
+        told("how many ran at once")
     if left:
-        note = f"the longest are shown, and what did not succeed; {count(left, 'task')} more ran"
+        note = f"shown are the longest, and first what did not succeed; {left} more ran"
         found.append(Label(x, y + 5, note, "start", 10))
+        x += text_width(note, 10) + 14
+    if on_purpose(run):
+        shown = look("injected")
+        found.append(
+            Label(x, y + 5, f"{shown.glyph} faults on purpose", "start", 10, "faults on purpose")
+        )
     return found
-
-
-def _tries(done: TaskRun) -> str:
-    return Mark("", len(done.attempts)).suffix
 
 
 def _since(run: Run, at: datetime) -> float:
@@ -141,10 +150,11 @@ def _since(run: Run, at: datetime) -> float:
 
 
 def _task_bars(
-    run: Run, done: TaskRun, end: datetime, x_of: Callable[[datetime], float], y: float
+    lane: Lane, end: datetime, x_of: Callable[[datetime], float], y: float
 ) -> list[Shape]:
     """The task's attempts, the pauses between them, and how it ended, in words."""
-    begun = done.started or run.started
+    done = lane.done
+    begun = done.started or end
     shapes: list[Shape] = []
     if done.wait_s and done.attempts:
         before = x_of(begun - timedelta(seconds=done.wait_s))
@@ -156,11 +166,8 @@ def _task_bars(
             pause = (x_of(past), x_of(attempt.started))
             shapes.append(_bar(*pause, y + 3, "backing_off", "pause", height=7, hatched=True))
         until = attempt.finished or end
-        last = attempt is done.attempts[-1]
-        state = str(done.status) if last and attempt.status != "lost" else attempt.status
-        if last and done.status in (Status.BACKING_OFF, Status.PENDING, Status.READY):
-            state = attempt.status
-        title = f"attempt {attempt.number} {look(state).word}"
+        state = _shown(done) if attempt is done.attempts[-1] else attempt_state(attempt)
+        title = f"attempt {attempt.number} {look(attempt_state(attempt)).word}"
         shapes.append(_bar(x_of(attempt.started), x_of(until), y, state, title))
         past = until
     finish = done.finished or end
@@ -170,11 +177,59 @@ def _task_bars(
         shapes.append(
             _bar(x_of(past), x_of(end), y + 3, "backing_off", "pause", height=7, hatched=True)
         )
+    hit = sum(attempt.injected for attempt in done.attempts)
+    more = f" · {number(hit)} on purpose" if hit else ""
+    return [*shapes, _ended(shapes, state_of(done), finish - begun, y, more)]
+
+
+def _shown(done: TaskRun) -> str:
+    """The state that the last attempt's bar is painted in: the task's own, where that says more."""
+    last = done.attempts[-1]
+    own = last.status == "lost" or last.injected
+    before = (Status.BACKING_OFF, Status.PENDING, Status.READY, Status.COMPENSATED)
+    return attempt_state(last) if own or done.status in before else state_of(done)
+
+
+def _ended(
+    shapes: list[Shape], state: str, took: timedelta, y: float, more: str = "", share: str = ""
+) -> Label:
     right = max(shape.x + shape.width for shape in shapes if isinstance(shape, Bar))
-    shown, took = look(done.status), duration((finish - begun).total_seconds())
-    glyph, word = f"{shown.glyph} {took}", f"{shown.word} {took}"
-    shapes.append(Label(right + 6, y + _BAR - 3, glyph, "start", words=word))
-    return shapes
+    shown, time = look(state), duration(took.total_seconds())
+    told = f"{share} in {time}{more}" if share else f"{time}{more}"
+    words = f"{shown.word} {told}"
+    return Label(right + 6, y + _BAR - 3, f"{shown.glyph} {told}", "start", words=words)
+
+
+def _band(lane: Lane, end: datetime, x_of: Callable[[datetime], float], y: float) -> list[Shape]:
+    """How many instances ran at once, the moments at which some did not succeed, and the count."""
+    done, members = lane.done, lane.members
+    begin, finish = done.started or end, done.finished or end
+    left, right = x_of(begin), max(x_of(finish), x_of(begin) + 2)
+    parts = max(1, min(_PARTS, int((right - left) / 2)))
+    heights, most = at_once(members, begin, finish, parts)
+    shown, wide = look("succeeded"), (right - left) / parts  # what did not is told over it
+    title = f"{count(len(members), 'instance')}, at most {number(most)} at once"
+    shapes: list[Shape] = [
+        Bar(left, y + _BAR - 1, right - left, 1, shown.text, "none", title=title)
+    ]
+    part = 0
+    while part < parts:
+        same = next((n for n in range(part, parts) if heights[n] != heights[part]), parts)
+        high = _BAR * heights[part] / max(1, most)
+        if high:
+            x = left + part * wide
+            box = (x, y + _BAR - high, (same - part) * wide, high)
+            shapes.append(Bar(*box, shown.fill, shown.text, title=title))
+        part = same
+    bad = sorted({round(x_of(m.finished or end)) for m in members if m.status is Status.FAILED})
+    red = look("failed")
+    shapes += [Bar(x - 1.5, y - 2, 3, _BAR + 4, red.fill, red.text, title="failed")
+               for x in bad[:_BAD]]  # fmt: skip
+    good = sum(member.status is Status.SUCCEEDED for member in members)
+    share = f"{number(good)} of {number(done.instances or len(members))}"
+    hit = sum(a.injected for m in members for a in m.attempts)
+    more = f" · {number(hit)} on purpose" if hit else ""
+    return [*shapes, _ended(shapes, str(done.status), finish - begin, y, more, share)]
 
 
 def _bar(

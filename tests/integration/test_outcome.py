@@ -143,7 +143,7 @@ def test_a_run_that_waits_names_whom_it_waits_for_and_the_line_that_goes_on(hist
     run = history(plan).ran("a", 0, 2).add(ev.Waiting, 2, task="ok it", prompt="Go?")
     told = report(run.run(RunStatus.WAITING))
     assert told.outcome == "Waiting for a person: `ok it`; 1 of 2 tasks succeeded in 2 s."
-    assert told.next_lines == ("%orchestrate approve 'ok it'",)
+    assert told.next_lines == ('%orchestrate approve "ok it"',)
 
 
 def test_a_cancelled_run_goes_on_from_the_first_tasks_that_it_left(history):

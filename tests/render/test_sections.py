@@ -211,6 +211,6 @@ def test_a_line_that_goes_on_can_be_typed_as_it_stands(fold):
     plan = Plan(goal="g", tasks=(Task(id="two words"),))
     failed = ev.TaskEnded(at=T0, task="two words", status=Status.FAILED, reason="no")
     run = fold(plan, [failed, ev.RunEnded(at=T0, status=RunStatus.FAILED)])
-    assert plain(header(plan, run).lines[0]).endswith("Next: %orchestrate retry 'two words'")
+    assert plain(header(plan, run).lines[0]).endswith('Next: %orchestrate retry "two words"')
     # While the run goes on a line would wait behind its cell: there is a button instead.
     assert "Next" not in plain(header(plan, fold(plan, [failed])).lines[0])
