@@ -10,14 +10,15 @@ suspends: that one then has the Task to itself, and another runner goes on with 
 That a runner waits is seen by a callback (`_relieve`) that is put on the loop before each runner's
 first step: it comes to run before anything that a suspended attempt could wait for. An attempt sees
 no difference to a Task of its own: cancelling it, `asyncio.timeout` and `current_task()` concern it
-alone, and a runner whose context variables were changed by one attempt ends before the next.
+alone, and a runner whose context variables were changed by one attempt ends before the next. A
+runner has a copy of the context that `start` was called in.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextvars import copy_context
+from contextvars import Context, copy_context
 
 from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Outcome, Report, entered
 from orch_nb.executors.failure import failure_of
@@ -59,6 +60,18 @@ class CoroutineExecutor:
 
     def __init__(self) -> None:
         self.slots = Slots()
+        self._begin_anew()
+
+    def start(self, clock: Clock, workers: int) -> None:
+        self._clock = clock
+        loop = asyncio.get_running_loop()
+        if loop is not getattr(self, "_loop", None):
+            self._begin_anew()
+            self._loop = loop
+            self._context: Context = copy_context()
+        self.slots.resize(workers)
+
+    def _begin_anew(self) -> None:
         self._waiting = Waiting()
         self._queue = self._waiting.items
         self._fresh: list[_Runner] = []  # made their first step since `_relieve` last looked
@@ -69,11 +82,6 @@ class CoroutineExecutor:
         self._more = 1  # how many to begin at once: attempts that wait come in numbers
         self._relief: asyncio.Handle | None = None
 
-    def start(self, clock: Clock, workers: int) -> None:
-        self._clock = clock
-        self._loop = asyncio.get_running_loop()
-        self.slots.resize(workers)
-
     def submit(self, attempts: Sequence[AttemptRequest], report: Report) -> None:
         self._waiting.add(attempts, report)
         if not self._coming:
@@ -82,20 +90,29 @@ class CoroutineExecutor:
     def _begin(self, count: int) -> None:
         """Runners for the queue, as many as make sense and as there are slots for."""
         for _ in range(min(count, len(self._queue)) - self._coming):
-            if not self.slots.take(self._freed, hungry=not self._running):
+            if not self.slots.take(self._granted, hungry=not self._running):
                 return
             self._running += 1
             self._create()
 
+    def _granted(self) -> None:
+        """A slot is ours. Called from any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._use_slot)
+        except RuntimeError:  # the loop is closed
+            self.slots.give()
+
+    def _use_slot(self) -> None:
+        if len(self._queue) > self._coming:
+            self._running += 1
+            self._create()
+        else:
+            self.slots.give()
+
     def _create(self) -> None:
         runner = _Runner()
         self._coming += 1
-        runner.task = self._loop.create_task(self._run(runner))
-
-    def _freed(self) -> None:
-        """There may be a slot. Called from any thread."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._begin, 1)
+        runner.task = self._loop.create_task(self._run(runner), context=self._context.copy())
 
     async def _run(self, runner: _Runner) -> None:
         """Attempt after attempt, while none of them leaves anything of itself on this Task."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import linecache
 import os
+import re
 import traceback
 from pathlib import Path
 
 from orch_nb.model.event import Failure
 
-__all__ = ["failure_of"]
+__all__ = ["failure_of", "with_source"]
 
 _OURS = f"{Path(__file__).resolve().parent.parent}{os.sep}"
 _FRAMES = 20
@@ -51,3 +53,20 @@ def trimmed(error: BaseException) -> str:
         part.stack = traceback.StackSummary.from_list(kept)
         part = part.__cause__ or part.__context__
     return "".join(told.format()).rstrip()
+
+
+_FRAME = re.compile(r'  File "(.+)", line (\d+), in ')
+
+
+def with_source(told: str) -> str:
+    """A traceback of another process, with the lines of code that only this one knows: those of
+    notebook cells."""
+    lines = told.split("\n")
+    whole = []
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        whole.append(line)
+        frame = _FRAME.match(line)
+        if frame and not following.startswith("    "):
+            source = linecache.getline(frame[1], int(frame[2])).strip()
+            whole += [f"    {source}"] if source else []
+    return "\n".join(whole)

@@ -28,7 +28,7 @@ class InlineExecutor:
     def __init__(self) -> None:
         self.slots = Slots()
         self._waiting = Waiting()
-        self._due = False  # the rest of the queue has its place on the loop
+        self._due = False  # the queue is worked on, or will be
 
     def start(self, clock: Clock, workers: int) -> None:
         self._clock = clock
@@ -38,14 +38,22 @@ class InlineExecutor:
     def submit(self, attempts: Sequence[AttemptRequest], report: Report) -> None:
         self._waiting.add(attempts, report)
         if not self._due:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._due = True
+        if self.slots.take(self._granted, hungry=True):
             self._work()
 
+    def _granted(self) -> None:
+        """A slot is ours. Called from any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._work)
+        except RuntimeError:  # the loop is closed
+            self.slots.give()
+
     def _work(self) -> None:
-        self._due = False
         queue, clock = self._waiting.items, self._clock
-        if not queue or not self.slots.take(self._freed, hungry=True):
-            return
-        self._due = True  # an attempt may itself make the loop's owner submit
         until = clock.now() + _TURN_S
         while queue:
             request, report = queue.popleft()
@@ -53,19 +61,10 @@ class InlineExecutor:
             report((outcome,))
             if outcome.finished > until:
                 break
-        self._due = bool(queue)
         self.slots.give()
+        self._due = bool(queue)
         if queue:
-            self._loop.call_soon(self._work)
-
-    def _freed(self) -> None:
-        """There may be a slot. Called from any thread."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._work_if_idle)
-
-    def _work_if_idle(self) -> None:
-        if not self._due:
-            self._work()
+            self._loop.call_soon(self._go_on)
 
     def withdraw(self) -> list[AttemptKey]:
         return self._waiting.withdraw()

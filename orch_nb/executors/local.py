@@ -86,22 +86,25 @@ class LocalExecutor:
     def __init__(self, functions: Executor) -> None:
         self.name = functions.name
         self.ahead: int = getattr(functions, "ahead", 0)
-        self._slots = Slots()
         self._functions = functions
         self._coroutines = CoroutineExecutor()
-        self._shell = _Gate(ShellExecutor(), self._slots)
+        self._shell = _Gate(ShellExecutor())
         self._notebooks: _Gate | None = None
-        for executor in (functions, self._coroutines):
-            if isinstance(getattr(executor, "slots", None), Slots):
-                executor.slots = self._slots  # type: ignore[attr-defined]
+        self._slots: Slots | None = None
         self._takes_all = getattr(functions, "takes_all", functions.name == "fake")
         self._places: dict[Any, Executor] = {}  # by function
 
     def start(self, clock: Clock, workers: int) -> None:
         self._clock, self._workers = clock, workers
-        self._slots.resize(workers)
+        if self._slots is None:
+            self._slots = Slots()
         for executor in self._all():
-            executor.start(clock, workers)
+            self._start(executor)
+
+    def _start(self, executor: Executor) -> None:
+        if isinstance(getattr(executor, "slots", None), Slots):
+            executor.slots = self._slots  # type: ignore[attr-defined]
+        executor.start(self._clock, self._workers)
 
     def _all(self) -> tuple[Executor, ...]:
         here: tuple[Executor, ...] = (self._functions, self._coroutines, self._shell)
@@ -146,8 +149,8 @@ class LocalExecutor:
         if self._notebooks is None:
             from orch_nb.executors.notebook import NotebookExecutor
 
-            self._notebooks = _Gate(NotebookExecutor(), self._slots)
-            self._notebooks.start(self._clock, self._workers)
+            self._notebooks = _Gate(NotebookExecutor())
+            self._start(self._notebooks)
         return self._notebooks
 
     def withdraw(self) -> list[AttemptKey]:
@@ -161,6 +164,7 @@ class LocalExecutor:
         for executor in self._all():
             executor.stop()
         self._places.clear()
+        self._slots = None  # what is left behind keeps those it has
 
 
 def _is_async(function: Any) -> bool:
@@ -172,9 +176,10 @@ def _is_async(function: Any) -> bool:
 class _Gate:
     """Begins the attempts of an executor that has no queue of its own, a slot each."""
 
-    def __init__(self, executor: Executor, slots: Slots) -> None:
+    def __init__(self, executor: Executor) -> None:
         self.name = executor.name
-        self._executor, self._slots = executor, slots
+        self.slots = Slots()
+        self._executor = executor
         self._waiting = Waiting()
         self._queue = self._waiting.items
         self._running: set[AttemptKey] = set()
@@ -182,6 +187,7 @@ class _Gate:
     def start(self, clock: Clock, workers: int) -> None:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
+        self.slots.resize(workers)
         self._executor.start(clock, workers)
 
     def submit(self, attempts: Sequence[AttemptRequest], report: Report) -> None:
@@ -189,15 +195,27 @@ class _Gate:
         self._begin()
 
     def _begin(self) -> None:
-        while self._queue and self._slots.take(self._freed, hungry=not self._running):
-            request, report = self._queue.popleft()
-            self._running.add(request.key)
-            self._executor.submit((request,), functools.partial(self._reported, report))
+        while self._queue and self.slots.take(self._granted, hungry=not self._running):
+            self._begin_one()
 
-    def _freed(self) -> None:
-        """There may be a slot. Called from any thread."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._begin)
+    def _begin_one(self) -> None:
+        request, report = self._queue.popleft()
+        self._running.add(request.key)
+        self._executor.submit((request,), functools.partial(self._reported, report))
+
+    def _granted(self) -> None:
+        """A slot is ours. Called from any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._use_slot)
+        except RuntimeError:  # the loop is closed
+            self.slots.give()
+
+    def _use_slot(self) -> None:
+        if self._queue:
+            self._begin_one()
+            self._begin()  # there may be more
+        else:
+            self.slots.give()
 
     def _reported(self, report: Report, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
@@ -209,9 +227,9 @@ class _Gate:
             self._running.remove(key)  # by whoever comes first
         except KeyError:
             return
-        self._slots.give()
-        if self._queue:
-            self._freed()
+        self.slots.give()
+        if self._queue and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._begin)
 
     def withdraw(self) -> list[AttemptKey]:
         return self._waiting.withdraw()
@@ -227,4 +245,5 @@ class _Gate:
 
     def stop(self) -> None:
         self._queue.clear()
+        self._running.clear()
         self._executor.stop()

@@ -6,7 +6,7 @@ it has nothing left to do, not for each attempt: so the count is exact and costs
 nothing.
 
     take ──► there is one: work through the queue, then give
-        └──► there is none: `wake` is called when there may be one again
+        └──► there is none: `granted` is called once there is one, which is then yours
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ class Slots:
         """Slots that are in use beyond the new number are not given anew."""
         with self._lock:
             self.total = total
-            woken = self._to_wake()
-        for wake in woken:
-            wake()
+            grants = self._grants()
+        for granted in grants:
+            granted()
 
-    def take(self, wake: Callable[[], None], *, hungry: bool) -> bool:
-        """A slot, if one is free. Else `wake` is called once, from any thread, when one may be.
+    def take(self, granted: Callable[[], None], *, hungry: bool) -> bool:
+        """A slot, if one is free. Else `granted` is called once, from any thread, with the slot
+        that it then has: to be used, or given back.
 
         `hungry`: who asks runs nothing at all, so that others make room after their attempt.
         """
@@ -46,22 +47,25 @@ class Slots:
             if self._used < self.total:
                 self._used += 1
                 return True
-            self._waiting[wake] = hungry
+            self._waiting[granted] = hungry
             self.crowded = self.crowded or hungry
             return False
 
     def give(self) -> None:
         with self._lock:
             self._used -= 1
-            woken = self._to_wake() if self._waiting or self.crowded else ()
-        for wake in woken:
-            wake()
+            grants = self._grants() if self._waiting or self.crowded else ()
+        for granted in grants:
+            granted()
 
-    def _to_wake(self) -> list[Callable[[], None]]:
-        """All who wait, since one who was woken may want nothing any more."""
-        woken: list[Callable[[], None]] = []
-        if self._used < self.total:
-            woken = list(self._waiting)
-            self._waiting.clear()
+    def _grants(self) -> list[Callable[[], None]]:
+        """Whom free slots go to: the hungry first."""
+        grants: list[Callable[[], None]] = []
+        while self._waiting and self._used < self.total:
+            chosen = next((one for one, hungry in self._waiting.items() if hungry), None)
+            chosen = chosen or next(iter(self._waiting))
+            del self._waiting[chosen]
+            self._used += 1
+            grants.append(chosen)
         self.crowded = self._used > self.total or any(self._waiting.values())
-        return woken
+        return grants

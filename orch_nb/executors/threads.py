@@ -76,8 +76,8 @@ class _Pool:
         self._lock = threading.Lock()
         self._active: set[_Thread] = set()
         self._asleep = 0
-        self._coming = 0  # threads that have a slot and do not run yet: at most one
-        self._full = False  # there was no slot to be had; `_freed` is called when there is
+        self._coming = False  # a thread has a slot and does not run yet
+        self._full = False  # there was no slot to be had; `_granted` is called when there is
         self._stopped = False
 
     def rouse(self) -> None:
@@ -85,19 +85,33 @@ class _Pool:
         with self._lock:
             if self._coming or self._stopped or not self.waiting.items:
                 return
-            if not self._slots.take(self._freed, hungry=not self._active):
+            if self._full and self._active:  # they go on with what waits
+                return
+            if not self._slots.take(self._granted, hungry=not self._active):
                 self._full = True
                 return
-            self._coming = 1
+            self._coming = True
+        self._wake()
+
+    def _granted(self) -> None:
+        """A slot is ours. Called from any thread."""
+        with self._lock:
+            self._full = False
+            wanted = not self._coming and not self._stopped and bool(self.waiting.items)
+            self._coming = self._coming or wanted
+        if wanted:
+            self._wake()
+        else:
+            self._slots.give()
+
+    def _wake(self) -> None:
+        """Send a thread with the slot that was taken: one that sleeps, or a new one."""
+        with self._lock:
             sleeps = self._asleep > 0
-            if sleeps:
-                self._asleep -= 1
+            self._asleep -= sleeps
         if sleeps:
             self._tokens.put(True)
-        else:
-            self._begin()
-
-    def _begin(self) -> None:
+            return
         context = self._context.copy()
         thread = threading.Thread(
             target=context.run, args=(self._live,), name="orch_nb-worker", daemon=True
@@ -106,28 +120,24 @@ class _Pool:
             thread.start()
         except RuntimeError:  # the system gives no more threads: those there are do the work
             with self._lock:
-                self._coming, self._full = 0, True
+                self._coming, self._full = False, True
                 alone = not self._active
             self._slots.give()
             if alone:
                 raise
-
-    def _freed(self) -> None:
-        self._full = False
-        self.rouse()
 
     def _live(self) -> None:
         """What a thread does: work, sleep, and again."""
         me = _Thread()
         while True:
             with self._lock:
-                self._coming = 0
+                self._coming = False
                 self._active.add(me)
             if not self._work(me):
                 return
             self._slots.give()
             self.rouse()  # there may be work that was left for want of a slot
-            if not self._tokens.get():
+            if self._stopped or not self._tokens.get():
                 return
 
     def _work(self, me: _Thread) -> bool:
@@ -149,17 +159,13 @@ class _Pool:
                     return False
                 if not slots.crowded:
                     continue
-                del request, report, outcome  # what they hold must not outlive the attempt
             with self._lock:
                 if me.abandoned:
                     return False
                 if queue and not slots.crowded and not self._stopped:
                     continue
                 self._active.discard(me)
-                if self._stopped:
-                    self._slots.give()
-                    return False
-                self._asleep += 1
+                self._asleep += not self._stopped
                 return True
 
     def cancel(self, key: AttemptKey) -> bool:

@@ -1,61 +1,201 @@
-"""Attempts handed to an executor without a driver: what it reports is all that is looked at."""
+"""Attempts handed to an executor without a driver: what it reports is all that is looked at.
+
+`PLACES` are where attempts can run, each with what can be expected of it. The conformance suite is
+run for each of them; a new executor is one more line there.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import os
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orch_nb.engine.clock import SystemClock
-from orch_nb.engine.ports import AttemptRequest, Outcome, Setting
+from orch_nb.engine.ports import AttemptRequest, Executor, Outcome, Setting
 from orch_nb.executors.local import local_executor
 from orch_nb.model.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """An executor of which the conformance suite is true. What it is not true of, it says:
+
+    - `here`: attempts run in this process. They share its objects and context variables, and print
+      to its `sys.stdout`; elsewhere objects are copied, and prints go to the attempt's log.
+    - `cancels`: an attempt that waits can be stopped. `concurrent`: several run side by side.
+    - `bounded`: no more run at once than there are workers, however many are given.
+    - `python`: runs functions. `asynchronous`: as coroutines.
+    """
+
+    name: str
+    make: Callable[[], Executor]
+    here: bool = True
+    cancels: bool = False
+    concurrent: bool = True
+    bounded: bool = True
+    python: bool = True
+    asynchronous: bool = False
+
+    def task(self, function: Callable[..., Any], name: str = "a", **fields: Any) -> Task:
+        """A task of which this function is the body."""
+        return Task(id=name, run=function, **fields)
+
+    def job(
+        self, path: Path, seconds: float = 0.0, name: str = "a", until: Path | str = "/"
+    ) -> Task:  # fmt: skip
+        """A task that takes some time, and more until there is a file `until`. It tells the file
+        `path` of its begin and its end; see `marks`. Its result is its name."""
+        return Task(id=name, run=functools.partial(mark, str(path), seconds, name, str(until)))
+
+    def marks(self, path: Path) -> list[tuple[str, str]]:
+        """What jobs told, in order: ("+", name) for a begin, ("-", name) for an end."""
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [(line.split()[0], line.split()[1]) for line in lines]
+
+    def begun(self, path: Path) -> list[str]:
+        return [name for what, name in self.marks(path) if what == "+"]
+
+    def most_at_once(self, path: Path) -> int:
+        running = most = 0
+        for what, _ in self.marks(path):
+            running += 1 if what == "+" else -1
+            most = max(most, running)
+        return most
+
+
+class AsyncPlace(Place):
+    def task(self, function: Callable[..., Any], name: str = "a", **fields: Any) -> Task:
+        @functools.wraps(function)
+        async def coroutine(*args: Any, **kwargs: Any) -> Any:
+            await asyncio.sleep(0)
+            return function(*args, **kwargs)
+
+        return Task(id=name, run=coroutine, **fields)
+
+    def job(
+        self, path: Path, seconds: float = 0.0, name: str = "a", until: Path | str = "/"
+    ) -> Task:  # fmt: skip
+        async def coroutine() -> str:
+            note(str(path), "+", name)
+            await asyncio.sleep(seconds)
+            while not is_there(str(until)):  # noqa: ASYNC110  # another process makes the file
+                await asyncio.sleep(0.01)
+            note(str(path), "-", name)
+            return name
+
+        return Task(id=name, run=coroutine)
+
+
+class UnsuspendedPlace(AsyncPlace):
+    """Coroutine functions whose body does not wait for anything."""
+
+    def task(self, function: Callable[..., Any], name: str = "a", **fields: Any) -> Task:
+        @functools.wraps(function)
+        async def coroutine(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+        return Task(id=name, run=coroutine, **fields)
+
+
+class ShellPlace(Place):
+    def job(
+        self, path: Path, seconds: float = 0.0, name: str = "a", until: Path | str = "/"
+    ) -> Task:  # fmt: skip
+        command = (
+            f"echo '+ {name}' >> {path}; sleep {seconds}; "
+            f"while [ ! -e {until} ]; do sleep 0.02; done; echo '- {name}' >> {path}; echo {name}"
+        )
+        return Task(id=name, sh=command)
+
+
+def note(path: str, what: str, name: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(fd, f"{what} {name}\n".encode())  # one write: lines of several processes do not mix
+    os.close(fd)
+
+
+def is_there(path: str) -> bool:
+    return Path(path).exists()
+
+
+def mark(path: str, seconds: float, name: str, until: str) -> str:
+    note(path, "+", name)
+    time.sleep(seconds)
+    while not is_there(until):
+        time.sleep(0.01)
+    note(path, "-", name)
+    return name
+
+
+PLACES = {
+    place.name: place
+    for place in (
+        Place(name="inline", make=functools.partial(local_executor, "inline"), concurrent=False),
+        Place(name="threads", make=functools.partial(local_executor, "threads")),
+        AsyncPlace(name="async", make=functools.partial(local_executor, "threads"), cancels=True,
+ asynchronous=True),
+        UnsuspendedPlace(
+            name="unsuspended", make=functools.partial(local_executor, "threads"), cancels=True,
+            asynchronous=True,
+        ),
+        Place(
+            name="processes", make=functools.partial(local_executor, "processes"), here=False,
+            cancels=True,
+        ),
+        ShellPlace(
+            name="shell", make=functools.partial(local_executor, "threads"), python=False,
+            here=False, cancels=True,
+        ),
+    )
+}  # fmt: skip
 
 
 class Bench:
     """`bench(task, task, ...)` gives the outcomes by task; `.logs` what they printed."""
 
-    def __init__(self, executor: str) -> None:
-        self.executor = executor
+    def __init__(self, make: Callable[[], Executor]) -> None:
+        self.make = make
         self.logs: dict[tuple[str, str], str] = {}
         self.pids: dict[str, int] = {}
 
     def __call__(
-        self, *tasks: Task, meanwhile: Callable[[Any], None] | None = None, within_s: float = 20.0,
-        **fields: Any,
+        self, *tasks: Task, meanwhile: Callable[[Any], None] | None = None, within_s: float = 30.0,
+        workers: int = 8, after_s: float = 0.3, **fields: Any,
     ) -> dict[str, Outcome]:  # fmt: skip
-        """`meanwhile(executor)` is called, on the loop, 0.3 s after the attempts began."""
-        return asyncio.run(self._run(tasks, meanwhile, within_s, fields))
+        """`meanwhile(executor)` is called, on the loop, `after_s` after the attempts began."""
 
-    async def _run(self, tasks: Any, meanwhile: Any, within_s: float, fields: Any) -> Any:
-        executor, loop = local_executor(self.executor), asyncio.get_running_loop()
-        executor.start(SystemClock(), 8)
-        outcomes: dict[str, Outcome] = {}
-        done = asyncio.Event()
+        async def steps(session: Session) -> dict[str, Outcome]:
+            session.submit(*tasks, **fields)
+            if meanwhile is not None:
+                session.loop.call_later(after_s, meanwhile, session.executor)
+            names = [fields.get("id", task.id) for task in tasks]
+            return await session.outcomes_of(*names, within_s=within_s)
 
-        def take(found: Any) -> None:
-            outcomes.update({one.key[0]: one for one in found})
-            if len(outcomes) == len(tasks):
-                done.set()
+        return self.drive(steps, workers)
 
-        def report(found: Any) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(take, found)
+    def drive(self, steps: Callable[[Session], Any], workers: int = 8) -> Any:
+        """Run `await steps(session)` with a started executor, and stop it."""
 
-        executor.submit([self._request(task, **fields) for task in tasks], report)
-        if meanwhile is not None:
-            loop.call_later(0.3, meanwhile, executor)
-        try:
-            await asyncio.wait_for(done.wait(), within_s)
-        finally:
-            executor.stop()
-        return outcomes
+        async def run() -> Any:
+            session = Session(self, workers)
+            try:
+                return await steps(session)
+            finally:
+                session.executor.stop()
 
-    def _request(
-        self, task: Task, args: Any = (), attempt: int = 1, params: Any = None, workspace: str = ""
-    ) -> AttemptRequest:
+        return asyncio.run(run())
+
+    def request(
+        self, task: Task, args: Any = (), kwargs: Any = None, attempt: int = 1, params: Any = None,
+        workspace: str = "", **fields: Any,
+    ) -> AttemptRequest:  # fmt: skip
         def log(task: str, attempt: int, stream: str, text: str) -> None:
             self.logs[task, stream] = self.logs.get((task, stream), "") + text
 
@@ -65,14 +205,86 @@ class Bench:
         setting = Setting(
             run_id="nightly-1", params=params or {}, workspace=workspace, log=log, process=process
         )
-        return AttemptRequest(task, task.id, attempt, setting, args)
+        fields.setdefault("id", task.id)
+        return AttemptRequest(
+            task=task, attempt=attempt, setting=setting, args=args, kwargs=kwargs or {}, **fields
+        )
+
+
+class Session:
+    """An executor at work, on the running loop."""
+
+    def __init__(self, bench: Bench, workers: int = 8) -> None:
+        self.bench, self.loop = bench, asyncio.get_running_loop()
+        self.executor: Any = bench.make()
+        self.clock = SystemClock()
+        self.executor.start(self.clock, workers)
+        self.reported: list[Outcome] = []
+        self._came = asyncio.Event()
+
+    def submit(self, *tasks: Task, **fields: Any) -> None:
+        requests = [self.bench.request(task, **fields) for task in tasks]
+        self.executor.submit(requests, self.report)
+
+    def report(self, found: Any) -> None:
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._take, list(found))
+
+    def _take(self, found: list[Outcome]) -> None:
+        self.reported += found
+        self._came.set()
+
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        return {outcome.key[0]: outcome for outcome in self.reported}
+
+    async def outcomes_of(self, *names: str, within_s: float = 30.0) -> dict[str, Outcome]:
+        """Raises TimeoutError."""
+        await self.until(lambda: set(names) <= self.outcomes.keys(), within_s)
+        return self.outcomes
+
+    async def until(self, holds: Callable[[], Any], within_s: float = 30.0) -> None:
+        async with asyncio.timeout(within_s):
+            while not holds():
+                self._came.clear()
+                try:
+                    await asyncio.wait_for(self._came.wait(), 0.02)
+                except TimeoutError:
+                    continue
+
+
+@pytest.fixture(params=[name for name, place in PLACES.items() if place.python])
+def place(request) -> Place:
+    """Where Python functions run."""
+    return PLACES[request.param]
+
+
+@pytest.fixture(params=PLACES)
+def anywhere(request) -> Place:
+    """Where anything runs."""
+    return PLACES[request.param]
 
 
 @pytest.fixture
-def bench_of() -> type[Bench]:
-    return Bench
+def places() -> dict[str, Place]:
+    return PLACES
+
+
+@pytest.fixture
+def bench(request) -> Bench:
+    """A bench for the place that the test asks for."""
+    place = next(
+        request.getfixturevalue(name) for name in ("place", "anywhere")
+        if name in request.fixturenames
+    )  # fmt: skip
+    return Bench(place.make)
+
+
+@pytest.fixture
+def bench_of() -> Callable[[str], Bench]:
+    return lambda executor: Bench(functools.partial(local_executor, executor))
 
 
 @pytest.fixture
 def shell() -> Bench:
-    return Bench("threads")
+    return Bench(functools.partial(local_executor, "threads"))

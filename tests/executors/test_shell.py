@@ -228,7 +228,7 @@ def test_a_command_begins_only_when_its_process_is_known(shell, tmp_path):
         time.sleep(0.3)  # as long as a journal may take
         told.append((tmp_path / "ran").exists())
 
-    request = shell._request
+    request = shell.request
 
     def slow(task, **fields):
         from msgspec.structs import replace
@@ -236,7 +236,7 @@ def test_a_command_begins_only_when_its_process_is_known(shell, tmp_path):
         found = request(task, **fields)
         return replace(found, setting=replace(found.setting, process=started))
 
-    shell._request = slow
+    shell.request = slow
     run(shell, f"touch {tmp_path}/ran")
     assert told == [False]
     assert (tmp_path / "ran").exists()

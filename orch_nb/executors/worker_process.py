@@ -1,0 +1,267 @@
+"""A worker process, seen from the engine: its pipes on the loop, and what ends it.
+
+    work     ──►  frames of attempts; written without waiting, the rest when there is room
+    results  ◄──  frames of outcomes and of what was printed
+    control  ──►  a byte asks for what has not begun; its end is the worker's
+    current  ◄──  shared memory: the number of the attempt that it runs
+    stdout, stderr  ◄──  what C code and child processes write
+
+A new process, not a fork of this one: a copy of a process with threads may stand still for ever,
+and a notebook has some. It does not import the parent's `__main__` again either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import contextlib
+import mmap
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from pathlib import Path
+from typing import Any, Protocol
+
+from orch_nb.executors import worker
+
+__all__ = ["Owner", "WorkerProcess"]
+
+_PIECE = 1 << 16
+_APART_S = 0.001  # attempts that take longer have each what was written while they ran
+_SCRIPT = str(Path(worker.__file__).resolve())
+_TERM_S = 1.0  # between asking a worker to end and killing it
+_EXIT_S = 0.002  # a pipe ends a moment before its process does
+_PATIENCE = 500  # times _EXIT_S
+_TAIL = 4000  # characters of stderr that are kept to be quoted
+
+
+class Owner(Protocol):
+    """Who is told of a worker, on the loop."""
+
+    def told(self, process: WorkerProcess, messages: list[tuple[Any, ...]]) -> None: ...
+
+    def printed(self, process: WorkerProcess, stream: str, text: str) -> None: ...
+
+    def died(self, process: WorkerProcess, code: int) -> None:
+        """It has ended; all that it told was handed on. `code` is negative for a signal."""
+
+
+class WorkerProcess:
+    """Begins a process. Raises OSError where the system has no room for one."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner) -> None:
+        self._loop, self._owner = loop, owner
+        self._frames = worker.Frames()
+        self._unsent: deque[memoryview] = deque()
+        self._tail = ""
+        self._heard = 0.0
+        self.dead = False
+        self._process, self._work, self._results, self._control, self._current = _begin()
+        self.pid = self._process.pid
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._outputs = {"stdout": self._process.stdout, "stderr": self._process.stderr}
+        self._decoders = {
+            name: codecs.getincrementaldecoder("utf-8")("replace") for name in self._outputs
+        }
+        self._printed = select.poll()
+        loop.add_reader(self._results, self._readable)
+        for name, pipe in self._outputs.items():
+            os.set_blocking(pipe.fileno(), False)
+            loop.add_reader(pipe.fileno(), self._output, name)
+            self._printed.register(pipe.fileno(), select.POLLIN)
+
+    @property
+    def current(self) -> int:
+        """The number of the attempt that it runs, or ran last."""
+        return self._current[0]
+
+    # -- to it ---------------------------------------------------------------------------------
+
+    def send(self, message: tuple[Any, ...]) -> None:
+        data = memoryview(worker.frame(message))
+        if self._unsent or self.dead:
+            self._unsent.append(data)
+            return
+        sent = self._write(data)
+        if sent < len(data):
+            self._unsent.append(data[sent:])
+            self._loop.add_writer(self._work, self._writable)
+
+    def _write(self, data: memoryview) -> int:
+        try:
+            return os.write(self._work, data)
+        except BlockingIOError:
+            return 0
+        except BrokenPipeError:  # it is dead, as the end of its results will tell
+            return len(data)
+
+    def _writable(self) -> None:
+        data = self._unsent.popleft()
+        sent = self._write(data)
+        if sent < len(data):
+            self._unsent.appendleft(data[sent:])
+        if not self._unsent:
+            self._loop.remove_writer(self._work)
+
+    def ask_back(self) -> None:
+        """Have it give back the attempts that it has not begun."""
+        with contextlib.suppress(OSError):
+            os.write(self._control, b"b")
+
+    # -- from it -------------------------------------------------------------------------------
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._results, _PIECE)
+        except BlockingIOError:
+            return
+        if data:
+            now = self._loop.time()
+            if now - self._heard > _APART_S:
+                self._read_outputs()  # what was written before an attempt ended is of that attempt
+            self._heard = now
+            for messages in self._frames.feed(data):
+                self._owner.told(self, messages)
+        else:
+            self._loop.remove_reader(self._results)
+            self._await_exit(_PATIENCE)
+
+    def _read_outputs(self) -> None:
+        if self._printed.poll(0):
+            for name in self._outputs:
+                self._output(name)
+
+    def _output(self, name: str) -> None:
+        pipe = self._outputs[name]
+        try:
+            data = os.read(pipe.fileno(), _PIECE)
+        except BlockingIOError:
+            return
+        text = self._decoders[name].decode(data, final=not data)
+        if text:
+            if name == "stderr":
+                self._tail = (self._tail + text)[-_TAIL:]
+            self._owner.printed(self, name, text)
+        if not data:
+            self._loop.remove_reader(pipe.fileno())
+
+    def exited(self) -> bool:
+        """Whether it is gone, though somebody else may have its pipes; then its end is told."""
+        if self.dead or self._process.poll() is None:
+            return False
+        self._await_exit(_PATIENCE)
+        return True
+
+    def _await_exit(self, patience: int) -> None:
+        if self.dead:
+            return
+        code = self._process.poll()
+        if code is None and patience:
+            self._loop.call_later(_EXIT_S, self._await_exit, patience - 1)
+            return
+        self.dead = True
+        self._signal(signal.SIGKILL)  # what it started goes with it
+        code = self._process.wait()
+        self._last_words()
+        self._close()
+        self._owner.died(self, code)
+
+    def _last_words(self) -> None:
+        """What it had written when it ended."""
+        with contextlib.suppress(OSError):
+            while data := os.read(self._results, _PIECE):
+                for messages in self._frames.feed(data):
+                    self._owner.told(self, messages)
+        for name, pipe in self._outputs.items():
+            with contextlib.suppress(OSError):
+                while data := os.read(pipe.fileno(), _PIECE):
+                    text = self._decoders[name].decode(data)
+                    self._tail = (self._tail + text)[-_TAIL:] if name == "stderr" else self._tail
+                    self._owner.printed(self, name, text)
+
+    @property
+    def last_words(self) -> str:
+        """The end of what it wrote to stderr, not by `print`: an interpreter that crashes says so
+        there."""
+        return self._tail.strip()
+
+    # -- its end -------------------------------------------------------------------------------
+
+    def terminate(self) -> None:
+        """SIGTERM for it and what it started, and SIGKILL a second later."""
+        self._signal(signal.SIGTERM)
+        self._loop.call_later(_TERM_S, self._kill_if_alive)
+
+    def _kill_if_alive(self) -> None:
+        if not self.dead:
+            self._signal(signal.SIGKILL)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return  # the group is gone
+
+    def close(self) -> None:
+        """Nothing more is heard of it; an idle worker then ends by itself. `bury` it."""
+        if not self.dead:
+            self.dead = True
+            self._close()
+
+    def _close(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.remove_writer(self._work)
+            for fd in (self._results, *(pipe.fileno() for pipe in self._outputs.values())):
+                self._loop.remove_reader(fd)
+        for fd in (self._work, self._control, self._results):
+            os.close(fd)
+        for pipe in self._outputs.values():
+            pipe.close()
+        self._unsent.clear()
+
+    def bury(self, within_s: float) -> None:
+        """Wait for its end, and then make sure of it."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(within_s)
+        if self._process.returncode is None:
+            self.kill()
+            self._process.wait()
+
+
+def _begin() -> tuple[subprocess.Popen[bytes], int, int, int, memoryview]:
+    """The process, our ends of its three pipes, and the memory that is shared with it."""
+    ends: list[int] = []
+    with tempfile.TemporaryFile() as shared:
+        shared.truncate(8)
+        current = memoryview(mmap.mmap(shared.fileno(), 8)).cast("q")
+        try:
+            for _ in range(3):
+                ends += os.pipe()
+            its_work, work, results, its_results, its_control, control = ends
+            theirs = (its_work, its_results, its_control)
+            fds = (*theirs, shared.fileno())
+            process = subprocess.Popen(  # noqa: S603  # our own script
+                [sys.executable, "-P", _SCRIPT, *map(str, fds)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=fds,
+                start_new_session=True,
+            )
+        except BaseException:
+            for end in ends:
+                os.close(end)
+            raise
+    for end in theirs:
+        os.close(end)
+    for end in (work, results):
+        os.set_blocking(end, False)
+    return process, work, results, control, current
