@@ -14,6 +14,8 @@ from orch_nb.model.fold import RunState
 from orch_nb.model.plan import Plan
 from orch_nb.model.status import Status
 
+from .reference import verdict
+
 
 class Turns:
     """Feeds events to a scheduler as the driver does, a turn at a time, and keeps what came of it.
@@ -71,7 +73,7 @@ class Turns:
             for event in [*begun, *ends]:
                 self._record(event)
                 batch.append(event)
-            if ends or not self.scheduler.ready or not self.scheduler.idle:
+            if ends or not (self.scheduler.idle and self.scheduler.ready and not begun):
                 break
         acts, self.scheduler.acts = self.scheduler.acts, []
         self.stops = [act for act in acts if isinstance(act, Stop)]
@@ -111,7 +113,8 @@ class Turns:
             assert len(self.running) < self.workers, "more attempts than workers"
             settled = event.task not in self.tried and not self.reset & set(self.up[event.task])
             if settled:  # an upstream that is tried anew stops neither a next attempt nor this turn
-                assert allowed(self.plan, event.task, self.up, self.ended) == "run"
+                upstream = [self.ended.get(other) for other in self.up[event.task]]
+                assert verdict(self.plan[event.task].trigger, upstream) == "run"
         elif isinstance(event, (ev.TaskEnded, ev.AttemptSucceeded)):
             assert event.task not in self.ended, f"{event.task} ends twice"
         elif isinstance(event, ev.RunEnded):
@@ -160,33 +163,6 @@ class Turns:
         return last.status.value if isinstance(last, ev.RunEnded) else None
 
 
-_BAD = {Status.FAILED, Status.UPSTREAM_FAILED, Status.CANCELLED}
-
-
-def allowed(plan: Plan, task: str, up: Any, ended: dict[str, Status]) -> str:
-    """The slow and obvious reading of the trigger rules, from the upstream tasks themselves."""
-    rule, known = plan[task].trigger.value, [ended.get(other) for other in up[task]]
-    if not known:
-        return "run"
-    bad = [status for status in known if status in _BAD]
-    skipped = [status for status in known if status is Status.SKIPPED]
-    open_ = [status for status in known if status is None]
-    if rule == "all_done":
-        return "wait" if open_ else "run"
-    if rule == "one_failed":
-        return "run" if bad else "wait" if open_ else "skipped"
-    if bad:
-        return "upstream_failed"
-    if rule == "all_success" and skipped:
-        return "skipped"
-    return "wait" if open_ else "run"
-
-
 @pytest.fixture
 def turns() -> type[Turns]:
     return Turns
-
-
-@pytest.fixture(scope="session")
-def brute_force() -> Any:
-    return allowed

@@ -11,8 +11,7 @@ RESULTS = {"a": 1, "b": 2, "c": 3}
 
 
 def call(function, needs=(), with_=None, params=None):
-    task = Task(id="t", run=function, needs=needs, with_=with_ or {})
-    args, kwargs = arguments(task, needs, RESULTS, params or {})
+    args, kwargs = arguments(function, needs, RESULTS, params or {}, with_ or {}, {})
     return function(*args, **kwargs)
 
 
@@ -89,6 +88,5 @@ def test_a_method_and_a_callable_object_are_called_like_functions():
 
 
 def test_a_result_that_cannot_be_had_is_a_lookup_error():
-    task = Task(id="t", run=lambda z: z, needs=("z",))
     with pytest.raises(LookupError, match="z"):
-        arguments(task, ("z",), RESULTS, {})
+        arguments(lambda z: z, ("z",), RESULTS, {}, {}, {})

@@ -264,10 +264,11 @@ def test_cancelling_one_task_keeps_only_what_needs_it_from_running(turns):
     assert run.outcome == "failed"
 
 
-def test_a_cancel_in_the_turn_of_a_start_stops_it(turns):
+def test_a_cancel_in_the_turn_in_which_a_task_would_start_keeps_it_from_starting(turns):
     run = turns(chain("a", "b"))
-    run.turn(run.succeed("a"), run.cancel())
-    assert run.stops == [Stop("b", 1)]
+    assert started(run.turn(run.succeed("a"), run.cancel())) == []
+    assert run.statuses == {"a": "succeeded", "b": "cancelled"}
+    assert run.outcome == "cancelled"
 
 
 def test_a_cancel_before_the_success_that_frees_a_worker_keeps_the_next_from_starting(turns):
