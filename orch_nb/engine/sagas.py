@@ -81,11 +81,16 @@ class Saga:
     def resume(self) -> None:
         """A new process goes on: with the next that has not ended, if the saga was under way."""
         self.verdict = None
+        states = self._mind.states
+        self._under_way = next((n for n in self._all() if PENDING < states[n] <= EXPANDED), None)
+
+    def _all(self) -> list[int]:
+        return [*self._of, *([] if self._last is None else [self._last])]
 
     def reopen(self) -> None:
         """The run goes on: what there is to undo at its end is judged anew."""
         self.verdict = None
-        for n in (*self._of, *([] if self._last is None else [self._last])):
+        for n in self._all():
             if self._mind.states[n] > EXPANDED:
                 self._mind.states[n] = PENDING
                 self._mind.forget(n)
