@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from orch_nb.engine import holder
+from orch_nb.engine.acts import UNRECORDED, Arm, Ask, Stop
 from orch_nb.engine.arguments import Inputs
 from orch_nb.engine.attempts import Attempts
 from orch_nb.engine.cache import Cache
@@ -44,17 +45,7 @@ from orch_nb.engine.ports import (
 )
 from orch_nb.engine.prelude import Prelude
 from orch_nb.engine.results_view import Results
-from orch_nb.engine.scheduler import (
-    Arm,
-    Ask,
-    Elapsed,
-    Go,
-    Overdue,
-    Scheduler,
-    Stop,
-    Tick,
-    Unanswered,
-)
+from orch_nb.engine.scheduler import Scheduler
 from orch_nb.errors import RunExists
 from orch_nb.graph import topology
 from orch_nb.model import event as ev
@@ -69,7 +60,6 @@ _POLL_S = 0.25  # how often requests of other processes and logs are moved
 _WITHDRAW_S = 0.05  # how long an attempt that was given ahead may stand in an executor's queue
 _SHORT_S = 0.001
 _BATCH = 256  # outcomes a turn handles before the loop's other work has its turn
-_UNRECORDED = frozenset({Elapsed, Overdue, Unanswered, Tick, Go})
 
 
 class Driver(Controls):
@@ -316,7 +306,7 @@ class Driver(Controls):
             if event is None:
                 continue
             kind = type(event)
-            if kind not in _UNRECORDED:
+            if kind not in UNRECORDED:
                 batch.append(event)
             if kind is ev.ProcessStarted:
                 processes.append(event)

@@ -117,4 +117,5 @@ def _judged(
 
 
 def _named(part: str) -> str:
-    return {"source": "its source (or that of what it calls)", "arguments": "its arguments"}.get(part, f"the {part}")
+    known = {"source": "its source (or that of what it calls)", "arguments": "its arguments"}
+    return known.get(part, f"the {part}")

@@ -28,7 +28,7 @@ from orch_nb.engine.states import (
 from orch_nb.model import event as ev
 
 if TYPE_CHECKING:
-    from orch_nb.engine.scheduler import Scheduler
+    from orch_nb.engine.board import Board
 
 __all__ = ["Groups", "tolerated"]
 
@@ -55,8 +55,8 @@ class _Group:
 class Groups:
     """The `foreach` tasks of one run that have been expanded."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._mind: Any = scheduler  # its lists are this one's too
+    def __init__(self, board: Board) -> None:
+        self._mind: Any = board  # its lists are this one's too
         self._groups: dict[int, _Group] = {}
         self._of: dict[int, int] = {}
 

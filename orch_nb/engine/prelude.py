@@ -16,11 +16,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from orch_nb.engine.acts import Go
 from orch_nb.engine.arguments import Inputs
 from orch_nb.engine.cache import Cache
 from orch_nb.engine.ports import Clock
 from orch_nb.engine.results_view import Results
-from orch_nb.engine.scheduler import Go
 from orch_nb.model import event as ev
 from orch_nb.model.fold import RunState
 from orch_nb.model.status import Status

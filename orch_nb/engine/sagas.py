@@ -25,7 +25,7 @@ from orch_nb.model.status import RunStatus
 from orch_nb.model.task import Task
 
 if TYPE_CHECKING:
-    from orch_nb.engine.scheduler import Scheduler
+    from orch_nb.engine.board import Board
 
 __all__ = ["Saga"]
 
@@ -33,8 +33,8 @@ __all__ = ["Saga"]
 class Saga:
     """The end of one run: who is undone, in which order, and what is called at last."""
 
-    def __init__(self, scheduler: Scheduler, *, undoes: bool) -> None:
-        self._mind: Any = scheduler  # its lists are this one's too
+    def __init__(self, board: Board, *, undoes: bool) -> None:
+        self._mind: Any = board  # its lists are this one's too
         self.verdict: RunStatus | None = None
         self._order: list[int] = []
         self._next = 0
@@ -42,7 +42,7 @@ class Saga:
         self._of: dict[int, int] = {}
         self._last: int | None = None
         self._under_way: int | None = None
-        plan = scheduler.plan
+        plan = board.plan
         for n, task in enumerate(plan.tasks if undoes else ()):
             if task.compensate is not None:
                 self._undo[n] = self._add(task.compensate)

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from orch_nb.engine.scheduler import Elapsed, Go, Overdue, Scheduler, Stop, Tick, Unanswered
+from orch_nb.engine.acts import Elapsed, Go, Overdue, Stop, Tick, Unanswered
+from orch_nb.engine.scheduler import Scheduler
 from orch_nb.graph import topology
 from orch_nb.model import event as ev
 from orch_nb.model.fold import RunState
 from orch_nb.model.plan import Plan
 from orch_nb.model.status import Status
 
-from .reference import verdict
+from .airflow_rules import verdict
 
 
 class Turns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orch_nb.engine.scheduler import Stop
+from orch_nb.engine.acts import Stop
 from orch_nb.model import event as ev
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import Approval, RetryPolicy, Task
