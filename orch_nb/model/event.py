@@ -298,7 +298,7 @@ _decoder = msgspec.json.Decoder(_ANY)
 
 #: Several events, as one JSON array, and back.
 encode_events = _encoder.encode
-decode_events = msgspec.json.Decoder(list[_ANY]).decode  # type: ignore[valid-type]
+decode_events = msgspec.json.Decoder(list[_ANY]).decode
 #: JSON of one event, and back. `decode_event` raises msgspec.DecodeError on what is none.
 encode_event = _encoder.encode
 decode_event = _decoder.decode
