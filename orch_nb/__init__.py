@@ -51,7 +51,17 @@ if TYPE_CHECKING:
     from orch_nb.model.research import Finding, Pattern, Research
     from orch_nb.model.run import Attempt, Run, TaskRun
     from orch_nb.model.status import RunStatus, Status
-    from orch_nb.model.task import Approval, RetryPolicy, Subtask, Task, TriggerRule
+    from orch_nb.model.task import (
+        Approval,
+        Foreach,
+        Pool,
+        Rate,
+        RetryPolicy,
+        Subtask,
+        Task,
+        TriggerRule,
+    )
+    from orch_nb.notebook.scrap import scrap
     from orch_nb.phases import (
         analyze,
         decompose,
@@ -86,7 +96,10 @@ _WHERE = {
     "model.research": ("Finding", "Pattern", "Research"),
     "model.run": ("Attempt", "Run", "TaskRun"),
     "model.status": ("RunStatus", "Status"),
-    "model.task": ("Approval", "RetryPolicy", "Subtask", "Task", "TriggerRule"),
+    "model.task": (
+        "Approval", "Foreach", "Pool", "Rate", "RetryPolicy", "Subtask", "Task", "TriggerRule",
+    ),
+    "notebook.scrap": ("scrap",),
     "phases": (
         "analyze", "decompose", "execute", "execute_async", "integrate", "orchestrate", "recover",
         "recover_async", "research",
@@ -104,6 +117,7 @@ __all__ = [
     "Current",
     "Event",
     "Finding",
+    "Foreach",
     "Goal",
     "JournalError",
     "MemoryJournal",
@@ -114,6 +128,8 @@ __all__ = [
     "Pattern",
     "Plan",
     "PlanError",
+    "Pool",
+    "Rate",
     "Report",
     "Research",
     "RetryPolicy",
@@ -143,6 +159,7 @@ __all__ = [
     "recover_async",
     "research",
     "schedule",
+    "scrap",
     "task",
 ]
 
