@@ -319,7 +319,8 @@ class Driver(Controls):
     def _act(self, starts: list[Any], processes: Sequence[ev.ProcessStarted]) -> None:
         """Do what was decided, now that it is committed."""
         acts, self.scheduler.acts = self.scheduler.acts, []
-        stops = {(act.task, act.attempt): act.why for act in acts if type(act) is Stop}
+        # Of two reasons to stop one the first counts, so they are put in from the last on.
+        stops = {(act.task, act.attempt): act.why for act in acts[::-1] if type(act) is Stop}
         if stops:
             for start in starts:
                 if (start.task, start.attempt) in stops:
@@ -337,7 +338,7 @@ class Driver(Controls):
             self.executor.submit(attempts, self.report)
             if self._ahead and self.scheduler.running > self.scheduler.options.workers:
                 self._watch()
-        for key, why in stops.items():
+        for key, why in reversed(stops.items()):
             self._attempts.stop(key, why)
 
     def _after(self, batch: Sequence[ev.Event]) -> None:
