@@ -27,12 +27,13 @@ from orch_nb.render.drawing import plan_drawings
 from orch_nb.render.facts import Entry, critical, entries, situation
 from orch_nb.render.header import tasks_in_stories
 from orch_nb.render.plaintext import one_line
-from orch_nb.render.rows import hierarchy, table
+from orch_nb.render.rows import hierarchy, table, task_name
 
 __all__ = ["decompose_section"]
 
 _PATH = 5
 _TITLE = 24
+_MODES = 60
 _READ_AS = {
     "python": "read as Python",
     "yaml": "read as YAML",
@@ -68,14 +69,14 @@ def decompose_section(
     ending = _at_the_end(plan)
     blocks += [ending] if ending is not None else []
     folded = folded or run is not None
-    for block, summary in (
-        (_tasks(plan), f"Plan: {tasks_in_stories(plan)}, needs, estimates, slack"),
-        (_pools(plan), "Pools: limits that tasks share"),
-        (_failure_modes(plan), "What can fail, and how it is handled"),
+    for tables, summary in (
+        ((_tasks(plan),), f"Plan: {tasks_in_stories(plan)}, needs, estimates, slack"),
+        (_shared(plan), "Limits, priorities, and what undoes"),
+        ((_failure_modes(plan),), "What can fail, and how it is handled"),
     ):
-        if block is not None:
-            hidden = Fold(line(Text(summary, muted=True)), (block,))
-            blocks.append(hidden if folded else block)
+        told = tuple(one for one in tables if one is not None)
+        if told:
+            blocks += [Fold(line(Text(summary, muted=True)), told)] if folded else told
     criteria = _criteria(plan)
     blocks += [criteria] if criteria and not folded else []
     if document:
@@ -141,18 +142,13 @@ def _tasks(plan: Plan) -> Table | None:
             line(policies.time_limits(task)),
             line(duration(task.estimate_s)),
             line(duration(slack)),
-            line(one_line(policies.pools(task), 80)),
-            line(number(task.priority) if task.priority else ""),
-            _undone_by(task),
-            line("yes" if task.cache else ""),
             line("◆" if task.id in path else ""),
             line("" if task.required else "no"),
             line(one_line(task.owner, 60)),
         )
 
     titles = ("task", "kind", "does", "needs", "runs when", "for each of", "attempts", "timeout",
-              "estimate", "slack", "pool", "priority", "undone by", "reuses results", "critical",
-              "required", "owner")  # fmt: skip
+              "estimate", "slack", "critical", "required", "owner")  # fmt: skip
 
     def group(entry: Entry) -> tuple[Line, ...]:
         owner = entry.story.owner if entry.story else ""
@@ -164,8 +160,7 @@ def _tasks(plan: Plan) -> Table | None:
 
     return hierarchy(
         entries(plan), "Tasks", titles, cells, group_cells=group,
-        numeric=("timeout", "estimate", "slack", "priority"),
-        wrap=("needs", "does", "runs when", "undone by"),
+        numeric=("timeout", "estimate", "slack"), wrap=("needs", "does", "runs when"),
     )  # fmt: skip
 
 
@@ -183,9 +178,25 @@ def _for_each(task: Task) -> Line:
     return line(*([Code(over)] if over else []), f", {bounds}" if bounds else "")
 
 
-def _undone_by(task: Task) -> Line:
-    undo = one_line(policies.action(task.compensate), 120)
-    return line(Code(undo)) if undo else ()
+def _shared(plan: Plan) -> tuple[Table, ...]:
+    """What only some tasks say: which limits they share, who goes first, what undoes them."""
+    rows = []
+    for task in plan.tasks:
+        if not (task.pool or task.priority or task.compensate or task.cache):
+            continue
+        undo = one_line(policies.action(task.compensate), 160)
+        told = (
+            line(one_line(policies.pools(task), 80)),
+            line(number(task.priority) if task.priority else ""),
+            line(Code(undo)) if undo else (),
+            line("yes" if task.cache else ""),
+        )
+        rows.append((task_name(task), *told))
+    found = table(
+        "Limits, priorities, and what undoes", ("task", "pool", "priority", "undone by",
+        "reuses results"), rows, numeric=("priority",), wrap=("undone by",), most=60,
+    )  # fmt: skip
+    return tuple(one for one in (found, _pools(plan)) if one is not None)
 
 
 def _pools(plan: Plan) -> Table | None:
@@ -235,7 +246,8 @@ def _failure_modes(plan: Plan) -> Table | None:
     if _cycles(plan):
         return None
     rows, before = [], None
-    for mode in failure_modes(plan):
+    modes = failure_modes(plan)
+    for mode in modes[:_MODES]:
         label = plan[mode.task].label if mode.task in plan else mode.task
         name = line(one_line(label, 80)) if mode.task != before else ()
         rows.append((name, said(mode.failure), said(mode.handling)))
@@ -245,7 +257,7 @@ def _failure_modes(plan: Plan) -> Table | None:
         ("task", "can fail", "handled by"),
         rows,
         wrap=("can fail", "handled by"),
-        most=60,
+        left_out=max(0, len(modes) - _MODES),
     )
 
 

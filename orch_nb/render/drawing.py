@@ -79,7 +79,7 @@ def plan_drawings(plan: Plan, run: Run | None = None) -> tuple[Block, ...]:
     )
     groups = group_sketch(plan, states)
     if groups is None or len(groups.boxes) > GROUPS_ABOVE:
-        return (_overview(plan, states, run),) if len(plan) > GROUPS_ABOVE else (whole,)
+        return (whole if len(plan) > OVERVIEW_ABOVE else _overview(plan, states, run),)
     first = _drawing(groups, lay_out(groups), group_alt(plan, groups))
     return first, Fold(line(f"All {count(len(plan), 'task')}"), (whole,))
 

@@ -127,7 +127,14 @@ def entries(plan: Plan) -> tuple[Entry, ...]:
 
 
 def marks(run: Run) -> dict[str, Mark]:
-    """How each task of the plan stands."""
+    """How each task of the plan stands. Made once a run."""
+    found: dict[str, Mark] | None = run.__dict__.get("_marks")
+    if found is None:
+        found = run.__dict__["_marks"] = _marks(run)
+    return found
+
+
+def _marks(run: Run) -> dict[str, Mark]:
     made = account(run).instances
     undone = {done.of for done in left_undone(run)}
     return {

@@ -16,6 +16,7 @@ from orch_nb.graph.topology import descendants, downstream
 from orch_nb.model.account import (
     account,
     control_line,
+    ended_with_run,
     failed_instances,
     failure_of,
     left_undone,
@@ -96,7 +97,7 @@ def _why(run: Run, report: Report | None) -> tuple[Line, ...]:
         lines.append(failure_line(run, last))
     if run.status != RunStatus.RUNNING:
         lines += [_waiting(run, done) for done in run.with_status(Status.WAITING)[:_FAILURES]]
-    lines += _cancelled(run)
+    lines += _cancelled(run, report)
     back = [done.of or "" for done in account(run).undoing if done.status is Status.SUCCEEDED]
     back = [task for task in back if run[task].status is Status.COMPENSATED]
     if back:
@@ -114,7 +115,7 @@ def purpose_line(run: Run) -> Line:
     return line(Badge("faults"), " ", *said(one_line(told, 600)), ".") if told else ()
 
 
-def _cancelled(run: Run) -> list[Line]:
+def _cancelled(run: Run, report: Report | None) -> list[Line]:
     """Who was cancelled, by whom or by what: a limit of the run's is told as what ended the run."""
     why: dict[str, list[str]] = {}
     for done in run.with_status(Status.CANCELLED):
@@ -124,7 +125,11 @@ def _cancelled(run: Run) -> list[Line]:
     for reason, tasks in list(why.items())[:_FAILURES]:
         told = f" {_were(tasks)} cancelled"
         apart = " " if reason.startswith("by ") else ": "
-        lines.append(line(*_names(run, tasks), f"{told}{apart if reason else ''}{reason}."))
+        pieces = [*_names(run, tasks), Text(f"{told}{apart if reason else ''}{reason}.")]
+        lines.append(line(*pieces))
+    early = any(ended_with_run(done) for done in run.with_status(Status.CANCELLED))
+    if early and report is not None and not report.failures and report.next_lines:
+        lines[-1] = (*lines[-1], Text(" Next: "), Code(report.next_lines[0]))
     return lines
 
 

@@ -140,10 +140,7 @@ def _table(table: Table) -> str:
         f"{escape(column.title)}</th>"
         for column in table.columns
     )
-    broad = tuple(
-        column.wrap and any(len(plain(row.cells[at])) > _BROAD for row in table.rows)
-        for at, column in enumerate(table.columns)
-    )
+    broad = tuple(_least(table, at) for at in range(len(table.columns)))
     rows = "".join(_row(row, table.columns, broad) for row in table.rows)
     note = f'<div style="color:{GREY};margin:-6px 0 10px 0">{escape(table.note)}</div>'
     caption = (
@@ -159,12 +156,22 @@ def _table(table: Table) -> str:
     )
 
 
-def _row(row: Row, columns: tuple[Column, ...], broad: tuple[bool, ...]) -> str:
+def _least(table: Table, at: int) -> int:
+    """How narrow a column that wraps may get, in pixels: narrow pages, and tables of many columns,
+    would squeeze it to a letter a line."""
+    if not table.columns[at].wrap:
+        return 0
+    longest = max((len(plain(row.cells[at])) for row in table.rows), default=0)
+    least = max(min(longest, _BROAD // 2), len(table.columns[at].title))
+    return 220 if longest > _BROAD else 8 * least
+
+
+def _row(row: Row, columns: tuple[Column, ...], broad: tuple[int, ...]) -> str:
     cells = []
     for at, (cell, column) in enumerate(zip(row.cells, columns, strict=True)):
         style = _cell_style(column)
-        if broad[at]:  # or narrow pages would squeeze it to a word a line
-            style += ";min-width:220px"
+        if broad[at]:
+            style += f";min-width:{broad[at]}px"
         if at == 0 and row.depth:
             style += f";padding-left:{16 * row.depth}px"
         if row.head and at == 0:

@@ -20,11 +20,12 @@ from orch_nb.render.document import (
 )
 from orch_nb.render.facts import waited
 from orch_nb.render.plaintext import one_line
-from orch_nb.render.rows import table, task_name
+from orch_nb.render.rows import MOST_ROWS, table, task_name
 
 __all__ = ["integrate_section"]
 
 _OPEN_ROWS = 15
+_FAILURES, _RESULTS = 50, 100
 
 
 def integrate_section(report: Report, *, is_open: bool = True) -> Section:
@@ -67,7 +68,7 @@ def _completeness(report: Report) -> Block | None:
     shown.sort(key=lambda check: check.met)
     fine = [check for check in report.checks if check.kind == "task" and check.met]
     failed = any(check.kind == "task" for check in shown)
-    rows = [_check(check) for check in shown]
+    rows = [_check(check) for check in shown[:MOST_ROWS]]
     if fine:
         what = count(len(fine), "other required task" if failed else "required task")
         also = " or skipped by rule" if any(_skipped(report, check) for check in fine) else ""
@@ -77,6 +78,8 @@ def _completeness(report: Report) -> Block | None:
         ("", "what had to be", "by", "evidence", "so"),
         rows,
         wrap=("what had to be", "by", "evidence"),
+        most=MOST_ROWS + 1,
+        left_out=max(0, len(shown) - MOST_ROWS),
     )
 
 
@@ -111,11 +114,11 @@ def _failures(report: Report) -> Block | None:
                 line(one_line(failure.owner, 60)),
                 line(Code(failure.next_line) if failure.next_line else ""),
             )
-            for failure in report.failures
+            for failure in report.failures[:_FAILURES]
         ],
         numeric=("attempts",),
         wrap=("error", "kept from running"),
-        most=50,
+        left_out=max(0, len(report.failures) - _FAILURES),
     )
 
 
@@ -141,17 +144,17 @@ def _results(report: Report) -> Block | None:
             line(Code(one_line(result.text, 300)) if result.kind != "unstored" else result.text),
             line(size(result.size_bytes) if result.size_bytes else ""),
         )
-        for result in report.results
+        for result in report.results[:_RESULTS]
     ]
     return table(
         "Results", ("task", "result", "stored"), rows, numeric=("stored",), wrap=("result",),
-        most=100,
+        left_out=max(0, len(report.results) - _RESULTS),
     )  # fmt: skip
 
 
 def _comparison(report: Report) -> Block | None:
     rows = []
-    for row in report.comparison:
+    for row in report.comparison[:MOST_ROWS]:
         apart = None
         if row.estimate_s is not None and row.duration_s is not None:
             apart = row.duration_s - row.estimate_s
@@ -175,10 +178,13 @@ def _comparison(report: Report) -> Block | None:
         ("task", "plan", "ran", "apart", "waited", "critical in plan", "critical in run"),
         rows,
         numeric=("plan", "ran", "apart", "waited"),
+        left_out=max(0, len(report.comparison) - MOST_ROWS),
     )
     if found is None:
         return None
-    return Fold(line(Text(caption, muted=True)), (found,), open=len(rows) <= _OPEN_ROWS)
+    return Fold(
+        line(Text(caption, muted=True)), (found,), open=len(report.comparison) <= _OPEN_ROWS
+    )
 
 
 def _signed(seconds: float) -> str:

@@ -93,11 +93,18 @@ def _some(members: Sequence[TaskRun], most: int) -> list[TaskRun]:
     named = {done.task for done in bad}
     slow = sorted(
         (done for done in members if done.task not in named),
-        key=lambda done: done.duration_s or 0.0,
+        key=_elapsed,
         reverse=True,
     )
     kept = named | {done.task for done in slow[: max(0, most - len(bad))]}
     return [done for done in members if done.task in kept][:most]
+
+
+def _elapsed(done: TaskRun) -> float:
+    """Seconds from its start to its end, the waits between its attempts among them."""
+    if done.started is None or done.finished is None:
+        return 0.0
+    return (done.finished - done.started).total_seconds()
 
 
 def at_once(

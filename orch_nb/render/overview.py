@@ -82,21 +82,22 @@ def _lines(sketch: Sketch, at: dict[str, tuple[int, int]]) -> list[str]:
 
 def _cells(sketch: Sketch, at: dict[str, tuple[int, int]]) -> list[str]:
     squares: dict[str, list[str]] = {}
-    glyphs = []
+    glyphs: dict[str, list[str]] = {}
     for box in sketch.boxes:
         if box.key not in at:
             continue
         x, y = at[box.key]
         squares.setdefault(box.state, []).append(f"M{x},{y}h{_CELL}v{_CELL}h-{_CELL}z")
         if box.state not in _QUIET:
-            shown = look(box.state)
-            glyphs.append(
-                f'<text x="{x + _CELL / 2}" y="{y + 7.5}" text-anchor="middle" font-size="8" '
-                f'fill="{shown.text}">{shown.glyph}</text>'
-            )
+            place = f'<text x="{x + _CELL / 2}" y="{y + 7.5}">{look(box.state).glyph}</text>'
+            glyphs.setdefault(box.state, []).append(place)
     paths = [
         f'<path d="{"".join(path)}" fill="{look(state).fill}" stroke="{look(state).text}" '
         'stroke-width="0.8"/>'
         for state, path in squares.items()
     ]
-    return paths + glyphs
+    marks = [
+        f'<g text-anchor="middle" font-size="8" fill="{look(state).text}">{"".join(places)}</g>'
+        for state, places in glyphs.items()
+    ]
+    return paths + marks

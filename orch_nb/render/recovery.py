@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from orch_nb.model.quantity import count, times
+from collections.abc import Sequence
+
+from orch_nb.model.account import account
+from orch_nb.model.quantity import count, number, times
 from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.status import Status
 from orch_nb.render.document import Badge, Block, Code, Column, Paragraph, Row, Table, Text, line
+from orch_nb.render.header import purpose_line
 
 __all__ = ["recovery_blocks"]
 
@@ -15,7 +19,8 @@ _MOST = 40
 def recovery_blocks(run: Run) -> tuple[Block, ...]:
     """A sentence and a table for a run that is about to go on."""
     kept = [task for task in run if task.status.ended]
-    again = [(task, why) for task in run if (why := _why(task))]
+    made = account(run).instances
+    again = [(task, why) for task in run if (why := _why(task, made.get(task.task, ())))]
     head = Paragraph(
         line(
             Text(f"Going on with run {run.run_id}", strong=True),
@@ -29,10 +34,17 @@ def recovery_blocks(run: Run) -> tuple[Block, ...]:
     )
     note = f"and {len(again) - _MOST} more" if len(again) > _MOST else ""
     columns = (Column("task"), Column("stood at"), Column("why it runs", wrap=True))
-    return (head, Table("Runs now", columns, rows, note)) if rows else (head,)
+    blocks: list[Block] = [head]
+    if purpose := purpose_line(run):
+        blocks.append(Paragraph(purpose))
+    return (*blocks, Table("Runs now", columns, rows, note)) if rows else tuple(blocks)
 
 
-def _why(task: TaskRun) -> str:
+def _why(task: TaskRun, instances: Sequence[TaskRun]) -> str:
+    if task.status is Status.RUNNING and instances:
+        ended = sum(one.status.ended for one in instances)
+        of = f"{number(ended)} of {count(len(instances), 'instance')}"
+        return f"{of} have ended and are kept, the others run"
     if task.status is Status.RUNNING:
         return "was running when the process ended: it runs again (at least once)"
     if task.status is Status.BACKING_OFF:

@@ -90,7 +90,7 @@ def hierarchy(
     for entry in kept:
         if entry.rest:
             told = line(Text(entry.rest, muted=True))
-            rows.append(Row((told, *[()] * (len(titles) - 1)), entry.depth))
+            rows.append(Row((line("…"), told, *[()] * (len(titles) - 2)), entry.depth))
         elif entry.task is not None:
             name = line(one_line(entry.instance, 120)) if entry.instance else task_name(entry.task)
             rows.append(Row((name, *cells(entry.task, entry.id)), entry.depth))

@@ -202,12 +202,13 @@ def _groups(plan: Plan) -> tuple[Group, ...]:
             family=True,
         )
 
+    homes: dict[str | None, list[str]] = {}
+    for task in plan.by_id.values():
+        if task.parent is None or task.parent not in plan:
+            homes.setdefault(task.story, []).append(task.id)
+
     def members(story: str | None) -> tuple[tuple[str, ...], tuple[Group, ...]]:
-        tops = [
-            task.id
-            for task in plan.by_id.values()
-            if task.story == story and (task.parent is None or task.parent not in plan)
-        ]
+        tops = homes.get(story, [])
         single = tuple(task for task in tops if task not in families)
         return single, tuple(family(t, frozenset({t})) for t in tops if t in families)
 
@@ -232,7 +233,11 @@ def group_sketch(plan: Plan, marks: dict[str, Mark] | None = None) -> Sketch | N
     members: dict[str, list[str]] = {name: [] for name in names}
     for task, name in home.items():
         members[name].append(task)
-    boxes = tuple(_group_box(plan, name, n, members[name], marks) for n, name in enumerate(names))
+    titles = {f"story:{story.id}": story.label for story in plan.stories}
+    boxes = tuple(
+        _group_box(titles.get(name, name.replace(":", " ")), name, n, members[name], marks)
+        for n, name in enumerate(names)
+    )
     found = situation(plan)
     path = found.path.tasks if found else ()
     critical = {(home[a], home[b]) for a, b in pairwise(path)}
@@ -258,11 +263,9 @@ def _homes(plan: Plan) -> dict[str, str]:
 
 
 def _group_box(
-    plan: Plan, name: str, n: int, members: list[str], marks: dict[str, Mark] | None
+    title: str, name: str, n: int, members: list[str], marks: dict[str, Mark] | None
 ) -> Box:
-    kind, _, key = name.partition(":")
-    titles = {story.id: story.label for story in plan.stories}
-    label = bounded(one_line(titles.get(key, key) if kind == "story" else f"level {key}"), _LABEL)
+    label = bounded(one_line(title), _LABEL)
     state, detail = "plan", count(len(members), "task")
     if marks is not None:
         counted = tally(marks[task].state if task in marks else "pending" for task in members)

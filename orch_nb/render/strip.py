@@ -22,7 +22,8 @@ __all__ = ["Bar", "Label", "Rule", "Shape", "strip_png", "strip_svg"]
 
 
 class Bar(msgspec.Struct, frozen=True):
-    """A rectangle; hatched where something waits, hollow (`fill` "none") where it was lost."""
+    """A rectangle; hatched where something waits, hollow (`fill` "none") where it was lost;
+    `sharp` where others join it, corner to corner."""
 
     x: float
     y: float
@@ -32,6 +33,7 @@ class Bar(msgspec.Struct, frozen=True):
     stroke: str
     hatched: bool = False
     title: str = ""
+    sharp: bool = False
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -88,7 +90,7 @@ def _shape_svg(shape: Shape, hatches: dict[str, str]) -> str:
         case Bar():
             box = (
                 f'x="{number(shape.x)}" y="{number(shape.y)}" width="{number(shape.width)}" '
-                f'height="{number(shape.height)}" rx="{2 if shape.height < 8 else 3}"'
+                f'height="{number(shape.height)}" rx="{_round(shape)}"'
             )
             title = f"<title>{svg_text(shape.title)}</title>" if shape.title else ""
             stroke = f'stroke="{shape.stroke}"' if shape.stroke != "none" else 'fill-opacity="0.6"'
@@ -97,6 +99,10 @@ def _shape_svg(shape: Shape, hatches: dict[str, str]) -> str:
             if shape.hatched:
                 drawn += f'<rect {box} fill="url(#{hatches[shape.stroke]})"/>'
             return drawn
+
+
+def _round(bar: Bar) -> int:
+    return 0 if bar.sharp else 2 if bar.height < 8 else 3
 
 
 def strip_png(shapes: Sequence[Shape], width: float, height: float) -> bytes | None:

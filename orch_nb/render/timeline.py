@@ -131,7 +131,8 @@ def _legend(run: Run, shapes: list[Shape], start: float, bottom: float, left: st
     band = next((bar for bar in bars if bar.title.endswith(" at once") and bar.height > 1), None)
     if band is not None:
         steps = zip((0, 4, 8, 12), (3, 5, 8, 5), strict=True)
-        found += [Bar(x + dx, y + 6 - high, 4, high, band.fill, band.stroke) for dx, high in steps]
+        box = ((x + dx, y + 6 - high, 4, high, band.fill, band.stroke) for dx, high in steps)
+        found += [Bar(*place, sharp=True) for place in box]
         told("how many ran at once")
     if left:
         note = f"shown are the longest, and first what did not succeed; {left} more ran"
@@ -219,7 +220,7 @@ def _band(lane: Lane, end: datetime, x_of: Callable[[datetime], float], y: float
         if high:
             x = left + part * wide
             box = (x, y + _BAR - high, (same - part) * wide, high)
-            shapes.append(Bar(*box, shown.fill, shown.text, title=title))
+            shapes.append(Bar(*box, shown.fill, shown.text, title=title, sharp=True))
         part = same
     bad = sorted({round(x_of(m.finished or end)) for m in members if m.status is Status.FAILED})
     red = look("failed")

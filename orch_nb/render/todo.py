@@ -158,7 +158,7 @@ def _reason(run: Run, task: Task, done: TaskRun, undo: TaskRun | None) -> Line:
         return ()
     error = failure_of(done)
     if not done.status.ended:
-        last = line(" after ", Code(one_line(str(error), 160))) if error is not None else ()
+        last = line("; last: ", Code(one_line(str(error), 160))) if error is not None else ()
         return (*said(waiting_for(run, task, done)), *last)
     if error is not None and not (done.status is Status.CANCELLED and done.reason):
         return line(Code(one_line(str(error), 200)))
@@ -168,23 +168,28 @@ def _reason(run: Run, task: Task, done: TaskRun, undo: TaskRun | None) -> Line:
 
 def waiting_for(run: Run, task: Task, done: TaskRun) -> str:
     """What a task that has not ended waits for, as far as a snapshot can say."""
-    stopped = run.paused and run.status == RunStatus.RUNNING
     match done.status:
-        case Status.PENDING if done.index is None:
-            before = upstream(run.plan).get(task.id, ())
+        case Status.PENDING | Status.READY:
+            before = upstream(run.plan).get(task.id, ()) if done.index is None else ()
             left = [f"`{one_line(need, 60)}`" for need in before if not run[need].status.ended]
-            return f"waits for {listed(left)}" if left else ""
-        case Status.READY | Status.BACKING_OFF if stopped:
+            return f"waits for {listed(left)}" if left else _turn(run, task)
+        case Status.BACKING_OFF if run.paused:
             return "waits for the end of the pause"
-        case Status.READY:
-            names = pools(task)
-            return f"waits for a worker{f' and for slots of {names}' if names else ''}"
         case Status.BACKING_OFF:
             return f"next attempt {_clock(run, done)}".rstrip()
         case Status.WAITING:
             due = f" (until {when(done.until)})" if done.until is not None else ""
             return f"{one_line(done.reason, 300)}{due}"
     return one_line(done.reason, 360)
+
+
+def _turn(run: Run, task: Task) -> str:
+    """What a task waits for that could start now."""
+    if run.status != RunStatus.RUNNING:
+        return ""
+    names = one_line(pools(task), 60)
+    slots = f" and for slots of {names}" if names else ""
+    return "waits for the end of the pause" if run.paused else f"waits for a worker{slots}"
 
 
 def _clock(run: Run, done: TaskRun) -> str:
