@@ -461,8 +461,12 @@ class Driver(Controls):
             return
         try:
             self._flush_logs()
-            for request in self.journal.take_requests(self.run_id):
-                self.take(request)
+            requests = self.journal.take_requests(self.run_id)
+            if requests:
+                # The journal drops them with the very batch that holds what came of them.
+                for request in requests:
+                    self.take(request)
+                self._turn([self._inbox.popleft() for _ in range(len(self._inbox))])
         except Exception as error:  # noqa: BLE001
             self._fail(error)
             return

@@ -159,7 +159,7 @@ class SqliteJournal(Tables):
             )
 
     def take_requests(self, run_id: str) -> list[Request]:
-        """The requests left for a run, each once. Asked several times a second."""
+        """The requests left for a run, each once; see `Tables`. Asked several times a second."""
         try:
             self._beat(run_id)
         except schema.FAULTS as error:
@@ -190,8 +190,9 @@ class SqliteJournal(Tables):
         place = self._next[run_id]
         row = (place, checksum(body), body)
         told = carryover.mentions_unstored(body) or self._unstored[run_id]
-        if blobs or told or b'"t":"run_' in body:
+        if blobs or told or self._taken or b'"t":"run_' in body:
             with self._transaction as execute:
+                self._drop_taken(execute, run_id)
                 for blob in blobs:
                     execute("INSERT OR IGNORE INTO blob VALUES(?,?)", (blob.ref.hash, blob.data))
                 execute(_BATCH, row)

@@ -31,6 +31,7 @@ class Tables:
     def __init__(self, path: str | os.PathLike[str], *, durability: str = "process") -> None:
         self.path = str(path)
         self._logged: dict[tuple[str, str], int] = {}
+        self._taken: dict[str, list[int]] = {}  # requests of a run that were handed out last
         self._lock = threading.RLock()  # one connection has one transaction at a time
         self._db = schema.connect(path, durability)
         self._execute = self._db.cursor().execute
@@ -138,14 +139,26 @@ class Tables:
             )
 
     def take_requests(self, run_id: str) -> list[Request]:
-        """The requests left for a run, each once. Asked several times a second."""
+        """The requests left for a run, each once. Asked several times a second.
+
+        They stay in the file until the next `append` of the run, which has to hold what came of
+        them, or, where nothing did, until the next call: no kill finds them gone and nothing done.
+        """
         query = "SELECT id, verb, task, asked_by, note FROM request WHERE run_id=? ORDER BY id"
         rows = self._read(query, run_id)
-        if rows:
+        if not rows:
+            return []
+        over = self._taken.get(run_id, [])
+        if over:
             with self._transaction as execute:
-                for row in rows:
-                    execute("DELETE FROM request WHERE id=?", row[:1])
-        return [Request(verb, task, by, note) for _, verb, task, by, note in rows]
+                self._drop_taken(execute, run_id)
+        new = [row for row in rows if row[0] not in over]
+        self._taken[run_id] = [row[0] for row in new]
+        return [Request(verb, task, by, note) for _, verb, task, by, note in new]
+
+    def _drop_taken(self, execute: carryover.Execute, run_id: str) -> None:
+        for number in self._taken.pop(run_id, ()):
+            execute("DELETE FROM request WHERE id=?", (number,))
 
     def requests_left(self, run_id: str) -> int:
         """How many requests wait to be taken."""
