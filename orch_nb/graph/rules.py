@@ -48,7 +48,7 @@ class _Judge:
         self._parents = {task.parent for task in plan.tasks if task.parent is not None}
 
     def task(self, task: Task) -> None:
-        name, needs = task.id, task.needs or ()
+        name, needs = task.id, _needs(task)
         place = Place(f"`{name}`", name, needs=needs)
         self._limits(task, place)
         if task.foreach is not None:
@@ -126,7 +126,7 @@ class _Judge:
             self._add(f"`{name}` iterates over itself.", name, "foreach")
         elif not isinstance(foreach.over, str) or foreach.over not in self._plan.by_id:
             of = f"`foreach` of `{name}`"
-            self._asked(foreach.over, Place(of, name, "foreach", needs=task.needs or ()))
+            self._asked(foreach.over, Place(of, name, "foreach", needs=_needs(task)))
 
     def _item(self, name: str, foreach: Foreach) -> None:
         item, why = foreach.item, ""
@@ -195,6 +195,10 @@ class _Judge:
         self._limits(task, place)
         self._notebook(task, place)
         self._spoken.templates(task, place)
+
+
+def _needs(task: Task) -> tuple[str, ...]:
+    return tuple(need for need in task.needs or () if isinstance(need, str))
 
 
 def _works(task: Task) -> bool:

@@ -9,9 +9,10 @@ words, `"$(cat HERE)"` included, and wrong wherever quotes mean nothing or somet
     tar -f HERE/a.tar        part of a word: fine         cat <<END         in a here-document
                                                           $((HERE + 1))     in arithmetic
 
-The scanner follows what POSIX says of quoting and what bash adds (`$'...'`, `((...))`), with a
-stack of what is open. Where it would have to understand more than that (a `case` within `$(...)`,
-whose patterns close brackets that they did not open), it says so rather than guess.
+The scanner follows what POSIX says of quoting, with a stack of what is open. Where sh and bash read
+a text in two ways (`((`, `$[`, `$'it\'s'`), and where it would have to understand more than quotes
+(a `case` within `$(...)`, whose patterns close brackets that they did not open), it says so rather
+than guess: for all that follows.
 
 Source: https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html
 """
@@ -28,8 +29,9 @@ GAP = "\0"
 _SINGLE, _ANSI, _DOUBLE = "in single quotes", "in $'...'", "in double quotes"
 _BACKTICKS, _COMMENT = "in backticks", "in a comment"
 _ARITHMETIC, _HEREDOC = "in arithmetic", "in a here-document"
-_BRACE, _GROUP, _COMMAND, _INDEX = "${...}", "(...)", "$(...)", "$[...]"
-_CLOSES = {_GROUP: ")", _COMMAND: ")", _ARITHMETIC: ")", _BRACE: "}", _INDEX: "]"}
+_BRACE, _GROUP, _COMMAND = "${...}", "(...)", "$(...)"
+_CLOSES = {_GROUP: ")", _COMMAND: ")", _ARITHMETIC: ")", _BRACE: "}"}
+_NOBODY = "where nobody can tell the quotes, behind "
 _WORD_ENDS = frozenset(" \t\n;|&()<>" + "`")
 _HEREDOC_WORD = re.compile(r"<<(-?)[ \t]*((?:'[^'\n]*'|\"[^\"\n]*\"|\\.|[^\s;|&()<>'\"\\])+)")
 
@@ -42,10 +44,10 @@ def misplaced(text: str) -> list[str]:
 
 
 class _Scanner:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, within: str = "") -> None:
         self._text, self._at = text, 0
-        self._open: list[str] = []
-        self._heredocs: list[tuple[str, bool]] = []
+        self._open: list[str] = [within] if within else []
+        self._heredocs: list[tuple[str, bool, bool]] = []
         self._lost = ""
         self.found: list[str] = []
 
@@ -88,7 +90,7 @@ class _Scanner:
             if what in (_GROUP, _COMMAND):
                 return ""
             if what != _BRACE:  # `${x:-HERE}` is quoted as what is around it
-                return _ARITHMETIC if what == _INDEX else what
+                return what
         return ""
 
     def _is_number_alone(self) -> bool:
@@ -131,16 +133,14 @@ class _Scanner:
             self._dollar()
         elif character == "`":
             self._backtick()
-        elif character == '"':
+        elif character == '"' and inside != _HEREDOC:
             self._double(inside)
-        elif inside == _DOUBLE:
+        elif inside in (_DOUBLE, _HEREDOC):
             self._at += 1
         elif character == _CLOSES.get(inside):
-            self._open.pop()
-            self._at += 1
-        elif inside in (_ARITHMETIC, _INDEX):
-            opens = {"(": _ARITHMETIC, "[": _INDEX}.get(character)
-            self._begin(opens, 1) if opens == inside else self._skip()
+            self._close(inside)
+        elif inside == _ARITHMETIC:
+            self._begin(_ARITHMETIC, 1, levels=int(character == "("))
         elif character == "'":
             self._single(inside)
         elif inside == _BRACE:
@@ -148,8 +148,12 @@ class _Scanner:
         else:
             self._command(character)
 
-    def _skip(self) -> None:
+    def _close(self, inside: str) -> None:
+        self._open.pop()
         self._at += 1
+        last = inside == _ARITHMETIC and self._open[-2:].count(_ARITHMETIC) == 1
+        if last and not self._next(")"):
+            self._lost = _NOBODY + "`$((...) ...)`"  # no arithmetic after all, to some shells
 
     def _backslash(self) -> None:
         if self._text[self._at + 1 : self._at + 2] == GAP:
@@ -157,7 +161,6 @@ class _Scanner:
         self._at += 2
 
     def _dollar(self) -> None:
-        quoted = self._inside() == _DOUBLE
         if self._next("$(("):
             self._begin(_ARITHMETIC, 3, levels=2)
         elif self._next("$("):
@@ -165,8 +168,9 @@ class _Scanner:
         elif self._next("${"):
             self._begin(_BRACE, 2)
         elif self._next("$["):
-            self._begin(_INDEX, 2)
-        elif self._next("$'") and not quoted and self._inside() != _ARITHMETIC:
+            self._lost = _NOBODY + "`$[`"  # arithmetic to bash, and nothing to sh
+            self._at += 2
+        elif self._next("$'") and not self._inside():
             self._begin(_ANSI, 2)
         else:
             self._at += 1
@@ -188,7 +192,7 @@ class _Scanner:
     def _single(self, inside: str) -> None:
         if inside == _BRACE and self._inside() == _DOUBLE:
             # `"${x:-it's}"` has no quote in it, `"${x%'}'}"` has.
-            self._lost = 'where nobody can tell the quotes, behind a quote in "${...}"'
+            self._lost = _NOBODY + 'a quote in "${...}"'
             self._at += 1
         else:
             self._begin(_SINGLE, 1)
@@ -202,7 +206,8 @@ class _Scanner:
         elif character == "#" and begins:
             self._begin(_COMMENT, 1)
         elif self._next("((") and begins:
-            self._begin(_ARITHMETIC, 2, levels=2)
+            self._lost = _NOBODY + "`((`"  # arithmetic to bash, and two brackets to sh
+            self._at += 2
         elif character == "(":
             self._begin(_GROUP, 1)
         elif self._next("<<") and not self._next("<<<"):
@@ -213,7 +218,7 @@ class _Scanner:
             if begins and self._next("case") and _COMMAND in self._open:
                 after = self._text[self._at + 4 : self._at + 5]
                 if after.isspace() or after == GAP:
-                    self._lost = "where nobody can tell the quotes, behind a `case` in `$(...)`"
+                    self._lost = _NOBODY + "a `case` in `$(...)`"
             self._at += 1
 
     def _heredoc(self) -> None:
@@ -222,13 +227,14 @@ class _Scanner:
             self._at += 2
             return
         word = re.sub(r"\\(.)|['\"]", r"\1", match[2])
-        self._heredocs.append((word, match[1] == "-"))
+        self._heredocs.append((word, match[1] == "-", word != match[2]))
         self.found += [_HEREDOC] * match[0].count(GAP)
         self._at = match.end()
 
     def _bodies(self) -> None:
         """The here-documents that were announced on the line that ends here."""
-        for word, tabs in self._heredocs:
+        for word, tabs, literal in self._heredocs:
+            begin = self._at
             while self._at < len(self._text):
                 end = self._text.find("\n", self._at)
                 line = self._text[self._at : end if end >= 0 else len(self._text)]
@@ -236,4 +242,13 @@ class _Scanner:
                 self.found += [_HEREDOC] * line.count(GAP)
                 if (line.lstrip("\t") if tabs else line) == word:
                     break
+            if not literal and not _closed(self._text[begin : self._at]):
+                self._lost = _NOBODY + "a here-document that opens something"
         self._heredocs = []
+
+
+def _closed(body: str) -> bool:
+    """Whether a here-document closes what it opens: shells read on for a `$(` that is left open."""
+    scanner = _Scanner(body, _HEREDOC)
+    scanner.scan()
+    return scanner._open == [_HEREDOC] and not scanner._lost  # noqa: SLF001  # one of its own kind

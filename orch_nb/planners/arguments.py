@@ -124,8 +124,12 @@ def unsupplied(
     """The problem of a required parameter that gets no value."""
     of = of or f"`{task}`"
     if name in plan.by_id:
-        why = "its own result" if name == task else f"which `{task}` does not need"
-        hint = f"Add it: needs: [{name}]." if name != task and task in plan.by_id else ""
+        if task not in plan.by_id:
+            why, hint = "whose result is not there then", "It can take `failures`."
+        elif name == task:
+            why, hint = "its own result", ""
+        else:
+            why, hint = f"which `{task}` does not need", f"Add it: needs: [{name}]."
         return Problem(f"{of} takes `{name}`, {why}.", line=line, task=task, hint=hint)
     known = [other.id for other in plan.tasks if other.id != task] + list(plan.params)
     hint = did_you_mean(name, known) or "Give it a default, or a value in `with`."

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from orch_nb.errors import PlanError, Problem
-from orch_nb.planners.nodes import DEEPEST, Node, plain_value
+from orch_nb.planners.nodes import DEEPEST, MergeKey, Node, plain_value
 
 __all__ = ["compose", "sized"]
 
@@ -129,6 +129,8 @@ class _Composer:
         if event.implicit[0] or (event.tag and event.tag not in (_CORE + "str", "!")):
             value = plain_value(text)
         node = self._node("scalar", value, event, text)
+        if text == "<<" and event.implicit[0]:
+            node = MergeKey("scalar", value, text, node.line, node.column)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         return node

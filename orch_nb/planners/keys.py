@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orch_nb.planners.fields import name_of
-from orch_nb.planners.nodes import Findings, Node
+from orch_nb.planners.nodes import Findings, MergeKey, Node
 
 __all__ = ["normalise"]
 
@@ -41,7 +41,7 @@ def _entries(node: Node, findings: Findings) -> Iterator[tuple[Node, Node]]:
     merged: list[Node] = []
     for key, value in node.value:
         name = name_of(key)
-        if name == "<<" and key.line is not None:
+        if isinstance(key, MergeKey):
             merged += value.value if value.kind == "list" else [value]
         elif name is None:
             given = "an empty key" if key.empty else key.described()

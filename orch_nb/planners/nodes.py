@@ -16,7 +16,9 @@ from typing import Any
 
 from orch_nb.errors import PlanError, Problem
 
-__all__ = ["DEEPEST", "Ambiguous", "Findings", "Node", "boolean", "from_python", "plain_value"]
+__all__ = [
+    "DEEPEST", "Ambiguous", "Findings", "MergeKey", "Node", "boolean", "from_python", "plain_value",
+]  # fmt: skip
 
 #: Levels of nesting; a plan that a person reads has six or so.
 DEEPEST = 50
@@ -73,6 +75,12 @@ class Node:
         if self.value is None:
             return "nothing"
         return f"`{self.text if len(self.text) <= 40 else self.text[:39] + '…'}`"
+
+
+class MergeKey(Node):
+    """The key `<<` as YAML 1.1 means it: without quotes. In quotes it is a text like any other."""
+
+    __slots__ = ()
 
 
 class Findings:

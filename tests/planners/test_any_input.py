@@ -27,12 +27,19 @@ stories:
   S:
     tasks:
       a: &a {sh: "ls", timeout: 10m, retry: {maximum_attempts: 2}}
-      b: {<<: *a, needs: [a], estimate: [1s, 2s, 3s]}
+      b: {<<: *a, needs: [a], estimate: [1s, 2s, 3s], when: a, compensate: {sh: "rm {{ b }}"}}
+pools: {db: {slots: 2, rate: 10/s}}
+on_failure: {sh: "echo {{ failures }}"}
 tasks:
+  e: {sh: "echo {{ item }}", foreach: {x: a}, tolerate: 20%, pool: {db: 2}, max_active: 3}
   c: {approval: {prompt: Go?, default: approve}, needs: [b], subtasks: {d: {todo: x}}}
 """
 
-PYTHON = "@task(retry=2, needs=['b'])\ndef a(x=1): ...\n\n@task(sh='ls')\ndef b(): ...\n"
+PYTHON = (
+    "@task(retry=2, needs=['b'], when='b > 1')\ndef a(x=1): ...\n\n"
+    "@task(sh='ls', foreach={'x': [1]})\ndef b(): ...\n"
+    "@task(foreach='b', when=lambda b: b, compensate={'sh': 'ls'})\ndef c(y): ...\n"
+)
 
 
 STRANGE = (
@@ -75,8 +82,11 @@ def test_any_text_has_a_kind_or_is_refused(text, asked):
 scalars = (
     st.none() | st.booleans() | st.integers(-5, 10**20) | st.floats() | st.text(max_size=5)
     | st.binary(max_size=2) | st.builds(object) | st.just(print) | st.just(ValueError)
+    | st.sampled_from(["all", "20%", "a > 1", "{{ a }}", "10/s", "x.ipynb", "a"])
 )  # fmt: skip
-inner_keys = st.sampled_from(["prompt", "default", "jitter", "initial_interval", "a"])
+inner_keys = st.sampled_from(
+    "prompt default timeout jitter initial_interval retry_on run sh slots rate starts a x".split()
+)
 anything = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(inner_keys, inner, max_size=3),
@@ -93,7 +103,9 @@ tasks = st.dictionaries(
 @given(
     st.fixed_dictionaries(
         {"goal": st.just("g") | anything, "tasks": tasks | anything},
-        optional=dict.fromkeys(("params", "criteria", "stories", "defaults", "pools"), anything),
+        optional=dict.fromkeys(
+            ("params", "criteria", "stories", "defaults", "pools", "on_failure"), anything
+        ),
     ),
     st.none() | st.just({}),
 )

@@ -6,12 +6,15 @@ import functools
 import json
 import types
 
+import msgspec
 import pytest
 
 from orch_nb.errors import PlanError
 from orch_nb.model.plan import Plan, decode_plan, encode
-from orch_nb.model.task import Task
+from orch_nb.model.task import Call, Foreach, Task
 from orch_nb.planners.binding import bind
+from orch_nb.planners.functions import plan_from_functions
+from orch_nb.planners.yaml import plan_from_yaml
 
 
 def orders(): ...
@@ -135,3 +138,97 @@ def test_a_cycle_that_binding_closes_is_found():
             plan(Task(id="orders", run="o"), Task(id="j", run="j")),
             {"o": lambda j: 1, "j": joined},
         )
+
+
+# -- what is called beside a task's own function
+
+
+def refund(pay, orders, amount=0): ...
+
+
+def test_conditions_fan_outs_and_compensations_are_looked_up_too():
+    namespace = {"orders": orders, "ready": lambda orders: 1, "refund": refund, "tell": print}
+    pay = Task(
+        id="pay", sh="x", when=Call("ready"), foreach=Foreach(Call("ready")), compensate="refund"
+    )
+    bound = bind(
+        plan(Task(id="orders", run="orders"), pay, on_failure=Task(id="", run="tell")), namespace
+    )
+    assert bound["pay"].when.function is namespace["ready"]
+    assert bound["pay"].foreach.over.function is namespace["ready"]
+    assert bound["pay"].needs == ("orders",)
+    assert bound["pay"].compensate.run is refund
+    assert bound.on_failure.run is print
+
+
+def test_each_name_that_does_not_resolve_says_where_it_stands():
+    pay = Task(
+        id="pay", sh="x", when=Call("redy"), foreach=Foreach(Call("redy")), compensate="refnd"
+    )
+    with pytest.raises(PlanError) as caught:
+        bind(plan(pay, on_failure=Task(id="", run="tel")), {"refund": refund})
+    assert [str(problem).partition(":")[0] for problem in caught.value.problems] == [
+        "`when` of `pay`", "`foreach` of `pay`", "`compensate` of `pay`", "`on_failure`",
+    ]  # fmt: skip
+    assert "Did you mean `refund`?" in str(caught.value)
+
+
+def test_a_compensation_takes_the_tasks_own_result_and_those_it_needs():
+    pay = Task(id="pay", sh="x", needs=["orders"], compensate=refund)
+    assert bind(plan(Task(id="orders", sh="x"), pay), {})["pay"].compensate.run is refund
+    with pytest.raises(PlanError) as caught:
+        bind(plan(Task(id="orders", sh="x"), Task(id="pay", sh="x", compensate=refund)), {})
+    assert str(caught.value) == (
+        "`compensate` of `pay` takes `orders`, which `pay` does not need. Add it: needs: [orders]."
+    )
+
+
+def test_what_runs_at_the_end_takes_failures_and_params():
+    def tell(failures, day): ...
+
+    def ask(orders): ...
+
+    def undo_all(failures, extra=1): ...
+
+    tasks = [Task(id="orders", sh="x")]
+    assert bind(plan(*tasks, params={"day": 1}, on_failure=Task(id="", run=tell)), {}).on_failure
+    with pytest.raises(PlanError, match="`on_failure` takes `orders`, whose result is not there"):
+        bind(plan(*tasks, on_failure=Task(id="", run=ask)), {})
+    with pytest.raises(PlanError, match="takes no `extr`, which `with` gives it"):
+        bind(plan(*tasks, on_failure=Task(id="", run=undo_all, with_={"extr": 1})), {})
+
+
+def test_a_subtasks_condition_may_take_what_its_parent_needs():
+    # orders ─► p: s
+    child = Task(id="s", sh="x", when=lambda orders: 1)
+    bound = bind(
+        plan(Task(id="orders", sh="x"), Task(id="p", needs=["orders"], subtasks=[child])), {}
+    )
+    assert bound["s"].needs == ("orders",)
+
+
+def test_a_plan_that_is_bound_is_not_looked_at_again(monkeypatch):
+    bound = bind(
+        plan(Task(id="orders", run="orders"), Task(id="j", run=joined)), {"orders": orders}
+    )
+    monkeypatch.setattr("orch_nb.planners.binding.check", None)
+    monkeypatch.setattr("orch_nb.planners.binding.arguments", None)
+    assert bind(bound, {}) is bound
+
+
+def test_a_plan_that_has_names_left_is_bound_anew():
+    unbound = plan_from_yaml("goal: g\ntasks: {a: {run: orders}, b: {sh: x, when: {run: f}}}")
+    assert bind(unbound, {"orders": orders, "f": orders})["a"].run is orders
+    with pytest.raises(PlanError, match="nothing here is called `orders`"):
+        bind(unbound, {})
+    some = bind(plan(Task(id="a", run=orders)), {})
+    changed = msgspec.structs.replace(some, tasks=(Task(id="a", run="nope"),))
+    with pytest.raises(PlanError, match="nothing here is called `nope`"):
+        bind(changed, {})
+
+
+def test_what_was_read_with_a_namespace_is_bound():
+    read = plan_from_yaml("goal: g\ntasks: {a: {run: orders}}", {"orders": orders})
+    assert bind(read, {}) is read
+    made = plan_from_functions([orders])
+    assert bind(made, {}) is made

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from orch_nb.model.goal import Criterion
 from orch_nb.model.plan import Plan, Story
-from orch_nb.model.task import Approval, RetryPolicy, Task, TriggerRule
+from orch_nb.model.task import (
+    Approval,
+    Call,
+    Foreach,
+    Pool,
+    Rate,
+    RetryPolicy,
+    Task,
+    TriggerRule,
+)
 from orch_nb.planners.yaml import dump_plan, plan_from_yaml
 
 RELEASE = """\
@@ -41,6 +50,64 @@ def test_a_document_in_our_own_style_is_written_as_it_was_read():
     assert dump_plan(plan_from_yaml(RELEASE)) == RELEASE
 
 
+FLOW = """\
+goal: Every region
+params:
+  regions:
+  - eu
+  - us
+pools:
+  db: 2
+  api: {slots: 4, rate: 10/s}
+  slow: {rate: 5/10s}
+tasks:
+  fetch:
+    sh: fetch {{ params.regions }}
+    retry: {maximum_attempts: 3, retry_on: [OSError]}
+    total_timeout: 1h
+    pool: api
+    compensate: {sh: 'rm {{ fetch }}', retry: 3}
+  sales:
+    run: sales
+    needs: [fetch]
+    when: fetch.rows > 0
+    foreach: {region: params.regions}
+    max_active: 4
+    tolerate: 20%
+    pool: {db: 2, slow: 1}
+    priority: 5
+    compensate: undo
+    cache: true
+  each: {run: priced, needs: [sales], foreach: sales}
+  some:
+    run: priced
+    when: {run: ready}
+    foreach: {run: listed}
+  listed: {sh: 'ls {{ item }}', foreach: [1, a b, {x: 1}]}
+  report: {notebook: report.ipynb, with: {day: 3}, needs: [each]}
+  go:
+    approval: {prompt: 'Go?', default: reject, timeout: 2h}
+    needs: [report]
+on_failure: {sh: 'tell {{ failures }}', timeout: 10s}
+"""
+
+
+def test_fan_outs_limits_and_sagas_are_written_as_they_were_read():
+    assert dump_plan(plan_from_yaml(FLOW)) == FLOW
+
+
+def test_callables_of_a_condition_and_a_compensation_are_written_by_name():
+    def undo(): ...
+
+    def ready(): ...
+
+    for function in (undo, ready):
+        function.__module__, function.__qualname__ = "__main__", function.__name__
+    plan = Plan(goal="g", tasks=[Task(id="a", sh="ls", when=ready, compensate=undo)])
+    assert "when: {run: ready}, compensate: undo" in dump_plan(plan)
+    assert plan_from_yaml(dump_plan(plan), {"undo": undo, "ready": ready}) == plan
+
+
 def test_a_text_of_several_lines_is_written_as_lines():
     plan = Plan(goal="g", tasks=[Task(id="a", sh="set -e\nmake\n")])
     assert dump_plan(plan) == "goal: g\ntasks:\n  a:\n    sh: |\n      set -e\n      make\n"
@@ -71,6 +138,12 @@ def test_a_text_of_several_lines_is_written_as_lines():
 )
 def test_a_text_that_looks_like_something_else_stays_a_text(text):
     plan = Plan(goal="g", tasks=[Task(id="a", run="f", with_={"x": text})], params={"p": text})
+    assert plan_from_yaml(dump_plan(plan)) == plan
+
+
+def test_a_text_that_looks_like_a_merge_is_one_only_without_quotes():
+    plan = plan_from_yaml("goal: g\ntasks: {a: {}}\ncriteria: {'<<': [a]}\n")
+    assert plan.criteria == (Criterion("<<", ("a",)),)
     assert plan_from_yaml(dump_plan(plan)) == plan
 
 
@@ -151,28 +224,71 @@ retries = st.builds(
     maximum_interval_s=st.none() | durations,
     jitter=st.floats(0, 1),
     non_retryable=st.lists(st.sampled_from(["ValueError", "a.B"]), max_size=2).map(tuple),
+    retry_on=st.lists(st.sampled_from(["OSError", "a.B"]), max_size=2).map(tuple),
 )
-actions = st.one_of(
-    st.just({}),
-    st.builds(lambda text: {"sh": text}, words),
+pools = st.dictionaries(
+    names,
+    st.integers(1, 9)
+    | st.builds(
+        Pool,
+        st.none() | st.integers(1, 9),
+        st.builds(Rate, st.integers(1, 999), durations | st.sampled_from([60.0, 3600.0])),
+    ),
+    max_size=2,
+)
+expressions = st.sampled_from(["params.day > 0", "1 > 2", "true", "run_id", "[1, 2]", "range(3)"])
+callables = st.sampled_from(["f", "m:f", "a.b"]).map(Call)
+work = [
+    st.builds(lambda text: {"sh": text.replace("{", "(")}, words),
+    st.builds(lambda text: {"notebook": f"{text.strip()}.ipynb"}, words),
+    st.builds(lambda w: {"run": "f", "with_": w}, st.dictionaries(identifiers, values, max_size=2)),
+]
+afterwards = st.builds(
+    lambda action, retry, timeout: Task(id="", retry=retry, timeout=timeout, **action),
+    st.one_of(work),
+    st.just(1) | retries,
+    st.none() | durations,
+)
+fan_outs = st.fixed_dictionaries(
+    {
+        "foreach": st.builds(
+            Foreach,
+            expressions | callables | st.lists(values, max_size=3),
+            st.sampled_from(["", "region"]),
+        )
+    },
+    optional={
+        "max_active": st.integers(1, 99),
+        "tolerate": st.sampled_from([0, 3, "20%", "7.5%", "all"]),
+    },
+)
+asking = st.one_of(
     st.builds(lambda text: {"todo": text}, words),
     st.builds(
-        lambda t, d: {"approval": Approval(t, d)},
+        lambda *gate: {"approval": Approval(*gate)},
         words,
         st.sampled_from([None, "approve", "reject"]),
+        st.none() | durations,
     ),
-    st.builds(lambda w: {"run": "f", "with_": w}, st.dictionaries(identifiers, values, max_size=2)),
 )
 
 
 @st.composite
 def plans(draw):
-    ids = draw(st.lists(names, min_size=1, max_size=7, unique=True))
+    ids = draw(st.lists(names, min_size=1, max_size=5, unique=True))
     stories = draw(st.lists(names, max_size=3, unique=True))
+    limits = draw(pools)
     tasks: list[Task] = []
-    for n, name in enumerate(ids):
-        options = draw(actions)
-        parent = draw(st.none() | st.sampled_from(ids[:n])) if n else None
+    for name in ids:
+        options = draw(st.just({}) | asking | st.one_of(work))
+        if options.keys() & {"sh", "run", "notebook"}:
+            options |= draw(st.just({}) | fan_outs)
+            options |= draw(st.fixed_dictionaries({}, optional={"cache": st.booleans()}))
+            options["compensate"] = draw(st.none() | afterwards)
+            if limits and draw(st.booleans()):
+                options["pool"] = {draw(st.sampled_from(sorted(limits))): 1}
+        whole = [task.id for task in tasks if task.foreach is None]
+        parent = draw(st.none() | st.sampled_from(whole)) if whole else None
         story = draw(st.none() | st.sampled_from(stories)) if stories else None
         if parent is not None:
             story = next(task for task in tasks if task.id == parent).story
@@ -198,6 +314,9 @@ def plans(draw):
                 trigger=draw(st.sampled_from(TriggerRule)),
                 retry=draw(st.just(1) | retries),
                 timeout=draw(st.none() | durations),
+                total_timeout=draw(st.none() | durations),
+                when=draw(st.none() | expressions | callables),
+                priority=draw(st.integers(-9, 9)),
                 estimate=sorted(estimate) if isinstance(estimate, list) else estimate,
                 outputs=draw(st.lists(words, max_size=2)),
                 **options,
@@ -210,7 +329,9 @@ def plans(draw):
             Story(id=story, title=draw(st.just("") | words), owner=draw(st.just("") | words))
             for story in stories
         ),
-        params=draw(st.dictionaries(identifiers, values, max_size=2)),
+        params={"day": 1, **draw(st.dictionaries(identifiers, values, max_size=2))},
+        pools=limits,
+        on_failure=draw(st.none() | afterwards),
         criteria=tuple(
             Criterion(text, tuple(draw(st.lists(st.sampled_from(ids), max_size=2))))
             for text in draw(st.lists(words, max_size=2))

@@ -12,7 +12,7 @@ import pytest
 
 from orch_nb.errors import NestedLoopError, PlanError, UsageError
 from orch_nb.model.plan import Plan
-from orch_nb.model.task import Approval, RetryPolicy, Task, TriggerRule
+from orch_nb.model.task import Approval, Call, Foreach, RetryPolicy, Task, TriggerRule
 from orch_nb.planners.python import (
     plan_from_functions,
     plan_from_source,
@@ -90,6 +90,115 @@ def test_every_option_is_read():
     assert made.trigger is TriggerRule.ALL_DONE
     assert (made.required, made.owner, made.title, made.story) == (False, "Ann", "The f", "S")
     assert (made.outputs, made.with_) == (("*.csv",), {"x": object})
+
+
+def test_a_task_says_when_for_each_and_what_undoes_it():
+    def undo(priced): ...
+
+    @task
+    def orders(): ...
+
+    @task(
+        foreach="orders",
+        max_active=4,
+        tolerate="20%",
+        when=lambda orders: orders,
+        pool={"db": 2},
+        priority=3,
+        cache=True,
+        total_timeout="1h",
+        compensate=undo,
+    )
+    def priced(order, index): ...
+
+    @task(sh="mail {{ region }}", foreach={"region": ("eu", "us")}, compensate={"sh": "unmail"})
+    def mailed(priced): ...
+
+    @task(notebook="report.ipynb", with_={"day": 3}, when="mailed")
+    def report(mailed): ...
+
+    @task(on_failure=True, retry=2)
+    def tell(failures):
+        """Tell somebody."""
+
+    items = [orders, priced, mailed, report, tell]
+    plan = plan_from_functions(items, pools={"db": 2})
+    assert [made.id for made in plan] == ["orders", "priced", "mailed", "report"]
+    made = plan["priced"]
+    assert made.foreach == Foreach("orders")
+    assert (made.max_active, made.tolerate, made.pool) == (4, "20%", {"db": 2})
+    assert (made.priority, made.cache, made.total_timeout_s) == (3, True, 3600.0)
+    assert isinstance(made.when, Call)
+    assert made.needs == ("orders",)
+    assert (made.compensate.id, made.compensate.run) == ("compensate(priced)", undo)
+    assert plan["mailed"].foreach == Foreach(["eu", "us"], "region")
+    assert plan["mailed"].needs == ("priced",)
+    assert plan["mailed"].compensate.sh == "unmail"
+    assert (plan["report"].notebook, plan["report"].with_) == ("report.ipynb", {"day": 3})
+    assert plan.on_failure.run is tell
+    assert plan.on_failure.retry.maximum_attempts == 2
+    assert plan.on_failure.description == "Tell somebody."
+
+
+def test_parameters_of_conditions_and_fan_outs_become_needs_as_a_functions_own_do():
+    # orders ─┬─► a (when)
+    #         └─► b (foreach) ─► c (goes over b)
+    plan = source(
+        "@task\ndef orders(): ...\n"
+        "@task(when=lambda orders: orders)\ndef a(): ...\n"
+        "@task(foreach=lambda orders: orders)\ndef b(order): ...\n"
+        "@task(foreach='b')\ndef c(x): ...\n"
+    )
+    assert [made.needs for made in plan] == [(), ("orders",), ("orders",), ("b",)]
+
+
+@pytest.mark.parametrize(
+    ("foreach", "parameters"),
+    [
+        ("'orders'", "order"),
+        ("'orders'", "orders"),
+        ("'orders'", "item, orders"),
+        ("'orders'", "orders, index"),
+        ("'orders'", "order, index, more=1"),
+        ("{'order': 'orders'}", "orders, order"),
+        ("{'order': [1]}", "order=None"),
+        ("[1, 2]", ""),
+        ("[1, 2]", "**everything"),
+        ("{'order': [1]}", "**everything"),
+        ("make()", "one_thing"),
+    ],
+)
+def test_the_item_needs_no_other_source(foreach, parameters):
+    text = (
+        "def make(): return [1]\n@task\ndef orders(): ...\n"
+        f"@task(foreach={foreach})\ndef each({parameters}): ...\n"
+    )
+    assert source(text)["each"].foreach is not None
+
+
+def test_on_failure_marks_no_task_in_a_cell():
+    plan = source(
+        "@task\ndef a(): ...\n@task(on_failure=True)\ndef tell(failures): return failures\n"
+    )
+    assert [made.id for made in plan] == ["a"]
+    assert plan.on_failure.run({"a": "x"}) == {"a": "x"}
+
+
+def test_two_functions_for_a_failure_are_one_too_many():
+    with pytest.raises(PlanError, match="line 6: `again` is a second function for `on_failure`"):
+        source(
+            "@task\ndef a(): ...\n@task(on_failure=True)\ndef tell(): ...\n"
+            "@task(on_failure=True)\ndef again(): ...\n"
+        )
+
+
+def test_templates_may_name_tasks_that_are_marked_in_a_loop():
+    plan = source(
+        "def one(n):\n    def f(): return n\n    f.__name__ = f'part{n}'\n    return f\n"
+        "parts = [task(one(n)) for n in range(2)]\n"
+        "@task(sh='echo {{ part0 }}', needs=['part0'], when='part0 > 0')\ndef last(): ...\n"
+    )
+    assert plan["last"].needs == ("part0",)
 
 
 def test_the_first_line_of_the_docstring_describes_the_task():

@@ -6,7 +6,16 @@ import pytest
 
 from orch_nb.model.goal import Criterion
 from orch_nb.model.plan import Story
-from orch_nb.model.task import Approval, RetryPolicy, TriggerRule
+from orch_nb.model.task import (
+    Approval,
+    Call,
+    Foreach,
+    Pool,
+    Rate,
+    RetryPolicy,
+    Task,
+    TriggerRule,
+)
 from orch_nb.planners.yaml import plan_from_mapping, plan_from_yaml
 
 RELEASE = """\
@@ -232,3 +241,171 @@ def test_ten_thousand_tasks_are_read():
     rows = "".join(f"  t{n}: {{sh: ls, needs: [t{n // 2}]}}\n" for n in range(1, 10_000))
     plan = plan_from_yaml(f"goal: g\ntasks:\n  t0: {{}}\n{rows}")
     assert len(plan) == 10_000
+
+
+# -- conditions, fan-outs, limits, sagas
+
+
+def one(fields, top="", namespace=None):
+    """The task `b` of a plan in which it stands behind `a`."""
+    text = f"goal: g\n{top}\ntasks:\n  a: {{sh: ls}}\n  b: {{{fields}}}\n"
+    return plan_from_yaml(text, namespace)["b"]
+
+
+def price(order): ...
+
+
+def is_monday(a): ...
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("a.rows > 0", "a.rows > 0"),
+        ("'true'", "true"),
+        ("true", "true"),
+        ("{run: is_monday}", Call("is_monday")),
+        ("{run: 'm:f.g'}", Call("m:f.g")),
+    ],
+)
+def test_a_condition_is_an_expression_or_a_callable(written, read):
+    assert one(f"sh: ls, needs: a, when: {written}").when == read
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("a", Foreach("a")),
+        ("a.regions", Foreach("a.regions")),
+        ("range(3)", Foreach("range(3)")),
+        ("[1, two, {x: 3}, [4]]", Foreach([1, "two", {"x": 3}, [4]])),
+        ("[]", Foreach([])),
+        ("{region: [eu, us]}", Foreach(["eu", "us"], "region")),
+        ("{region: a}", Foreach("a", "region")),
+        ("{run: listed}", Foreach(Call("listed"))),
+        ("{region: {run: listed}}", Foreach(Call("listed"), "region")),
+    ],
+)
+def test_a_fan_out_goes_over_a_task_an_expression_a_list_or_what_a_callable_gives(written, read):
+    assert one(f"sh: ls, needs: a, foreach: {written}").foreach == read
+
+
+def test_what_a_fan_out_goes_over_and_what_functions_take_become_needs():
+    plan = plan_from_yaml(
+        "goal: g\ntasks:\n  a: {sh: ls}\n  b: {run: price, foreach: a}\n"
+        "  c: {sh: ls, when: {run: is_monday}}\n  d: {sh: ls, foreach: {run: is_monday}}\n",
+        {"price": price, "is_monday": is_monday},
+    )
+    assert [task.needs for task in plan] == [(), ("a",), ("a",), ("a",)]
+    assert plan["c"].when == Call(is_monday)
+    assert plan["d"].foreach == Foreach(Call(is_monday))
+
+
+@pytest.mark.parametrize(("written", "read"), [("2", 2), ("20%", "20%"), ("all", "all"), ("0", 0)])
+def test_how_many_instances_may_fail(written, read):
+    task = one(f"sh: ls, foreach: [1], tolerate: {written}, max_active: 4")
+    assert (task.tolerate, task.max_active) == (read, 4)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("db", {"db": 1}),
+        ("[db, api]", {"db": 1, "api": 1}),
+        ("{db: 2}", {"db": 2}),
+    ],
+)
+def test_a_task_is_in_pools(written, read):
+    assert one(f"sh: ls, pool: {written}", "pools: {db: 2, api: 1}").pool == read
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2", Pool(2)),
+        ("{slots: 4}", Pool(4)),
+        ("{rate: 10/s}", Pool(None, Rate(10, 1.0))),
+        ("{slots: 4, rate: 100/min}", Pool(4, Rate(100, 60.0))),
+        ("{rate: 7/h}", Pool(None, Rate(7, 3600.0))),
+        ("{rate: 5/10s}", Pool(None, Rate(5, 10.0))),
+        ("{rate: 5 / 1m30s}", Pool(None, Rate(5, 90.0))),
+        ("{rate: {starts: 3, period: 2s}}", Pool(None, Rate(3, 2.0))),
+    ],
+)
+def test_a_pool_has_slots_and_a_rate(written, read):
+    plan = plan_from_yaml(f"goal: g\npools: {{api: {written}}}\ntasks: {{a: {{sh: ls}}}}\n")
+    assert plan.pools == {"api": read}
+
+
+def test_what_undoes_a_task_and_what_runs_at_the_end():
+    plan = plan_from_yaml(
+        "goal: g\ntasks:\n  a: {sh: ls, compensate: {sh: 'rm {{ a }}', retry: 3, timeout: 5s}}\n"
+        "  b: {run: price, with: {order: 1}, compensate: undo}\n"
+        "on_failure: {run: tell, with: {to: Ann}, retry: 2}\n",
+        {"price": price, "undo": lambda b: b, "tell": lambda failures, to: to},
+    )
+    undo = plan["a"].compensate
+    assert (undo.id, undo.sh, undo.timeout_s) == ("compensate(a)", "rm {{ a }}", 5.0)
+    assert undo.retry.maximum_attempts == 3
+    assert plan["b"].compensate.id == "compensate(b)"
+    assert plan["b"].compensate.run(3) == 3
+    assert plan.on_failure.id == "on_failure"
+    assert plan.on_failure.run([], "Ann") == "Ann"
+    assert plan.on_failure.with_ == {"to": "Ann"}
+
+
+def test_the_other_keys_of_a_task():
+    task = one(
+        "notebook: r.ipynb, with: {n: 1}, cache: true, priority: -5, total_timeout: 1h, "
+        "retry: {maximum_attempts: 3, retry_on: [OSError, a.Error]}, trigger: one_success"
+    )
+    assert (task.kind, task.notebook, task.with_) == ("notebook", "r.ipynb", {"n": 1})
+    assert (task.cache, task.priority, task.total_timeout_s) == (True, -5, 3600.0)
+    assert task.retry.retry_on == ("OSError", "a.Error")
+    assert task.trigger is TriggerRule.ONE_SUCCESS
+    gate = one("approval: {prompt: Go?, timeout: 2h, default: reject}").approval
+    assert gate == Approval("Go?", "reject", 7200.0)
+
+
+def test_defaults_hold_for_what_the_machine_does():
+    plan = plan_from_yaml(
+        "goal: g\npools: {db: 2}\n"
+        "defaults: {cache: true, pool: db, priority: 3, total_timeout: 1h, max_active: 4}\n"
+        "tasks:\n  a: {sh: ls}\n  b: {sh: ls, foreach: [1], cache: false, pool: }\n"
+        "  c: {approval: Go?}\n  d: {}\n"
+    )
+    told = [(t.cache, t.pool, t.priority, t.total_timeout_s, t.max_active) for t in plan]
+    assert told == [
+        (True, {"db": 1}, 3, 3600.0, None),
+        (False, None, 3, 3600.0, 4),
+        (False, None, 0, None, None),
+        (False, None, 0, None, None),
+    ]
+
+
+def test_an_argument_may_be_one_template():
+    task = one(
+        "run: price, needs: a, with: {order: '{{ a.orders[0] }}'}", namespace={"price": price}
+    )
+    assert task.with_ == {"order": "{{ a.orders[0] }}"}
+
+
+def test_a_mapping_may_hold_callables_wherever_a_document_names_them():
+    plan = plan_from_mapping(
+        {
+            "goal": "g",
+            "pools": {"db": Pool(2), "api": {"rate": Rate(3, 1.0)}},
+            "tasks": {
+                "a": {"run": lambda: 1, "compensate": is_monday, "pool": {"db": 2}},
+                "b": {"run": price, "foreach": {"order": range(3)}, "when": is_monday},
+                "c": {"sh": "ls", "foreach": is_monday, "compensate": Task(id="x", sh="rm x")},
+            },
+            "on_failure": print,
+        },
+        {},
+    )
+    assert plan["a"].compensate.run is is_monday
+    assert plan["b"].foreach == Foreach([0, 1, 2], "order")
+    assert plan["b"].needs == plan["c"].needs == ("a",)
+    assert plan["c"].compensate == Task(id="compensate(c)", sh="rm x")
+    assert plan.pools["api"] == Pool(None, Rate(3, 1.0))
