@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     resume = verb("resume", _ask, "end a pause (a run that was cut off: see recover)", "run")
     resume.set_defaults(verb="resume", note="", task=None)
     workers = verb("workers", _ask, "change how many tasks run at once", "run", "number")
-    workers.set_defaults(verb="workers", task=None)
+    workers.set_defaults(verb="workers", task=None, note="")
     verb("log", _log, "print what a shell task printed", "run", "task")
     report = verb("report", _report, "write a run's report", "run")
     report.add_argument("-o", "--output", default="report.html", help="a .html or .md file")
@@ -314,7 +314,7 @@ def _told(run: Run, arguments: argparse.Namespace) -> int:
 
 def _for_a_shell(text: str, run_id: str) -> str:
     """The lines that go on, as typed here: `%orchestrate retry a` is `orch-nb retry RUN a`."""
-    return re.sub(r"%orchestrate (retry|approve|reject|recover)\b", rf"orch-nb \1 {run_id}", text)
+    return re.sub(r"%orchestrate (retry|approve|reject|recover|resume|pause)\b", rf"orch-nb \1 {run_id}", text)
 
 
 # -- asking --------------------------------------------------------------------------------------
@@ -349,7 +349,7 @@ def _status(arguments: argparse.Namespace) -> int:
     from orch_nb.render.bundle import run_bundle
 
     run = _past(arguments)
-    print(run_bundle(run)["text/plain"])
+    print(_for_a_shell(str(run_bundle(run)["text/plain"]), run.run_id))
     return 0
 
 

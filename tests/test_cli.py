@@ -352,3 +352,30 @@ def test_what_a_task_printed_can_be_read_afterwards(folder, orch):
     code, _, err = orch("log", "t", "b")
     assert code == 2
     assert "has no task `b`" in err
+
+
+def test_a_live_run_is_paused_resumed_and_given_other_workers_from_another_process(folder):
+    (folder / "slow.yaml").write_text(
+        "goal: g\ntasks:\n  items: {sh: seq 1 6}\n"
+        "  work: {sh: 'echo {{ item }} >> did; sleep 0.3', foreach: items.split(), needs: [items]}\n"
+    )
+    run = process("run", "slow.yaml", "--run-id", "r", "--workers", "1")
+    until((folder / "did").exists)
+    assert ended("pause", "r")[0] == 0
+    until(lambda: "paused" in ended("status", "r")[1])
+    stood = (folder / "did").read_text().split()
+    time.sleep(0.8)  # what ran went on to its end, and nothing else began
+    assert (folder / "did").read_text().split() == stood
+    assert len(stood) < 6
+    assert ended("workers", "r", "4")[0] == 0
+    assert ended("resume", "r")[0] == 0
+    run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert sorted((folder / "did").read_text().split()) == ["1", "2", "3", "4", "5", "6"]
+
+
+def ended(*arguments):
+    """The exit code and the output of a command."""
+    command = process(*arguments)
+    out, _ = command.communicate(timeout=30)
+    return command.returncode, out
