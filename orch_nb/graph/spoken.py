@@ -21,9 +21,9 @@ from orch_nb.graph.expressions import ExpressionError, Mentions
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.graph.topology import upstream
 from orch_nb.model.plan import Plan
-from orch_nb.model.task import Task
+from orch_nb.model.task import Call, Task
 
-__all__ = ["Add", "Place", "Spoken"]
+__all__ = ["Add", "Place", "Spoken", "names_callables"]
 
 _WORD = re.compile(r"[^\W\d]\w*")
 
@@ -32,6 +32,16 @@ class Add(Protocol):
     """Takes a fault: the message, its task, and the keys at which a line is looked for."""
 
     def __call__(self, message: str, task: str = "", *keys: str, hint: str = "") -> None: ...
+
+
+def names_callables(task: Task) -> bool:
+    """Whether a task calls something by a name that is still to be looked up."""
+    if isinstance(task.run, str):
+        return True
+    over = task.foreach.over if task.foreach is not None else None
+    return any(
+        isinstance(asked, Call) and isinstance(asked.function, str) for asked in (task.when, over)
+    )
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -96,20 +106,26 @@ class Spoken:
                 message = f"{place.of}: `{one.written}` stands {one.where}."
                 self._add(message, place.task, *place.keys(), hint=one.hint)
 
-    def _waits_for(self, task: str, name: str) -> bool:
+    def _may_have(self, task: str, name: str) -> bool:
+        """Whether a task waits for another by way of its family, or of parameters that are not
+        known yet: those of a callable that is only named."""
         if self._edges is None:
             try:
                 self._edges = upstream(self._plan)
             except TypeError:  # needs that could be no names, which is told already
                 self._edges = {}
-        return name in self._edges.get(task, ())
+        if name in self._edges.get(task, ()):
+            return True
+        return name in self._plan and name != task and task in self._plan and (
+            names_callables(self._plan[task])
+        )  # fmt: skip
 
     def _names(self, found: Mentions, place: Place, in_command: bool = False) -> bool:
         """Whether everything that is named will be there; tells what is not."""
         params, sound = self._plan.params, True
         given = {*params, "results", "params", "run_id", *place.extra}
         for name in dict.fromkeys([*sorted(found.names - given), *sorted(found.results)]):
-            if name not in place.needs and not self._waits_for(place.task, name):
+            if name not in place.needs and not self._may_have(place.task, name):
                 sound = False
                 message, hint = self._absent(name, found, place, {*given, *place.needs}, in_command)
                 self._add(f"{place.of} speaks of {message}.", place.task, *place.keys(), hint=hint)

@@ -12,55 +12,75 @@ binding it again costs nothing.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from orch_nb.errors import PlanError, Problem
 from orch_nb.graph.nearest import did_you_mean
+from orch_nb.graph.spoken import names_callables
 from orch_nb.graph.validate import Lines, check
 from orch_nb.model.plan import Plan, parameters
 from orch_nb.model.task import Call, Task
 from orch_nb.planners.arguments import arguments
 
-__all__ = ["bind", "called_needs", "keep_checked", "resolve"]
+__all__ = ["bind", "called_needs", "judged", "keep_checked", "resolve"]
 
 _CHECKED = "_checked"
 
 
-def bind(plan: Plan, namespace: Mapping[str, Any]) -> Plan:
+def bind(plan: Plan, namespace: Mapping[str, Any], lines: Lines | None = None) -> Plan:
     """The plan with every name a callable. Raises PlanError with all that is wrong with it."""
     if plan.__dict__.get(_CHECKED):
         return plan
-    faults = check(plan)
-    bound, unknown = resolve(plan, namespace, imports=not faults)
-    problems = faults + unknown
-    if not problems:  # callables bring needs of their own
-        problems = check(bound) + arguments(bound)
+    bound, problems = judged(plan, namespace, lines)
     if problems:
         raise PlanError(problems)
     return keep_checked(bound)
 
 
+def judged(
+    plan: Plan, namespace: Mapping[str, Any] | None, lines: Lines | None = None,
+    faults: Sequence[Problem] = (),
+) -> tuple[Plan, list[Problem]]:  # fmt: skip
+    """The plan as far as its names resolve, and everything that is wrong with it.
+
+    `faults` are those that are known already. Callables bring needs of their own, so that the plan
+    is judged with them; but what takes an import or an attribute is looked up last, and only if
+    nothing else is wrong: that runs code.
+    """
+    if namespace is None:
+        problems = [*faults, *check(plan, lines)]
+    else:
+        plan, unknown = resolve(plan, namespace, lines, imports=False)
+        problems = [*faults, *check(plan, lines)]
+        if not problems and has_names(plan):  # those that are unknown are told again
+            plan, unknown = resolve(plan, namespace, lines)
+            problems = check(plan, lines)
+        problems += unknown
+    if not problems:
+        problems = arguments(plan, lines)
+    return plan, problems
+
+
 def keep_checked(plan: Plan) -> Plan:
     """The same plan, which was found sound; if nothing in it is a mere name, it is done with."""
-    if plan.on_failure is None or not isinstance(plan.on_failure.run, str):
-        plan.__dict__[_CHECKED] = not any(_names(task) for task in plan.tasks)
+    plan.__dict__[_CHECKED] = not has_names(plan)
     return plan
 
 
+def has_names(plan: Plan) -> bool:
+    """Whether something of a plan is still to be looked up."""
+    last = plan.on_failure
+    return (last is not None and isinstance(last.run, str)) or any(map(_names, plan.tasks))
+
+
 def _names(task: Task) -> bool:
-    """Whether a task calls something by a name that is still to be looked up."""
-    if isinstance(task.run, str):
-        return True
-    if task.when is None and task.foreach is None and task.compensate is None:
+    if task.run is None and task.when is None and task.foreach is None and task.compensate is None:
         return False
-    over = task.foreach.over if task.foreach is not None else None
-    return (
-        any(isinstance(one, Call) and isinstance(one.function, str) for one in (task.when, over))
-        or (task.compensate is not None and isinstance(task.compensate.run, str))
-    )  # fmt: skip
+    undo = task.compensate
+    return names_callables(task) or (undo is not None and isinstance(undo.run, str))
 
 
 def resolve(

@@ -16,10 +16,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from orch_nb.errors import PlanError, Problem
-from orch_nb.graph.validate import check
 from orch_nb.model.plan import Plan
-from orch_nb.planners.arguments import arguments
-from orch_nb.planners.binding import called_needs, keep_checked, resolve
+from orch_nb.planners.binding import called_needs, judged, keep_checked
 from orch_nb.planners.compose import compose
 from orch_nb.planners.document import read
 from orch_nb.planners.dump import dump_plan
@@ -61,13 +59,7 @@ def _read(root: Node, namespace: Mapping[str, Any] | None, goal: str) -> tuple[P
     plan, problems = called_needs(reading.plan()), reading.problems
     if not reading.places and problems:
         return plan, problems
-    problems = problems + check(plan, reading.lines)
-    if namespace is not None:
-        plan, unresolved = resolve(plan, namespace, reading.lines, imports=not problems)
-        problems = problems + unresolved
-    if not problems:
-        # Callables that are known now have parameters, and with them needs that were not said.
-        problems = check(plan, reading.lines) + arguments(plan, reading.lines)
+    plan, problems = judged(plan, namespace, reading.lines, problems)
     return plan if problems else keep_checked(plan), problems
 
 

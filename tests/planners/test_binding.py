@@ -207,6 +207,26 @@ def test_a_subtasks_condition_may_take_what_its_parent_needs():
     assert bound["s"].needs == ("orders",)
 
 
+def test_what_parameters_make_a_need_can_be_named_in_expressions(tmp_path, monkeypatch):
+    # fetch ─► made (made(fetch)), whose condition speaks of it too
+    (tmp_path / "maker.py").write_text("def made(fetch): ...\ndef listed(fetch): ...\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = (
+        "goal: g\ntasks:\n  fetch: {sh: ls}\n  made: {run: RUN, when: fetch.rows > 0}\n"
+        "  each: {sh: 'echo {{ fetch }}', foreach: {run: LISTED}}\n"
+    )
+    here = {"made": lambda fetch: 1, "listed": lambda fetch: []}
+    for run, listed in (("made", "listed"), ("'maker:made'", "'maker:listed'")):
+        named = text.replace("RUN", run).replace("LISTED", listed)
+        assert plan_from_yaml(named, here)["made"].needs == ("fetch",)
+        assert bind(plan_from_yaml(named), here)["each"].needs == ("fetch",)
+    with pytest.raises(
+        PlanError, match="`when` of `made` speaks of `fetch`, which `made` does not"
+    ):
+        plan_from_yaml(text.replace("RUN", "made").replace("LISTED", "listed"),
+                       {**here, "made": lambda: 1})  # fmt: skip
+
+
 def test_a_plan_that_is_bound_is_not_looked_at_again(monkeypatch):
     bound = bind(
         plan(Task(id="orders", run="orders"), Task(id="j", run=joined)), {"orders": orders}
