@@ -39,12 +39,15 @@ class _Work:
 
 
 class Flight:
-    """An attempt from `submit` to its outcome. `future` is None until it is on the cluster."""
+    """An attempt from `submit` to its outcome.
+
+    `leaving` says that it is on its way to the cluster, `future` that it is there.
+    """
 
     def __init__(self, request: AttemptRequest, report: Report, clock: Clock) -> None:
         self.request, self.report = request, report
         self.future: Any = None
-        self.cancelled = False
+        self.cancelled = self.leaving = False
         self.by_value: list[str] = []  # modules that the cluster has not, and that were sent along
         self._clock, self._sent = clock, clock.now()
 

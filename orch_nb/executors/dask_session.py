@@ -26,9 +26,10 @@ from orch_nb.executors.worker_pickles import modules_of
 
 __all__ = ["Session"]
 
-_ASK_S = 1.0  # how long a cancel waits to hear whether the attempt has begun
+_ASK_S = 3.0  # how long a cancel waits to hear whether the attempt has begun
 _LOOK_S = 0.5  # how often it is looked whether the client is still there
 _GRAPH = 8_000_000  # bytes of one graph; Dask warns of 10 MB
+_BATCH = 500  # attempts of one graph: a cancel may have to wait until it is sent
 _IDLE = "The Dask cluster has no worker yet: waiting for one\n"
 _STOP = object()
 
@@ -42,7 +43,8 @@ class Session:
     def __init__(self, client: Any, clock: Clock, *, owned: bool) -> None:
         self._client, self._clock, self._owned = client, clock, owned
         self._flights: dict[AttemptKey, Flight] = {}
-        self._lock = threading.Lock()  # over `_flights` and each flight's future and cancelled
+        self._lock = threading.Lock()  # over `_flights` and each flight's state
+        self._sending = threading.Lock()  # held while flights get their futures
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._token = uuid.uuid4().hex
         self._count = 0
@@ -65,8 +67,12 @@ class Session:
             if flight is None or flight.cancelled:
                 return False
             flight.cancelled = True
+            leaving = flight.leaving
+        if not leaving:
+            return True
+        with self._sending:  # a quick task may begin before we are given its future
             future = flight.future
-        if future is None:  # `_send` looks again
+        if future is None:  # it could not be sent
             return True
         begun = True
         if not self._mute:
@@ -134,7 +140,10 @@ class Session:
         ended: list[_Ended] = []
         batch: list[tuple[Flight, bytes]] = []
         size = 0
+        idle = self._count == 0 and self._idle()
         for flight in flights:
+            if idle:
+                flight.request.log("stderr", _IDLE)
             if flight.cancelled:
                 ended.append((flight, flight.explained()))
                 continue
@@ -143,7 +152,7 @@ class Session:
             except TypeError as error:
                 ended.append((flight, flight.failed(error)))
                 continue
-            if batch and size + len(payload) > _GRAPH:
+            if batch and (size + len(payload) > _GRAPH or len(batch) == _BATCH):
                 ended += self._submitted(batch)
                 batch, size = [], 0
             batch.append((flight, payload))
@@ -154,30 +163,39 @@ class Session:
 
     def _submitted(self, batch: Sequence[tuple[Flight, bytes]]) -> list[_Ended]:
         """One graph for all of them; what cannot be sent has ended."""
-        if self._client.status != "running":
-            return [(flight, flight.lost()) for flight, _ in batch]
-        try:
-            with _quietly(large=len(batch[0][1]) > _GRAPH):
-                futures = self._client.map(
-                    pickle.loads,  # which calls `attempt`: see `dask_flight`
-                    [payload for _, payload in batch],
-                    key=[self._key(flight) for flight, _ in batch],
-                    pure=False,
-                    retries=0,
-                )
-            idle = self._count == len(batch) and not self._client.scheduler_info()["workers"]
-        except Exception as error:  # noqa: BLE001  # the client was closed meanwhile
-            return [(flight, flight.failed(error)) for flight, _ in batch]
-        for (flight, _), future in zip(batch, futures, strict=True):
-            if idle:
-                flight.request.log("stderr", _IDLE)
+        with self._sending:
             with self._lock:
-                flight.future = future
-                late = flight.cancelled
-            if late:
-                self._forget([flight])
-            future.add_done_callback(functools.partial(self._done, flight))
-        return []
+                for flight, _ in batch:
+                    flight.leaving = not flight.cancelled
+            going = [(flight, payload) for flight, payload in batch if flight.leaving]
+            ended = [(flight, flight.explained()) for flight, _ in batch if not flight.leaving]
+            if self._client.status != "running":
+                return ended + [(flight, flight.lost()) for flight, _ in going]
+            try:
+                if going:
+                    self._map(going)
+            except Exception as error:  # noqa: BLE001  # the client was closed meanwhile
+                return ended + [(flight, flight.failed(error)) for flight, _ in going]
+        for flight, _ in going:
+            flight.future.add_done_callback(functools.partial(self._done, flight))
+        return ended
+
+    def _map(self, going: Sequence[tuple[Flight, bytes]]) -> None:
+        keys = [self._key(flight) for flight, _ in going]
+        payloads = [payload for _, payload in going]
+        with _quietly(large=any(len(payload) > _GRAPH for payload in payloads)):
+            # `pickle.loads` calls `attempt`: see `dask_flight`.
+            futures = self._client.map(pickle.loads, payloads, key=keys, pure=False, retries=0)
+        for (flight, _), future in zip(going, futures, strict=True):
+            flight.future = future
+
+    def _idle(self) -> bool:
+        """Whether there is nobody to run the first attempts. Later ones can tell no more."""
+        try:
+            asked = self._client.scheduler.identity
+            return not self._client.sync(asked, callback_timeout=_ASK_S)["workers"]
+        except Exception:  # noqa: BLE001  # what is wrong is told when they are sent
+            return False
 
     def _key(self, flight: Flight) -> str:
         """Unique in the cluster. What stands before the number is the kind of task to Dask."""
@@ -220,7 +238,8 @@ class Session:
                 continue
             told: Told = pickle.loads(data)  # noqa: S301  # from a worker that we sent work to
             if self._supplied(flight, told.missing):
-                flight.future = None
+                with self._lock:
+                    flight.leaving, flight.future = False, None
                 again.append(flight)
             else:
                 ended.append((flight, flight.ended(told)))

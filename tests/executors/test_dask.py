@@ -398,6 +398,17 @@ def test_a_client_that_is_closed_is_not_taken(here):
         DaskExecutor(client).start(None, 1)
 
 
+def test_a_client_of_an_event_loop_is_not_taken(here):
+    async def offer():
+        async with distributed.Client(
+            here.scheduler.address, asynchronous=True, set_as_default=False
+        ) as client:
+            DaskExecutor(client)
+
+    with pytest.raises(UsageError, match="without asynchronous=True"):
+        asyncio.run(offer())
+
+
 def test_without_dask_the_pip_line_is_told():
     code = """
         import sys

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import pytest
 
-import orch_nb
 from orch_nb.engine.clock import SystemClock
 from orch_nb.engine.ports import AttemptRequest, Setting
 from orch_nb.executors import notebook_file
@@ -130,9 +129,7 @@ def test_parameters_go_in_and_the_executed_notebook_prints_and_scraps_come_out(b
     outcome = bench.run(
         ("region = 'none'\nrows = 0", ["parameters"]),
         "import sys\nprint(region, rows)\nprint('careful', file=sys.stderr)",
-        "import orch_nb\norch_nb.scrap('rows', rows * 2)\norch_nb.scrap('region', region)"
-        if hasattr(orch_nb, "scrap")
-        else "from orch_nb.notebook.scrap import scrap\nscrap('rows', rows * 2)\n"
+        "from orch_nb.notebook.scrap import scrap\nscrap('rows', rows * 2)\n"
         "scrap('region', region)",
         "import os, sys\nscrap_env = [os.environ['ORCH_TASK'], os.environ['ORCH_PARAM_REGION']]\n"
         "print(os.getcwd(), sys.prefix, *scrap_env)",
