@@ -1,9 +1,9 @@
 """What becomes of a plan, worked out slowly: the engine's semantics, read aloud.
 
-Whatever is asked here is answered by looking at every task again: no counters, no heaps, no order of
-work that was prepared. It shares with the engine the model's types and the arithmetic of a retry's
-wait, and nothing else. The engine is right where it comes to the same, moment by moment
-(`test_simulation`).
+Whatever is asked here is answered by looking at every task again: there are no counters and nothing
+is prepared. It shares with the engine the model's types and the arithmetic of a retry's wait, and
+nothing else; so it is in one piece, and long. The engine is right where it comes to the same,
+moment by moment (`test_simulation`).
 
     world = World(plan, outcomes, workers=2)
     world.at(0.3, "cancel", "t1")             # what people do
@@ -32,102 +32,12 @@ from typing import Any
 from orch_nb.engine.retry import backoff_s, spread
 from orch_nb.graph import topology
 from orch_nb.model.plan import Plan
-from orch_nb.model.task import Pool, Task, TriggerRule
+from orch_nb.model.task import Pool, RetryPolicy, Task
 from orch_nb.testing import Hang, Took
 
-__all__ = ["ENDS", "Attempt", "Part", "World", "possible", "verdict"]
+from .airflow_rules import ENDS, verdict
 
-ENDS = frozenset({"succeeded", "failed", "skipped", "upstream_failed", "cancelled", "compensated"})
-
-
-# -- trigger rules ---------------------------------------------------------------------------------
-
-
-def verdict(rule: TriggerRule, upstream: Sequence[str | None]) -> str:
-    """run, wait, skipped or upstream_failed, given how each upstream task ended (None: not yet).
-
-    As Airflow's `TriggerRuleDep._evaluate_direct_relatives` has it (apache/airflow, airflow-core,
-    ti_deps/deps/trigger_rule_dep.py, of 2025): first, whether the task gets a state without being
-    run, then whether it may run. A cancelled task counts as a failed one.
-    """
-    if not upstream or rule == "always":
-        return "run"
-    count = Counter(upstream)
-    total = len(upstream)
-    success = count["succeeded"] + count["compensated"]
-    skipped = count["skipped"]
-    failed = count["failed"] + count["cancelled"]
-    unreached = count["upstream_failed"]
-    done = success + skipped + failed + unreached == total
-    state = _state_without_running(rule, total, success, skipped, failed, unreached, done)
-    if state:
-        return state
-    may_run = {
-        "all_success": success == total,
-        "all_failed": failed + unreached == total,
-        "all_done": done,
-        "all_done_min_one_success": done and skipped == 0 and success > 0,
-        "all_skipped": skipped == total,
-        "one_failed": failed + unreached > 0,
-        "one_success": success > 0,
-        "one_done": success + failed > 0,
-        "none_failed": success + skipped == total,
-        "none_failed_min_one_success": success + skipped == total,
-        "none_skipped": done and skipped == 0,
-    }
-    return "run" if may_run[rule.value] else "wait"
-
-
-def _state_without_running(
-    rule: str, total: int, success: int, skipped: int, failed: int, unreached: int, done: bool
-) -> str:
-    bad = failed + unreached
-    if rule == "all_success":
-        return "upstream_failed" if bad else "skipped" if skipped else ""
-    if rule == "all_failed":
-        return "skipped" if success or skipped else ""
-    if rule == "one_success":
-        if done and skipped == total:
-            return "skipped"
-        return "upstream_failed" if done and success == 0 else ""
-    if rule == "one_failed":
-        return "skipped" if done and not bad else ""
-    if rule == "one_done":
-        return "skipped" if done and not (failed or success) else ""
-    if rule == "none_failed":
-        return "upstream_failed" if bad else ""
-    if rule == "none_failed_min_one_success":
-        return "upstream_failed" if bad else "skipped" if skipped == total else ""
-    if rule == "none_skipped":
-        return "skipped" if skipped else ""
-    if rule == "all_skipped":
-        return "skipped" if success or bad else ""
-    if rule == "all_done_min_one_success":
-        if skipped:
-            return "skipped"
-        return "upstream_failed" if done and success == 0 else ""
-    return ""
-
-
-def possible(rule: TriggerRule, upstream: Sequence[str]) -> set[str]:
-    """Every verdict that may come out, whichever of the upstream tasks ended first: a rule may be
-    decided before all of them have."""
-    found: set[str] = set()
-    seen = set()
-    stack: list[tuple[str | None, ...]] = [(None,) * len(upstream)]
-    while stack:
-        known = stack.pop()
-        if known in seen:
-            continue
-        seen.add(known)
-        now = verdict(rule, known)
-        if now != "wait":
-            found.add(now)
-            continue
-        for place, status in enumerate(upstream):
-            if known[place] is None:
-                stack.append((*known[:place], status, *known[place + 1 :]))
-    return found
+__all__ = ["Attempt", "Part", "World", "retried", "tolerated"]
 
 
 # -- what there is ---------------------------------------------------------------------------------
@@ -192,10 +102,6 @@ class Part:
     @property
     def has_ended(self) -> bool:
         return self.status in ENDS
-
-    @property
-    def begun_before(self) -> bool:
-        return bool(self.attempts)
 
 
 class World:
@@ -400,7 +306,7 @@ class World:
             part.result = outcome
             self._end(part, "succeeded")
             return
-        attempt.timed_out = attempt.stopped in ("timeout", "total_timeout")
+        timed_out = attempt.timed_out = attempt.stopped in ("timeout", "total_timeout")
         attempt.status = "cancelled" if attempt.stopped == "cancelled" else "failed"
         part.failures += 1
         part.status = "failing"
@@ -408,20 +314,13 @@ class World:
             self._end(part, "failed")
         elif part.cancelled or (self.cancelling and not part.afterwards):
             self._end(part, "cancelled")
-        elif self._again(part, TimeoutError() if attempt.timed_out else outcome):
+        elif retried(part.task.retry, part.failures, TimeoutError() if timed_out else outcome):
             u = spread(self.run_id, part.id, attempt.number)
             part.status = "backing_off"
             part.until = self.now + backoff_s(part.task.retry, part.failures, u)
             self._wake_at(part)
         else:
             self._end(part, "failed")
-
-    def _again(self, part: Part, error: BaseException) -> bool:
-        policy = part.task.retry
-        names = {kind.__name__ for kind in type(error).__mro__} - {"object", "BaseException"}
-        if part.failures >= policy.maximum_attempts or names & set(policy.non_retryable):
-            return False
-        return not policy.retry_on or bool(names & set(policy.retry_on))
 
     def _wake(self, part: Part) -> None:
         if part.status == "backing_off" and part.until <= self.now:
@@ -461,7 +360,7 @@ class World:
         part.cancelled = not part.has_ended or part.cancelled
         self._cancel(part.members if part.members is not None else [part])
 
-    def approve_gate(self, name: str, approved: bool = True) -> None:
+    def decide(self, name: str, approved: bool = True) -> None:
         part = self.known(name)
         if part is not None and part.status == "waiting":
             self._end(part, "succeeded" if approved else "failed")
@@ -521,7 +420,7 @@ class World:
         if part.index is not None:
             chosen = [part, self.parts[part.of]]
         elif part.members is not None:
-            chosen = [part, *(m for m in part.members if m.status not in ("succeeded",))]
+            chosen = [part, *(m for m in part.members if m.status != "succeeded")]
         else:
             chosen = [part]
         undone = [p for p in self.order if p.status == "compensated"]
@@ -559,7 +458,7 @@ class World:
             self._end(part, told)
         elif told == "run":
             questions = part.task.when is not None or part.task.foreach is not None
-            if questions and part.index is None and not part.begun_before:
+            if questions and part.index is None and not part.attempts:
                 part.status = "asking"
                 self.asked.append(part)
             else:
@@ -665,7 +564,7 @@ class World:
 
     def _member_ended(self, group: Part, status: str) -> None:
         count = Counter(member.status for member in group.members)
-        most = _tolerated(group.task.tolerate, len(group.members))
+        most = tolerated(group.task.tolerate, len(group.members))
         if status == "failed" and count["failed"] > most:
             self._fail_fast(group)
         if group.has_ended or not all(member.has_ended for member in group.members):
@@ -861,7 +760,15 @@ def _limit(name: str, pool: Pool) -> Limit:
     return Limit(name, pool.slots, rate.starts, rate.period_s)
 
 
-def _tolerated(tolerate: int | str, total: int) -> int:
+def retried(policy: RetryPolicy, failures: int, error: BaseException) -> bool:
+    """Whether there is another attempt after so many failures, the last with `error`."""
+    names = {kind.__name__ for kind in type(error).__mro__} - {"object", "BaseException"}
+    if failures >= policy.maximum_attempts or names & set(policy.non_retryable):
+        return False
+    return not policy.retry_on or bool(names & set(policy.retry_on))
+
+
+def tolerated(tolerate: int | str, total: int) -> int:
     if tolerate == "all":
         return total
     if isinstance(tolerate, str):

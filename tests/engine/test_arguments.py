@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from orch_nb.engine.arguments import arguments
-from orch_nb.model.task import Task
 
 RESULTS = {"a": 1, "b": 2, "c": 3}
 

@@ -16,7 +16,7 @@ from orch_nb.model.status import Status
 from orch_nb.model.task import Approval, RetryPolicy, Task, TriggerRule
 from orch_nb.testing import nothing
 
-from .reference import possible
+from .airflow_rules import possible
 
 shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 

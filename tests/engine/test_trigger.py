@@ -10,7 +10,7 @@ import pytest
 from orch_nb.engine.trigger import Verdict, judge
 from orch_nb.model.task import TriggerRule
 
-from .reference import verdict
+from .airflow_rules import verdict
 
 HOW = (None, "succeeded", "skipped", "failed", "upstream_failed", "cancelled")
 RUN, WAIT, SKIP, FAILED = Verdict.RUN, Verdict.WAIT, Verdict.SKIP, Verdict.UPSTREAM_FAILED
