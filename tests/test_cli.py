@@ -357,7 +357,8 @@ def test_what_a_task_printed_can_be_read_afterwards(folder, orch):
 def test_a_live_run_is_paused_resumed_and_given_other_workers_from_another_process(folder):
     (folder / "slow.yaml").write_text(
         "goal: g\ntasks:\n  items: {sh: seq 1 6}\n"
-        "  work: {sh: 'echo {{ item }} >> did; sleep 0.3', foreach: items.split(), needs: [items]}\n"
+        "  work: {sh: 'echo {{ item }} >> did; sleep 0.3', needs: [items],\n"
+        "         foreach: items.split()}\n"
     )
     run = process("run", "slow.yaml", "--run-id", "r", "--workers", "1")
     until((folder / "did").exists)
