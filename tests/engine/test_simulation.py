@@ -2,8 +2,8 @@
 
 A scenario (`scenarios`) is a small plan with everything in it that a plan can have, what becomes of
 each attempt, what people do and when, and when the process dies. The real driver, scheduler, fold
-and journal play it with a clock that is moved by hand; the reference works it out; both must come to
-the same: every status, every attempt with its times, the end of the run. Meanwhile the laws hold
+and journal play it with a clock that is moved by hand; the reference works it out; both must come
+to the same: every status, every attempt with its times, the end of the run. Meanwhile the laws hold
 that no order of events may break (`laws`), and what the journal kept is what the live run is.
 
     pytest tests/engine/test_simulation.py                      the same scenarios every time
@@ -34,7 +34,7 @@ from orch_nb.model.task import Task
 from orch_nb.testing import FakeExecutor, ManualClock
 
 from .airflow_rules import ENDS, possible
-from .laws import Laws, afterwards
+from .laws import Laws
 from .reference import Attempt, World, retried, tolerated
 from .scenarios import START, Builder, Scenario
 
@@ -216,7 +216,7 @@ def test_the_engine_comes_to_what_its_semantics_say(rng):
 
 
 def each(count: int, kind: str):
-    """So many scenarios' sources of chance; with ORCH_NB_SIMULATION as many as there is time for."""
+    """Sources of chance, so many; with ORCH_NB_SIMULATION as many as there is time for."""
     begun, seed = time.monotonic(), FIRST
     while seed < FIRST + count or time.monotonic() < begun + SECONDS:
         yield seed, random.Random(f"{kind} {seed}")
