@@ -513,12 +513,15 @@ class Driver(Controls):
 
     def snapshot(self) -> Run:
         """The run as it stands, what each task waits for included; from any thread."""
-        return self.state.snapshot(self.results, journal=self.journal.path)
+        return self.state.snapshot(self.results, journal=self.journal.path, why=self.why)
 
     def why(self, task: str) -> str:
         """In words what a task waits for; empty if it does not wait."""
-        ended = self.state.task(task).status in _ENDED
-        return "" if ended else self.scheduler.why(task, self.clock.now())
+        try:
+            ended = self.state.task(task).status in _ENDED
+            return "" if ended else self.scheduler.why(task, self.clock.now())
+        except (KeyError, IndexError):  # it changed while another thread looked
+            return ""
 
 
 _ENDED = frozenset(status for status in Status if status.ended)

@@ -20,14 +20,15 @@ from orch_nb.engine.driver import Driver
 from orch_nb.engine.faults import checked_faults
 from orch_nb.engine.ports import Executor, Journal, Observer
 from orch_nb.engine.results_view import Results
+from orch_nb.engine.scheduler import Scheduler
 from orch_nb.errors import PlanError, RunExists, UsageError
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.model.duration import parse_duration
 from orch_nb.model.event import Event, RunOptions
-from orch_nb.model.fold import replay
+from orch_nb.model.fold import RunState, replay
 from orch_nb.model.plan import Plan
 from orch_nb.model.run import Run
-from orch_nb.model.status import Status
+from orch_nb.model.status import RunStatus, Status
 
 __all__ = [
     "check_retry", "free_run_id", "known_gates", "past_run", "resuming", "run_options",
@@ -152,7 +153,17 @@ def past_run(history: Sequence[Event], journal: Journal, *, plan: Plan | None = 
     state = replay(history)
     if plan is not None:
         state.plan = plan
-    return state.snapshot(Results(state, journal), journal=journal.path)
+    return state.snapshot(Results(state, journal), journal=journal.path, why=_whys(history, state))
+
+
+def _whys(history: Sequence[Event], state: RunState) -> Callable[[str], str] | None:
+    """What tasks waited for when this was all that had happened; None for a run that has ended."""
+    if state.status not in (RunStatus.RUNNING, RunStatus.WAITING):
+        return None
+    mind = Scheduler(state.plan)
+    for event in history:
+        mind.observe(event)
+    return lambda task: mind.why(task, state.last)
 
 
 def same_plan(run: Run, plan: Plan) -> Plan:

@@ -52,7 +52,7 @@ def _person(mind: Any, n: int, at: float) -> str:
 def _upstream(mind: Any, n: int, at: float) -> str:
     names = [mind.ids[other] for other in mind.up[n] if mind.states[other] <= EXPANDED]
     more = f" and {len(names) - _MANY} more" if len(names) > _MANY else ""
-    return f"waits for {', '.join(names[:_MANY])}{more}" if names else ""
+    return f"waits for {', '.join(names[:_MANY])}{more}" if names else "can start"
 
 
 _TOLD: dict[int, Callable[[Any, int, float], str]] = {

@@ -13,6 +13,7 @@ sees of them is worked out when somebody looks. That keeps the fold at a few ass
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -28,6 +29,8 @@ from orch_nb.model.task import Task
 
 __all__ = ["RunState", "TaskState", "replay"]
 
+_TOLD = 1000
+_WAITING = (Status.PENDING, Status.READY, Status.BACKING_OFF, Status.WAITING)
 _End = ev.AttemptSucceeded | ev.AttemptFailed | ev.AttemptLost
 
 
@@ -237,11 +240,17 @@ class RunState:
         *,
         journal: str = "",
         final: bool = False,
+        why: Callable[[str], str] | None = None,
     ) -> Run:
-        """A frozen `Run` of this moment; `final` where no event will follow: nothing is copied."""
+        """A frozen `Run` of this moment; `final` where no event will follow: nothing is copied.
+
+        `why` says what a task waits for; it is asked for the first thousand that wait.
+        """
         tasks, derived = list(self.tasks.values()), list(self.derived.values())
         if not final:
             tasks, derived = [copy.copy(t) for t in tasks], [copy.copy(t) for t in derived]
+            if why is not None:
+                _tell_waits([*tasks, *derived], why)
         return Run(
             run_id=self.run_id,
             plan=self.plan,
@@ -402,6 +411,12 @@ class RunState:
 
     def _run_ended(self, event: ev.RunEnded) -> None:
         self.status, self.finished = event.status, event.at
+
+
+def _tell_waits(tasks: Sequence[TaskState], why: Callable[[str], str]) -> None:
+    waiting = (t for t in tasks if t.status in _WAITING and not t.reason)
+    for task in itertools.islice(waiting, _TOLD):
+        task.reason = why(task.task)
 
 
 def replay(events: Iterable[ev.Event]) -> RunState:

@@ -61,6 +61,8 @@ def outcome(run: Run) -> dict[str, Any]:
             for name in _TOLD
             if (value := getattr(task, name, None)) not in (None, "")
         }
+        if not task.status.ended and str(task.status) != "waiting":
+            told.pop("reason", None)  # what it waits for is said in the words of the day
         if task.result is not None:
             told["result"] = [task.result.format, task.result.hash, task.result.preview]
             if task.result.format != "unstored" and str(task.status) == "succeeded":
