@@ -52,8 +52,8 @@ class Limit:
         if self.slots is not None and self.used >= self.slots:
             return f"{self.name} ({self.used} of {self.slots} in use)"
         if self.rate is not None:
-            each = f"{self.rate.period_s:g} s" if self.rate.period_s != 1 else "second"
-            return f"{self.name} ({self.rate.starts} starts a {each})"
+            starts = "1 start" if self.rate.starts == 1 else f"{self.rate.starts} starts"
+            return f"{self.name} ({starts} in {self.rate.period_s:g} s)"
         return self.name
 
 

@@ -272,8 +272,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, metacl
                 force_setattr(self, name, parse_duration(value))
         if self.estimate_s is not None and type(self.estimate_s) is not float:
             self._set_estimate(self.estimate_s)
-        if isinstance(self.approval, str):
-            force_setattr(self, "approval", Approval(self.approval))
+        if self.approval is not None and type(self.approval) is not Approval:
+            force_setattr(self, "approval", _approval(self.approval))
         for name in ("outputs", "subtasks"):
             value = getattr(self, name)
             if type(value) is not tuple:
@@ -340,6 +340,15 @@ def _retry(value: Any) -> RetryPolicy:
 def _attempts(count: int) -> RetryPolicy:
     """The policy that a number stands for; tasks share it."""
     return RetryPolicy(maximum_attempts=count)
+
+
+def _approval(value: Any) -> Approval:
+    if isinstance(value, str):
+        return Approval(value)
+    fields = dict(value)
+    if "timeout" in fields:
+        fields["timeout_s"] = fields.pop("timeout")
+    return Approval(**fields)
 
 
 def _foreach(value: Any) -> Foreach:
