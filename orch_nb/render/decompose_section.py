@@ -33,7 +33,7 @@ __all__ = ["decompose_section"]
 
 _PATH = 5
 _TITLE = 24
-_MODES = 60
+_MOST = 60
 _READ_AS = {
     "python": "read as Python",
     "yaml": "read as YAML",
@@ -180,10 +180,9 @@ def _for_each(task: Task) -> Line:
 
 def _shared(plan: Plan) -> tuple[Table, ...]:
     """What only some tasks say: which limits they share, who goes first, what undoes them."""
+    some = [t for t in plan.tasks if t.pool or t.priority or t.compensate or t.cache]
     rows = []
-    for task in plan.tasks:
-        if not (task.pool or task.priority or task.compensate or task.cache):
-            continue
+    for task in some[:_MOST]:
         undo = one_line(policies.action(task.compensate), 160)
         told = (
             line(one_line(policies.pools(task), 80)),
@@ -194,7 +193,8 @@ def _shared(plan: Plan) -> tuple[Table, ...]:
         rows.append((task_name(task), *told))
     found = table(
         "Limits, priorities, and what undoes", ("task", "pool", "priority", "undone by",
-        "reuses results"), rows, numeric=("priority",), wrap=("undone by",), most=60,
+        "reuses results"), rows, numeric=("priority",), wrap=("undone by",),
+        left_out=max(0, len(some) - _MOST),
     )  # fmt: skip
     return tuple(one for one in (found, _pools(plan)) if one is not None)
 
@@ -247,7 +247,7 @@ def _failure_modes(plan: Plan) -> Table | None:
         return None
     rows, before = [], None
     modes = failure_modes(plan)
-    for mode in modes[:_MODES]:
+    for mode in modes[:_MOST]:
         label = plan[mode.task].label if mode.task in plan else mode.task
         name = line(one_line(label, 80)) if mode.task != before else ()
         rows.append((name, said(mode.failure), said(mode.handling)))
@@ -257,7 +257,7 @@ def _failure_modes(plan: Plan) -> Table | None:
         ("task", "can fail", "handled by"),
         rows,
         wrap=("can fail", "handled by"),
-        left_out=max(0, len(modes) - _MODES),
+        left_out=max(0, len(modes) - _MOST),
     )
 
 

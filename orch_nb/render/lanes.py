@@ -126,9 +126,12 @@ def at_once(
     most = [0] * parts
     running = at = 0
     for part in range(parts):
+        since, until = total * part / parts, total * (part + 1) / parts
+        while at < len(changes) and changes[at][0] <= since:  # what changes as the part begins
+            running += changes[at][1]
+            at += 1
         most[part] = running
-        until = total * (part + 1) / parts
-        while at < len(changes) and (changes[at][0] < until or part == parts - 1):
+        while at < len(changes) and changes[at][0] < until:
             running += changes[at][1]
             most[part] = max(most[part], running)
             at += 1

@@ -82,7 +82,7 @@ def hierarchy(
     """
     kept = found
     if len(found) > MOST_ROWS:
-        first = {at for at, e in enumerate(found) if e.task is None or urgent(e.id)}
+        first = {at for at, e in enumerate(found) if e.story is not None or urgent(e.id)}
         rest = (at for at in range(len(found)) if at not in first)
         chosen = sorted([*sorted(first), *rest][:MOST_ROWS])
         kept = tuple(found[at] for at in chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -18,11 +19,11 @@ START = 1_800_000_000.0
 class History:
     """What happened to a plan, told in seconds since its start."""
 
-    def __init__(self, plan: Plan, workspace: str = "") -> None:
+    def __init__(self, plan: Plan, workspace: str = "", **options: Any) -> None:
         self.plan = plan
-        options = ev.RunOptions(workspace=workspace)
+        asked = ev.RunOptions(workspace=workspace, **options)
         self.events: list[ev.Event] = [
-            ev.RunStarted(at=START, run_id="nightly-7", plan=plan, options=options)
+            ev.RunStarted(at=START, run_id="nightly-7", plan=plan, options=asked)
         ]
         self.last = 0.0
         self._tries: dict[str, int] = {}
@@ -71,6 +72,19 @@ class History:
         self, task: str, at: float, status: Status, reason: str = "", cause: str | None = None
     ) -> History:
         return self.add(ev.TaskEnded, at, task=task, status=status, reason=reason, cause=cause)
+
+    def spread(self, task: str, at: float, count: int) -> History:
+        """A `foreach` task became `count` instances."""
+        return self.add(ev.Expanded, at, task=task, count=count, items=ev.ResultRef())
+
+    def kept(self, task: str, at: float, run_id: str, result: str = "") -> History:
+        """A task whose result an earlier run had left."""
+        ref = ev.ResultRef(format="json", hash="h", size=len(result), preview=result)
+        told = f"nothing has changed since run {run_id}"
+        return self.add(
+            ev.TaskEnded, at, task=task, status=Status.SUCCEEDED, reason=told, result=ref,
+            cached=run_id,
+        )  # fmt: skip
 
     def run(self, status: RunStatus | None = RunStatus.SUCCEEDED) -> Run:
         """The run after all this, ended as `status`; None leaves it running."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,9 @@ from orch_nb.model.plan import Plan, Story
 from orch_nb.model.report import Check, Comparison, FailureReport, Report, Result
 from orch_nb.model.run import Run
 from orch_nb.model.status import RunStatus, Status
-from orch_nb.model.task import Task
+from orch_nb.model.task import RetryPolicy, Task
+from orch_nb.render.document import Fold, Section, Table, plain
+from orch_nb.testing import FakeExecutor, nothing, perform
 
 T0 = 1_795_336_860.0  # 2026-11-22 08:41 UTC
 
@@ -169,3 +172,81 @@ def many() -> Callable[[int, int], Plan]:
         )
 
     return make
+
+
+# -- runs by the real engine, in manual time -----------------------------------------------------
+
+
+@pytest.fixture
+def saga() -> Run:
+    """book ✓ ─► pay ✓ ─► ship ✗ ─► invoice; paying cannot be taken back, booking can; then `tell`.
+
+    `pay` is a task of the story Money; `ship` and what undoes `pay` are tried twice.
+    """
+    twice = RetryPolicy(maximum_attempts=2, jitter=0)
+    plan = Plan(
+        goal="Deliver an order",
+        tasks=(
+            Task(id="book", run=nothing, compensate=Task(id="", sh="cancel the room")),
+            Task(id="pay", run=nothing, needs=("book",), story="Money",
+                 compensate=Task(id="", sh="refund", retry=twice)),
+            Task(id="ship", run=nothing, needs=("pay",), retry=twice, owner="Ada"),
+            Task(id="invoice", run=nothing, needs=("ship",)),
+        ),
+        on_failure=Task(id="", sh="tell Ada"),
+    )  # fmt: skip
+    script = {
+        "ship": [RuntimeError("no carrier answers")],
+        "compensate(pay)": [ConnectionError("the bank is closed")],
+    }
+    return perform(plan, executor=FakeExecutor(script), run_id="order-7")
+
+
+@pytest.fixture
+def fanned() -> Callable[..., Run]:
+    """urls ─► fetch (one an item) ─► joined; the items in `bad` fail, `tolerate` of them may."""
+
+    def make(items: int, bad: tuple[int, ...] = (), tolerate: int = 0, **options: Any) -> Run:
+        plan = Plan(
+            goal="Fetch all pages",
+            tasks=(
+                Task(id="fetch", run=nothing, foreach=list(range(items)), tolerate=tolerate),
+                Task(id="joined", run=nothing, needs=("fetch",)),
+            ),
+        )
+        script = {f"fetch[{n}]": [ValueError(f"page {n} is gone")] for n in bad}
+        options.setdefault("workers", 4)
+        options.setdefault("at_most_s", 1e6)
+        return perform(plan, executor=FakeExecutor(script), run_id="pages-1", **options)
+
+    return make
+
+
+@pytest.fixture
+def disturbed() -> Run:
+    """fetch fails twice on purpose and then succeeds; report runs after it."""
+    plan = Plan(
+        goal="Fetch and report",
+        tasks=(
+            Task(id="fetch", run=nothing, retry=RetryPolicy(maximum_attempts=3, jitter=0)),
+            Task(id="report", run=nothing, needs=("fetch",)),
+        ),
+    )
+    return perform(plan, executor=FakeExecutor(), faults=("fetch=2",), run_id="drill-1")
+
+
+@pytest.fixture
+def rows_of() -> Callable[..., list[list[str]]]:
+    """The rows of a section's table as words, by its caption; tables behind folds too."""
+
+    def rows(section: Section, caption: str) -> list[list[str]]:
+        stack = list(section.blocks)
+        while stack:
+            block = stack.pop()
+            if isinstance(block, Table) and block.caption == caption:
+                return [[plain(cell) for cell in row.cells] for row in block.rows]
+            if isinstance(block, Fold):
+                stack += block.blocks
+        raise AssertionError(f"no table {caption!r}")
+
+    return rows

@@ -17,7 +17,7 @@ from orch_nb.model.plan import Plan, Story
 from orch_nb.model.report import Check, FailureReport, Operation, Report, Result
 from orch_nb.model.research import Citation, Finding, Research, SourceReport
 from orch_nb.model.status import RunStatus, Status
-from orch_nb.model.task import Task
+from orch_nb.model.task import Foreach, Pool, Rate, Task
 from orch_nb.render import html, markdown, text
 from orch_nb.render.bundle import operation_bundle, section_bundles
 from orch_nb.render.document import Code, Paragraph, Text, line
@@ -92,6 +92,14 @@ def parsed(document: str) -> Elements:
     return found
 
 
+def _failed(task: str, error: ev.Failure) -> list[ev.Event]:
+    return [
+        ev.AttemptStarted(at=5, task=task, attempt=1),
+        ev.AttemptFailed(at=6, task=task, attempt=1, started=5, error=error, injected=True),
+        ev.TaskEnded(at=6, task=task, status=Status.FAILED, reason=error.message),
+    ]
+
+
 def operation(bad: str) -> Operation:
     """Everything that can hold a text of somebody else's, holding it."""
     task = bad or "task"
@@ -102,13 +110,20 @@ def operation(bad: str) -> Operation:
             Task(id=task, title=bad, description=bad, story="s", sh=bad or "x", owner=bad),
             Task(id="gate", approval=bad, needs=(task,), outputs=(bad,)),
             Task(id="todo", todo=bad, title=bad, needs=(task,), trigger="all_done"),
+            Task(id="many", sh=bad or "x", foreach=Foreach(bad, bad), when=bad, pool={bad: 2}),
+            Task(id="done", notebook=bad, compensate=Task(id="", sh=bad)),
+            Task(id="kept", run=bad or "m:f", cache=True, compensate=Task(id="", run=bad)),
         ),
         criteria=(Criterion(bad, (task,)),),
+        pools={bad: Pool(2, Rate(1, 7.0))},
+        on_failure=Task(id="", sh=bad),
     )
     error = ev.Failure(bad, bad, bad)
     run = replay(
         [
-            ev.RunStarted(at=0, run_id=bad, plan=plan, name=bad),
+            ev.RunStarted(
+                at=0, run_id=bad, plan=plan, name=bad, options=ev.RunOptions(faults=(bad,))
+            ),
             ev.AttemptStarted(at=1, task=task, attempt=1),
             ev.AttemptFailed(at=2, task=task, attempt=1, started=1, error=error),
             ev.AttemptStarted(at=3, task=task, attempt=2),
@@ -117,7 +132,23 @@ def operation(bad: str) -> Operation:
             ev.TaskEnded(at=4, task="gate", status=Status.UPSTREAM_FAILED, reason=bad, cause=task),
             ev.Waiting(at=4, task="todo", prompt=bad),
             ev.Decided(at=5, task="todo", approved=False, by=bad, note=bad),
-            ev.RunEnded(at=5, status=RunStatus.FAILED),
+            ev.Expanded(at=5, task="many", count=2, items=ev.ResultRef()),
+            *_failed("many[0]", error),
+            *_failed("many[1]", error),
+            ev.TaskEnded(at=6, task="many", status=Status.FAILED, reason=bad, cause=bad),
+            ev.TaskEnded(
+                at=6,
+                task="kept",
+                status=Status.SUCCEEDED,
+                reason=bad,
+                cached=bad,
+                result=ev.ResultRef("json", "h", 1, bad),
+            ),
+            ev.AttemptStarted(at=6, task="done", attempt=1),
+            ev.AttemptSucceeded(at=7, task="done", attempt=1, started=6),
+            *_failed("compensate(done)", error),
+            *_failed("on_failure", error),
+            ev.RunEnded(at=9, status=RunStatus.FAILED),
         ]
     ).snapshot()
     analysis = Analysis(
@@ -140,7 +171,11 @@ def operation(bad: str) -> Operation:
         run=run, outcome=bad, analysis=analysis, research=research, next_lines=(bad,),
         results=(Result(task, "s", bad, "json", 1), Result(task, "s", bad, "unstored", 1)),
         checks=(Check("criterion", bad, (task,), False, bad), Check(bad, bad, (bad,), True, bad)),
-        failures=(FailureReport(task, error, 2, ("gate", bad), bad, bad),),
+        failures=(
+            FailureReport(task, error, 2, ("gate", bad), bad, bad),
+            FailureReport("compensate(done)", error, 1, of=bad, undo=True),
+            FailureReport("many[1]", error, 1, of="many", tolerated=True),
+        ),
     )  # fmt: skip
     return Operation(
         plan=plan, kind="yaml", name=bad, run=run, report=report, analysis=analysis,

@@ -53,6 +53,77 @@ def test_a_run_has_a_row_a_task(run):
     assert pd.isna(frame.started["approve"])
 
 
+def test_what_only_some_tasks_say_stands_to_the_right_as_it_is_written():
+    plan = Plan(
+        goal="g",
+        tasks=(
+            Task(id="a", run="m:f"),
+            Task(
+                id="b", run="m:f", when="a > 0", foreach="a", max_active=4, tolerate="20%",
+                pool={"db": 2}, priority=-1, total_timeout="5m", cache=True,
+                compensate=Task(id="", sh="undo b"),
+            ),
+        ),
+        pools={"db": 2},
+    )  # fmt: skip
+    frame = plan.df
+    assert list(frame.columns[-9:]) == [
+        "when", "foreach", "max_active", "tolerate", "pool", "priority", "total_timeout_s",
+        "compensate", "cache",
+    ]  # fmt: skip
+    assert list(frame.iloc[1, -9:]) == [
+        "a > 0", "a", 4, "20%", "db: 2", -1, 300.0, "undo b", True,
+    ]  # fmt: skip
+    plain = frame.iloc[0, -9:]
+    assert list(plain[["when", "foreach", "tolerate", "pool", "compensate"]]) == [""] * 5
+    assert pd.isna(plain.max_active)
+    assert (plain.priority, plain.cache) == (0, False)
+
+
+def test_the_types_of_those_columns_hold_in_any_plan():
+    empty, full = Plan(goal="g").df, Plan(goal="g", tasks=(Task(id="a", foreach=[1]),)).df
+    for frame in (empty, full):
+        assert frame.max_active.dtype == "Int64"
+        assert frame.priority.dtype == "int64"
+        assert frame.cache.dtype == "bool"
+        assert frame.total_timeout_s.dtype == "float64"
+        assert all(is_text(frame[name]) for name in ("when", "foreach", "pool", "compensate"))
+
+
+def test_a_foreach_task_is_followed_by_its_instances(fanned):
+    frame = fanned(3, bad=(1,)).df
+    assert list(frame.task) == ["fetch", "fetch[0]", "fetch[1]", "fetch[2]", "joined"]
+    assert list(frame.of) == ["", "fetch", "fetch", "fetch", ""]
+    assert list(frame["index"].dropna()) == [0, 1, 2]
+    assert frame.instances[0] == 3
+    assert frame.instances.isna().sum() == 4
+    assert list(frame.attempts) == [0, 1, 1, 1, 0]
+    assert frame.set_index("task").error["fetch[1]"] == "ValueError: page 1 is gone"
+    assert set(frame.kind) == {"python"}
+
+
+def test_compensations_and_what_ran_at_the_end_stand_last(saga):
+    frame = saga.df
+    assert list(frame.task[-3:]) == ["compensate(pay)", "compensate(book)", "on_failure"]
+    assert list(frame.of[-3:]) == ["pay", "book", ""]
+    assert list(frame.kind[-3:]) == ["shell"] * 3
+    assert list(frame.story[-3:]) == ["Money", "", ""]
+    rows = frame.set_index("task")
+    assert rows.status["book"] == "compensated"
+    assert rows.error["book"] == ""
+    assert rows.error["compensate(pay)"] == "ConnectionError: the bank is closed"
+
+
+def test_the_types_of_a_run_hold_whether_or_not_anything_came_to_be(saga, fanned, run):
+    for frame in (saga.df, fanned(2).df, run.df):
+        assert [str(frame[name].dtype) for name in ("index", "instances", "injected")] == [
+            "Int64", "Int64", "int64",
+        ]  # fmt: skip
+        assert is_text(frame.of)
+        assert is_text(frame.cached)
+        assert frame.attrs["run_id"]
+
+
 def test_stories_that_are_not_said_group_too(family):
     assert list(family.df.groupby("story").size().items()) == [("", 5)]
     assert list(family.df.parent) == ["", "", "load", "load", ""]

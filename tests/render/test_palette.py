@@ -44,4 +44,4 @@ def test_the_grey_is_the_best_that_serves_white_and_dark_pages():
 
 
 def test_a_state_nobody_knows_shows_its_name():
-    assert look("paused").word == "paused"
+    assert look("dizzy").word == "dizzy"
