@@ -9,13 +9,14 @@ ended is read from the run.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,9 @@ from benchmarks.floors import Steps
 from benchmarks.shapes import Shape, shape
 
 __all__ = [
-    "coroutines", "cut_off", "file_inline", "file_threads", "from_python", "from_python_own",
-    "from_yaml", "inline", "inline_own", "processes", "processes_own", "recovery",
-    "replay_of_ours", "threads",
+    "CUT_RUN", "coroutines", "cut", "cut_off", "file_inline", "file_threads", "from_python",
+    "from_python_own", "from_yaml", "inline", "inline_own", "plan_of", "processes",
+    "processes_own", "recovery", "replay_of_ours", "threads",
 ]  # fmt: skip
 
 
@@ -146,13 +147,13 @@ def processes_own(shape: Shape) -> Steps:
 
 # -- recovery ------------------------------------------------------------------------------------
 
-_CUT = "ORCH_NB_BENCHMARK_CUT"
-_RUN = "cut-off"
+_DIES = "ORCH_NB_BENCHMARK_CUT"
+CUT_RUN = "cut-off"
 
 
 def last() -> None:
     """The last task: where the environment asks for it, the process is killed in it."""
-    if os.environ.get(_CUT):
+    if os.environ.get(_DIES):
         os.kill(os.getpid(), signal.SIGKILL)
     work.noop()
 
@@ -163,28 +164,33 @@ def _cut_plan(shape: Shape) -> nb.Plan:
 
 def cut_off(spelled: str, journal: str) -> None:
     """Perform a shape and one task more, in which the process dies; for a child process."""
-    nb.execute(_cut_plan(shape(spelled)), executor="inline", journal=journal, run_id=_RUN)
+    nb.execute(_cut_plan(shape(spelled)), executor="inline", journal=journal, run_id=CUT_RUN)
 
 
-def _cut_journal(shape: Shape, folder: str) -> str:
-    """The journal of a run that was killed when all tasks but the last had ended."""
-    journal = str(Path(folder, "journal.db"))
+@contextlib.contextmanager
+def cut(shape: Shape) -> Iterator[tuple[nb.Plan, str]]:
+    """The plan and the journal of a run that was killed when all tasks but the last had ended."""
+    plan = _cut_plan(shape)
+    with tempfile.TemporaryDirectory() as folder:
+        journal = str(Path(folder, "journal.db"))
+        _perform_and_die(shape, journal)
+        yield plan, journal
+
+
+def _perform_and_die(shape: Shape, journal: str) -> None:
     code = f"from benchmarks import ours; ours.cut_off({shape.spelled!r}, {journal!r})"
     killed = subprocess.run(  # noqa: PLW1510  # it is to die
-        [sys.executable, "-c", code], env={**os.environ, _CUT: "1"}, capture_output=True, text=True
+        [sys.executable, "-c", code], env={**os.environ, _DIES: "1"}, capture_output=True, text=True
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    return journal
 
 
 def recovery(shape: Shape) -> Steps:
     """`recover` of a run of which all tasks but one have ended; the one is run."""
-    plan = _cut_plan(shape)
-    with tempfile.TemporaryDirectory() as folder:
-        journal = _cut_journal(shape, folder)
+    with cut(shape) as (plan, journal):
         work.taken()
         yield
-        run = nb.recover(_RUN, plan, journal=journal)
+        run = nb.recover(CUT_RUN, plan, journal=journal)
         yield
         assert work.taken() == 1
         assert [task.status for task in run] == ["succeeded"] * (len(shape) + 1)
@@ -193,8 +199,7 @@ def recovery(shape: Shape) -> Steps:
 def replay_of_ours(shape: Shape) -> Steps:
     """The bare replay of our own file: every row of `batch` read, its JSON decoded by msgspec into
     plain dicts, their statuses folded into a dict. It has more events a task, in fewer rows."""
-    with tempfile.TemporaryDirectory() as folder:
-        journal = _cut_journal(shape, folder)
+    with cut(shape) as (_, journal):
         yield
         status: dict[str, str] = {}
         decode = msgspec.json.Decoder().decode

@@ -3,6 +3,7 @@
     python benchmarks/profile_engine.py layered:100000
     python benchmarks/profile_engine.py chain:1000 --journal file --executor threads --repeat 20
     python benchmarks/profile_engine.py layered:10000 --calls
+    python benchmarks/profile_engine.py layered:100000 --recover --repeat 2
 
 A timer interrupts the engine's thread every half a millisecond and notes the line that it is at: a
 call into C (SQLite, msgspec, a heap) counts for the line that makes it. Nothing is wrapped, so the
@@ -107,6 +108,17 @@ def perform(
         around(lambda: asyncio.run(performed()))
 
 
+def recover(of: Shape, around: Callable[[Callable[[], Any]], None]) -> None:
+    """One recovery of a run that was killed when all of `of` had ended, handed to `around`."""
+    with ours.cut(of) as (plan, journal):
+
+        async def performed() -> nb.Run:
+            return await nb.recover_async(ours.CUT_RUN, plan, journal=journal)
+
+        gc.collect()
+        around(lambda: asyncio.run(performed()))
+
+
 def told(account: Account, tasks: int, lines: int) -> str:
     """The account as text: microseconds a task by module, then the lines that cost most."""
     total = sum(account.places.values())
@@ -155,13 +167,20 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5, help="runs that are added up")
     parser.add_argument("--lines", type=int, default=25, help="how many lines are told")
     parser.add_argument("--calls", action="store_true", help="count calls instead")
+    parser.add_argument("--recover", action="store_true", help="look at recovery instead")
     asked = parser.parse_args()
 
+    def performed(of: Shape, around: Callable[[Callable[[], Any]], None]) -> None:
+        if asked.recover:
+            recover(of, around)
+        else:
+            perform(of, asked.executor, asked.journal, around)
+
     of = shape(asked.shape)
-    perform(shape("chain:20"), asked.executor, asked.journal, lambda run: run())  # loads everything
+    performed(shape("chain:20"), lambda run: run())  # loads everything
     if asked.calls:
         profile = cProfile.Profile()
-        perform(of, asked.executor, asked.journal, profile.runcall)
+        performed(of, profile.runcall)
         print(counted(profile, len(of)))
         return
     account = Account()
@@ -171,7 +190,7 @@ def main() -> None:
             run()
 
     for _ in range(asked.repeat):
-        perform(of, asked.executor, asked.journal, sampled)
+        performed(of, sampled)
     print(told(account, len(of) * asked.repeat, asked.lines))
 
 

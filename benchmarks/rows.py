@@ -184,6 +184,7 @@ GROUPS = (
         (
             GRAPHLIB,
             dask("peers:dask_threaded", "dask.threaded"),
+            hamilton("peers:hamilton_build", "Hamilton, the driver itself"),
             hamilton("peers:hamilton", "Hamilton"),
             Contender("ours:from_python", "orch_nb, the plan itself"),
             Contender("ours:inline", "orch_nb, inline"),
