@@ -39,11 +39,33 @@ _MOST = 256  # and how many attempts
 _OWN_S = 5e-6  # what an attempt costs beside its body
 _START_S = 0.05  # what a worker takes to start, roughly
 _LOOK_S = (0.005, 0.2)  # how soon after a change, and how rarely, the workers are looked at
-_STUCK_S = 0.01  # attempts behind one that takes longer are given to others
+_STUCK_S = 0.03  # attempts behind one that takes longer are given to others
 _LONG_S = 0.05  # an attempt that takes longer has its process in the journal
 _ASKED_S = 0.2  # how long a worker may take to give attempts back before it is killed
-_EXIT_S = 0.5  # what idle workers have for their end
+_EXIT_S = 1.0  # what idle workers have for their end
+_UNEXPLAINED = 3
 _STILLBORN = 3  # so many workers died at their start: there is no use in more
+
+
+class _Pace:
+    """What attempts take, of late."""
+
+    def __init__(self) -> None:
+        self._seconds, self._count = 0.0, 0
+
+    def add(self, seconds: float, count: int = 1) -> None:
+        if self._count > 2 * _MOST:  # of late
+            self._seconds, self._count = self._seconds / 2, self._count // 2
+        self._seconds += seconds
+        self._count += count
+
+    def fit(self, seconds: float) -> int:
+        """How many run in this time; one while nothing is known."""
+        return int(seconds * self._count / (self._seconds + _OWN_S * self._count or 1.0))
+
+    def of(self, count: int) -> float:
+        """Seconds that so many take; 0 while too little is known."""
+        return count * self._seconds / self._count if self._seconds > _START_S else 0.0
 
 
 class ProcessExecutor:
@@ -61,8 +83,9 @@ class ProcessExecutor:
         self._workers: dict[WorkerProcess, WorkerState] = {}
         self._serials = itertools.count(1)
         self._parcels = Parcels()
-        self._typical_s: float | None = None  # what an attempt takes; None: nobody knows yet
+        self._pace = _Pace()
         self._stillborn = 0
+        self._unexplained = 0  # deaths in a row of workers that had nothing in hand
         self._spare = 0  # slots that we have and nobody uses yet
         self._look: asyncio.TimerHandle | None = None
         self._look_s = _LOOK_S[0]
@@ -75,10 +98,6 @@ class ProcessExecutor:
     def submit(self, attempts: Sequence[AttemptRequest], report: Report) -> None:
         self._waiting.add(attempts, report)
         self._feed()
-        if self._look is not None and self._look_s > _LOOK_S[0]:
-            self._look.cancel()
-            self._look = None
-        self._look_soon(_LOOK_S[0])
 
     # -- giving work ---------------------------------------------------------------------------
 
@@ -88,7 +107,7 @@ class ProcessExecutor:
         if waiting and not self._workers:
             self._begin(1)
         if waiting:
-            most = self._batch()
+            most = max(1, min(_MOST, self._pace.fit(_BATCH_S)))
             fit = [one for one in self._workers.values() if self._takes_more(one, most)]
             for n, one in enumerate(fit):
                 if not waiting:
@@ -115,16 +134,10 @@ class ProcessExecutor:
         hungry = not any(one.has_slot for one in self._workers.values())
         return self.slots.take(self._granted, hungry=hungry)
 
-    def _batch(self) -> int:
-        """How many attempts a worker may have at once."""
-        if self._typical_s is None:
-            return 1
-        return max(1, min(_MOST, int(_BATCH_S / (self._typical_s + _OWN_S))))
-
     def _takes_more(self, one: WorkerState, most: int) -> bool:
-        if one.condemned or one.asked or len(one.given) * 2 > most:
+        if one.condemned or one.asked or one.process.ends or len(one.given) * 2 > most:
             return False
-        if one.has_slot and self.slots.crowded:
+        if one.age > _STUCK_S or (one.has_slot and self.slots.crowded):
             return False
         # One that starts would have its attempts wait, which others could run meanwhile.
         return one.up or len(self._workers) == 1
@@ -159,6 +172,7 @@ class ProcessExecutor:
             one.process.send((hello, told, functions, attempts))
             if idle:
                 one.since = time.monotonic()
+            self._look_within(_LOOK_S[0])
 
     def _granted(self) -> None:
         """A slot is ours. Called from any thread."""
@@ -173,15 +187,16 @@ class ProcessExecutor:
 
     def _grow(self) -> None:
         """Begin more workers if what waits takes longer than they take to start."""
-        free = min(len(self._waiting.items), self.slots.total - len(self._workers))
-        if free <= 0 or not all(one.up for one in self._workers.values()):
+        workers = self._workers.values()
+        free = min(len(self._waiting.items), self.slots.total - len(workers))
+        if free <= 0 or not all(one.up for one in workers) or self._stillborn >= _STILLBORN:
             return
-        if self._typical_s is None or (self._stillborn >= _STILLBORN and self._workers):
-            return
-        known = len(self._waiting.items) + sum(len(one.given) for one in self._workers.values())
-        worth = int(known * self._typical_s / _START_S) - len(self._workers)
-        if worth > 0:
-            self._begin(min(free, worth))
+        known = len(self._waiting.items) + sum(len(one.given) for one in workers)
+        worth = int(self._pace.of(known) / _START_S) - len(workers)
+        if all(one.age > _START_S for one in workers):
+            worth = free
+        if worth > 0:  # in waves, since one long attempt may be the only one
+            self._begin(min(free, worth, 3 * len(workers)))
 
     def _begin(self, count: int) -> None:
         hello = ([str(path) for path in sys.path], self._clock.now() - time.monotonic())
@@ -230,13 +245,10 @@ class ProcessExecutor:
         self._feed()
 
     def _ended(self, one: WorkerState, outcomes: Sequence[Outcome]) -> None:
-        """Learn from the last of them how long attempts take: the longer at once."""
         one.since = time.monotonic()
-        took = sum(outcome.finished - outcome.started for outcome in outcomes) / len(outcomes)
-        if self._typical_s is None:
-            self._typical_s = took
-        else:
-            self._typical_s = max(took, (took + self._typical_s) / 2)
+        self._unexplained = 0
+        took = sum(outcome.finished - outcome.started for outcome in outcomes)
+        self._pace.add(took, len(outcomes))
 
     def _gave_back(self, one: WorkerState, serials: Sequence[int]) -> None:
         one.asked = False
@@ -257,11 +269,12 @@ class ProcessExecutor:
     def died(self, process: WorkerProcess, code: int) -> None:
         one = self._workers.pop(process)
         self._stillborn += not one.up
-        head, back = one.head, []
+        blamed = self._blamed(one)
+        back = []
         for serial, (request, report, _) in one.given.items():
             if serial in one.stopping:
                 self._cancelled(request, report)
-            elif serial == head and not one.condemned:
+            elif serial == blamed:
                 self._fail(request, report, death(code, process.last_words, began=one.up))
             else:
                 back.append((request, report))
@@ -269,6 +282,16 @@ class ProcessExecutor:
         if one.has_slot:
             self.slots.give()
         self._feed()
+
+    def _blamed(self, one: WorkerState) -> int:
+        """Which attempt a worker died of. None, if it was killed by us, or while it had none in
+        hand; but that must not go on for ever."""
+        if one.condemned:
+            return 0
+        if one.up and one.process.current not in one.given and self._unexplained < _UNEXPLAINED:
+            self._unexplained += 1
+            return 0
+        return one.head
 
     def _fail(self, request: AttemptRequest, report: Report, failure: Failure) -> None:
         now = self._clock.now()
@@ -280,10 +303,13 @@ class ProcessExecutor:
 
     # -- looking after them --------------------------------------------------------------------
 
-    def _look_soon(self, delay_s: float) -> None:
-        if self._look is None:
+    def _look_within(self, delay_s: float) -> None:
+        at = self._loop.time() + delay_s
+        if self._look is None or self._look.when() > at:
+            if self._look is not None:
+                self._look.cancel()
             self._look_s = delay_s
-            self._look = self._loop.call_later(delay_s, self._look_around)
+            self._look = self._loop.call_at(at, self._look_around)
 
     def _look_around(self) -> None:
         """What no message tells: an attempt that takes long, a process that is gone."""
@@ -294,15 +320,13 @@ class ProcessExecutor:
             age, head = one.age, one.head
             if len(one.given) > 1 and age > _STUCK_S:
                 one.ask_back()
-            if age > (_START_S if self._typical_s is None else self._typical_s):
-                self._typical_s = age
             if age > _LONG_S and one.journaled != head:
                 one.journaled = head
                 one.given[head][0].started_process(one.process.pid)
         self._feed()
         if self._waiting.items or any(one.given for one in self._workers.values()):
             rarely = _START_S if self._waiting.items else _LOOK_S[1]
-            self._look_soon(min(self._look_s * 2, rarely))
+            self._look_within(min(self._look_s * 2, rarely))
 
     # -- ending attempts -----------------------------------------------------------------------
 

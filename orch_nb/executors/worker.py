@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
-    "BARE", "FAILED", "GAVE_BACK", "LOGGED", "PICKLED", "PLAIN", "RETURNED", "UNKNOWN", "UNSENT",
-    "UP", "Frames", "frame",
+    "BARE", "FAILED", "GAVE_BACK", "LOGGED", "PICKLED", "PLAIN", "RETURNED", "SHARED", "UNKNOWN",
+    "UNSENT", "UP", "Frames", "frame",
 ]  # fmt: skip
 
 # What a worker tells: a number and ...
@@ -47,6 +47,9 @@ UNSENT = 4  # serial, started, finished, the type of the value, the same of the 
 UNKNOWN = 5  # serial, started, finished, "function" or "arguments", missing module, the same
 LOGGED = 6  # serial, stream, text
 GAVE_BACK = 7  # serials
+
+#: Bytes of the memory that worker and engine share.
+SHARED = 16
 
 #: What the bytes of a function begin with that is sent as its code.
 BARE = b"F"
@@ -97,11 +100,12 @@ class Frames:
 
 class Worker:
     """`work`, `results` and `control` are file descriptors of pipes; `current` is one of memory
-    that the engine sees, too: the serial number of the attempt that runs."""
+    that the engine sees, too: the serial numbers of the attempt that is had in hand, and of the
+    last whose body began."""
 
     def __init__(self, work: int, results: int, control: int, current: int) -> None:
         self._work, self._results, self._control = work, results, control
-        self.current = memoryview(mmap.mmap(current, 8)).cast("q")
+        self.current = memoryview(mmap.mmap(current, SHARED)).cast("q")
         self._frames = Frames()
         self._queue: list[tuple[Any, ...]] = []
         self._functions: dict[int, Any] = {}
@@ -130,21 +134,20 @@ class Worker:
             except IndexError:  # none came, or they were given back
                 self.flush()
                 continue
+            self._busy = True
             told = self._run(*attempt)
             if not held:
                 since = told[3]
             held.append(told)
+            self._busy = False  # before it is told: who hears of it may end this process
             if not queue or told[0] != RETURNED or told[3] - since > _HOLD_S:
                 self.flush()
 
     # -- reading -------------------------------------------------------------------------------
 
     def _fill(self) -> bool:
-        self._busy = False
         with self._reading:
-            more = self._read()
-        self._busy = True
-        return more
+            return self._read()
 
     def _read(self) -> bool:
         data = os.read(self._work, _PIECE)
@@ -168,14 +171,16 @@ class Worker:
                 self._give_back()
             elif os.getppid() != parent:  # somebody else has the other end of the pipe as well
                 break
-        if not self._busy:  # the main thread has met the end of its pipe and ends in good order
+        if not self._busy and not self._queue:  # the main thread meets the end of its pipe, too
             time.sleep(_LINGER_S)
         os.killpg(0, _SIGKILL)
 
     def _give_back(self) -> None:
         if self._reading.acquire(blocking=False):  # else the main thread waits, and has none
             try:
-                while select.select([self._work], [], [], 0)[0] and self._read():
+                more = select.poll()
+                more.register(self._work, select.POLLIN)
+                while more.poll(0) and self._read():
                     pass
             finally:
                 self._reading.release()
@@ -227,6 +232,7 @@ class Worker:
             missing = str(getattr(error, "name", None) or "")
             return (UNKNOWN, serial, started, self._now(), what, missing, _failure(error))
         self.now = (task, attempt, index, item)
+        self.current[1] = serial
         started = self._now()
         try:
             value = copy_context().run(self._call, body, args, kwargs)

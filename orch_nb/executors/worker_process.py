@@ -59,6 +59,7 @@ class WorkerProcess:
         self._unsent: deque[memoryview] = deque()
         self._tail = ""
         self._heard = 0.0
+        self.ends = False  # it takes nothing any more
         self.dead = False
         self._process, self._work, self._results, self._control, self._current = _begin()
         self.pid = self._process.pid
@@ -77,8 +78,13 @@ class WorkerProcess:
 
     @property
     def current(self) -> int:
-        """The number of the attempt that it runs, or ran last."""
+        """The number of the attempt that it has in hand, or had last."""
         return self._current[0]
+
+    @property
+    def begun(self) -> int:
+        """The number of the last attempt whose body began: then all that it needs is loaded."""
+        return self._current[1]
 
     # -- to it ---------------------------------------------------------------------------------
 
@@ -110,8 +116,9 @@ class WorkerProcess:
 
     def ask_back(self) -> None:
         """Have it give back the attempts that it has not begun."""
-        with contextlib.suppress(OSError):
-            os.write(self._control, b"b")
+        if not self.dead:
+            with contextlib.suppress(OSError):  # it is dead, or has been asked often enough
+                os.write(self._control, b"b")
 
     # -- from it -------------------------------------------------------------------------------
 
@@ -129,6 +136,7 @@ class WorkerProcess:
                 self._owner.told(self, messages)
         else:
             self._loop.remove_reader(self._results)
+            self.ends = True
             self._await_exit(_PATIENCE)
 
     def _read_outputs(self) -> None:
@@ -154,6 +162,7 @@ class WorkerProcess:
         """Whether it is gone, though somebody else may have its pipes; then its end is told."""
         if self.dead or self._process.poll() is None:
             return False
+        self.ends = True
         self._await_exit(_PATIENCE)
         return True
 
@@ -194,15 +203,13 @@ class WorkerProcess:
 
     def terminate(self) -> None:
         """SIGTERM for it and what it started, and SIGKILL a second later."""
-        self._signal(signal.SIGTERM)
-        self._loop.call_later(_TERM_S, self._kill_if_alive)
-
-    def _kill_if_alive(self) -> None:
         if not self.dead:
-            self._signal(signal.SIGKILL)
+            self._signal(signal.SIGTERM)
+            self._loop.call_later(_TERM_S, self.kill)
 
     def kill(self) -> None:
-        self._signal(signal.SIGKILL)
+        if not self.dead:
+            self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
         try:
@@ -232,7 +239,7 @@ class WorkerProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(within_s)
         if self._process.returncode is None:
-            self.kill()
+            self._signal(signal.SIGKILL)
             self._process.wait()
 
 
@@ -240,8 +247,8 @@ def _begin() -> tuple[subprocess.Popen[bytes], int, int, int, memoryview]:
     """The process, our ends of its three pipes, and the memory that is shared with it."""
     ends: list[int] = []
     with tempfile.TemporaryFile() as shared:
-        shared.truncate(8)
-        current = memoryview(mmap.mmap(shared.fileno(), 8)).cast("q")
+        shared.truncate(worker.SHARED)
+        current = memoryview(mmap.mmap(shared.fileno(), worker.SHARED)).cast("q")
         try:
             for _ in range(3):
                 ends += os.pipe()

@@ -16,6 +16,8 @@ from orch_nb.model.event import Failure
 
 __all__ = ["WorkerState", "outcome_of"]
 
+_LOAD_S = 2.0  # an import, or a machine that has other things to do, is no long attempt
+
 
 class WorkerState:
     """Attempts are told of in the order of `given`, some of them a moment after they ended."""
@@ -46,8 +48,11 @@ class WorkerState:
 
     @property
     def age(self) -> float:
-        """Seconds that it has been at what it runs."""
-        return time.monotonic() - self.since if self.given and self.up else 0.0
+        """Seconds that it has been at what it runs; some less while it only loads it."""
+        if not self.given or not self.up:
+            return 0.0
+        age = time.monotonic() - self.since
+        return age if self.process.begun in self.given else max(0.0, age - _LOAD_S)
 
     def serial(self, key: AttemptKey) -> int:
         """The number of an attempt that it was given, or 0."""

@@ -396,8 +396,18 @@ def test_a_thousand_attempts_at_once_are_each_told_of_once(place, bench):
 def test_no_more_run_at_once_than_there_are_workers(anywhere, bench, tmp_path):
     only(anywhere.bounded, "the engine alone sees to it")
     path = tmp_path / "marks"
-    jobs = [anywhere.job(path, 0.05, f"t{n}") for n in range(24)]
-    outcomes = bench(*jobs, workers=3)
+    go = tmp_path / "go" if anywhere.concurrent else "/"
+    jobs = [anywhere.job(path, 0.01, f"t{n}", until=go) for n in range(24)]
+
+    async def steps(session):
+        session.submit(*jobs)
+        if anywhere.concurrent:
+            await session.until(lambda: len(anywhere.begun(path)) == 3)
+            await asyncio.sleep(0.2)  # for one too many
+            go.touch()
+        return await session.outcomes_of(*(job.id for job in jobs))
+
+    outcomes = bench.drive(steps, workers=3)
     assert not [outcome.failure for outcome in outcomes.values() if outcome.failure]
     assert anywhere.most_at_once(path) == (3 if anywhere.concurrent else 1)
 
