@@ -314,7 +314,8 @@ def _told(run: Run, arguments: argparse.Namespace) -> int:
 
 def _for_a_shell(text: str, run_id: str) -> str:
     """The lines that go on, as typed here: `%orchestrate retry a` is `orch-nb retry RUN a`."""
-    return re.sub(r"%orchestrate (retry|approve|reject|recover|resume|pause)\b", rf"orch-nb \1 {run_id}", text)
+    lines = r"%orchestrate (retry|approve|reject|recover|resume|pause)\b"
+    return re.sub(lines, rf"orch-nb \1 {run_id}", text)
 
 
 # -- asking --------------------------------------------------------------------------------------

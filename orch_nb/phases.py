@@ -341,11 +341,11 @@ def resuming(
 
     `changed`: options of `execute` that are to be others than before; None leaves one as it was.
     """
-    history = journal.history(run_id)
-    run = past_run(history, journal)
+    told = launch.past(run_id, journal)
+    run = told.run
     known = None if plan is None else launch.same_plan(run, _planned(plan, namespace or {}))
     if retry is None and run.status not in (RunStatus.RUNNING, RunStatus.WAITING):
-        return past_run(history, journal, plan=known)
+        return past_run(told.history, journal, plan=known)
     if known is None:
         known = checked(run.plan, namespace or {})
     before = run.options
@@ -359,7 +359,7 @@ def resuming(
     gates = tuple(dict.fromkeys((*before.approve, *launch.known_gates(known, approve))))
     options = run_options(executor=chosen, approve=gates, interactive=interactive, **kept)
     return launch.resuming(
-        run, known, journal=journal, executor=_executor(chosen, options.address),
+        told, known, journal=journal, executor=_executor(chosen, options.address),
         options=options, retry=retry, observers=observers,
     )  # fmt: skip
 

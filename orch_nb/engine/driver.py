@@ -81,13 +81,15 @@ class Driver(Controls):
         observers: Sequence[Observer] = (),
         clock: Clock | None = None,
         history: Sequence[ev.Event] = (),
+        state: RunState | None = None,
         retry: str | None = None,
         next_id: Callable[[], str] | None = None,
     ) -> None:
         self.plan, self.run_id, self.name = plan, run_id, name
         self.journal, self.executor, self.options = journal, executor, options
         self.observers = list(observers)
-        self.state = RunState()
+        self.state = state if state is not None else RunState()  # with the history folded
+        self._folded = state is not None
         self._history, self._retry, self._next_id = history, retry, next_id
         self._loop = asyncio.get_running_loop()
         self.clock: Clock = clock if clock is not None else SystemClock()
@@ -149,9 +151,9 @@ class Driver(Controls):
             self._notify([first])
             self._perform(self.scheduler.handle(first), [])
             return
-        for event in self._history:
-            self.state.apply(event)
-            self.scheduler.observe(event)
+        if not self._folded:
+            self.state.apply_all(self._history)
+        self.scheduler.observe_all(self._history)
         self._history = ()
         self.state.plan = self.plan
         self._ready(self.state.started, without_kill(self.options.faults))

@@ -218,6 +218,15 @@ class SqliteJournal(Tables):
         elif isinstance(event, RunResumed):
             execute("UPDATE run SET status='running', finished=NULL WHERE run_id=?", (run_id,))
 
+    def position(self, run_id: str) -> int:
+        """A number that grows with every batch of a run: the same means nothing was added."""
+        ((old,),) = self._read("SELECT COUNT(*) FROM event WHERE run_id=?", run_id)
+        ((last,),) = self._read(
+            "SELECT COALESCE(MAX(id), 0) FROM batch, worked WHERE run_id=? AND id>=n*? "
+            "AND id<(n+1)*?", run_id, _PLACES, _PLACES,
+        )  # fmt: skip
+        return int(old + last)
+
     def history(self, run_id: str) -> list[Event]:
         """All events of a run, in the order of their commits, whatever the clocks of the processes
         said that worked on it. Raises RunNotFound."""

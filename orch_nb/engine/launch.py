@@ -16,6 +16,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from orch_nb.engine.driver import Driver
 from orch_nb.engine.faults import checked_faults
 from orch_nb.engine.ports import Executor, Journal, Observer
@@ -31,8 +33,8 @@ from orch_nb.model.run import Run
 from orch_nb.model.status import RunStatus, Status
 
 __all__ = [
-    "check_retry", "free_run_id", "known_gates", "past_run", "resuming", "run_options",
-    "same_plan", "starting",
+    "Past", "check_retry", "free_run_id", "known_gates", "past", "past_run", "resuming",
+    "run_options", "same_plan", "starting",
 ]  # fmt: skip
 
 
@@ -115,8 +117,27 @@ def starting(
     return make
 
 
+class Past(msgspec.Struct):
+    """A run as its journal tells it, read once: events, the state that they come to, and how far
+    the journal had got."""
+
+    history: Sequence[Event]
+    state: RunState
+    position: int
+    run: Run
+
+
+def past(run_id: str, journal: Journal) -> Past:
+    """Raises RunNotFound, JournalError."""
+    position = journal.position(run_id)
+    history = journal.history(run_id)
+    state = replay(history)
+    run = state.snapshot(Results(state, journal), journal=journal.path, final=True)
+    return Past(history, state, position, run)
+
+
 def resuming(
-    run: Run,
+    told: Past,
     plan: Plan,
     *,
     journal: Journal,
@@ -130,16 +151,18 @@ def resuming(
     `retry` names a task to be tried anew. Raises RunHeld if a live process works on the run,
     UsageError for what cannot be; the run is claimed when this returns.
     """
+    run_id, name = told.run.run_id, told.run.name
     if retry is not None:
-        check_retry(run, retry)
+        check_retry(told.run, retry)
     # Last, when nothing that was asked for can be wrong any more: a claim has to be given back.
-    journal.claim(run.run_id)
-    history = journal.history(run.run_id)  # another process may have gone on until the claim
+    journal.claim(run_id)
+    if journal.position(run_id) != told.position:  # another process has gone on until the claim
+        told = past(run_id, journal)
 
     def make() -> Driver:
         return Driver(
-            plan, run_id=run.run_id, journal=journal, executor=executor, options=options,
-            name=run.name, observers=observers, history=history, retry=retry,
+            plan, run_id=run_id, journal=journal, executor=executor, options=options, name=name,
+            observers=observers, history=told.history, state=told.state, retry=retry,
         )  # fmt: skip
 
     return make
@@ -161,8 +184,7 @@ def _whys(history: Sequence[Event], state: RunState) -> Callable[[str], str] | N
     if state.status not in (RunStatus.RUNNING, RunStatus.WAITING):
         return None
     mind = Scheduler(state.plan)
-    for event in history:
-        mind.observe(event)
+    mind.observe_all(history)
     return lambda task: mind.why(task, state.last)
 
 

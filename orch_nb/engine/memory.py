@@ -72,6 +72,9 @@ class MemoryJournal:
     def append(self, run_id: str, events: Sequence[Event], blobs: Sequence[Blob] = ()) -> None:
         self._events[run_id] += events
 
+    def position(self, run_id: str) -> int:
+        return len(self._events.get(run_id, ()))
+
     def history(self, run_id: str) -> list[Event]:
         if run_id not in self._events:
             raise RunNotFound(f"This journal has no run `{run_id}`.")

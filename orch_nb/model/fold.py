@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -185,6 +185,7 @@ class RunState:
         tasks, apply = self.tasks, self._apply
         started, succeeded = ev.AttemptStarted, ev.AttemptSucceeded
         running, done = Status.RUNNING, Status.SUCCEEDED
+        before = None
         for event in events:
             kind = type(event)
             if kind is succeeded:
@@ -195,6 +196,7 @@ class RunState:
                     task.finished = event.at
                     if task.pid is not None:
                         task.pid = None
+                    before = event
                     continue
             elif kind is started:
                 task = tasks.get(event.task)  # type: ignore[attr-defined]
@@ -203,8 +205,12 @@ class RunState:
                     task.ready = event.ready or None  # type: ignore[attr-defined]
                     if task.reason:
                         task.reason = ""
+                    before = event
                     continue
+            if before is not None:
+                self.last = before.at
             apply[kind](event)
+            before = event
         if events:
             self.last = events[-1].at
 
@@ -419,9 +425,10 @@ def _tell_waits(tasks: Sequence[TaskState], why: Callable[[str], str]) -> None:
         task.reason = why(task.task)
 
 
-def replay(events: Iterable[ev.Event]) -> RunState:
+def replay(events: Sequence[ev.Event]) -> RunState:
     """The state after `events`, the first of which is `RunStarted`."""
     state = RunState()
-    for event in events:
-        state.apply(event)
+    if events:
+        state.apply(events[0])
+        state.apply_all(events[1:])
     return state
