@@ -68,7 +68,7 @@ class Admission(Board):
 
     def _proceed(self, n: int, at: float, out: list[ev.Event]) -> None:
         """The trigger rule lets `n` run: before its first attempt there may be questions."""
-        if self.flags[n] & PRELUDE and not self.tries[n]:
+        if self.flags[n] & PRELUDE and (self.flags[n] & MEMBER or not self.tries[n]):
             self.states[n] = ASKING
             self.asking_now += 1
             self.acts.append(Ask(self.ids[n]))

@@ -59,6 +59,7 @@ class Groups:
         self._mind: Any = board  # its lists are this one's too
         self._groups: dict[int, _Group] = {}
         self._of: dict[int, int] = {}
+        self._tries: dict[str, int] = {}  # of instances that were dropped
 
     def expand(self, event: ev.Expanded, out: list[ev.Event] | None) -> None:
         """`out` None: it is history, nothing is decided."""
@@ -104,7 +105,7 @@ class Groups:
         mind.left += [0] * count
         mind.states += [PENDING] * count
         mind.since += [0.0] * count
-        mind.tries += [0] * count
+        mind.tries += [self._tries.get(name, 0) for name in mind.ids[first:]]
         mind.open += count
 
     def ended(self, n: int, status: int, at: float, out: list[ev.Event] | None) -> None:
@@ -168,6 +169,7 @@ class Groups:
         if group is None:
             return
         for n in group.members:
+            self._tries[mind.ids[n]] = mind.tries[n]
             if mind.index.get(mind.ids[n]) == n:
                 del mind.index[mind.ids[n]]
             if mind.states[n] <= EXPANDED:
