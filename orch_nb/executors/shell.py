@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import json
 import os
 import selectors
 import signal
@@ -20,10 +19,11 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Outcome, Report
 from orch_nb.executors.failure import failure_of
+from orch_nb.executors.variables import variables
 from orch_nb.model.event import Failure
 
 __all__ = ["ShellExecutor"]
@@ -193,32 +193,12 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _json(value: Any) -> str:
-    """An item for a command to read; what JSON does not know is told as text."""
-    try:
-        return json.dumps(value, ensure_ascii=False, default=str)
-    except (TypeError, ValueError):  # a key that is no text, a list that holds itself
-        return str(value)
-
-
 def _environment(request: AttemptRequest) -> dict[str, str]:
-    now = request.current
-    own: dict[str, Any] = {
-        "ORCH_TASK": now.task,
-        "ORCH_ATTEMPT": now.attempt,
-        "ORCH_RUN_ID": now.run_id,
-        "ORCH_IDEMPOTENCY_KEY": now.idempotency_key,
-    }
-    if now.index is not None:
-        own["ORCH_INDEX"] = now.index
-        own["ORCH_ITEM"] = now.item if isinstance(now.item, str) else _json(now.item)
-    for values in (now.params, request.task.with_):
-        own |= {f"ORCH_PARAM_{name.upper()}": value for name, value in values.items()}
     # The interpreter's own folder first: `pytest` is the one of this kernel's environment, as a
     # person expects who has not activated it.
     here = str(Path(sys.executable).parent)
     path = os.environ.get("PATH", os.defpath)
-    own["PATH"] = path if here in path.split(os.pathsep) else f"{here}{os.pathsep}{path}"
+    path = path if here in path.split(os.pathsep) else f"{here}{os.pathsep}{path}"
     # A kernel asks for colours that a person at `!command` would see; a result must not hold them.
     outer = {name: value for name, value in os.environ.items() if name not in _COLOURS}
-    return {**outer, **{name: str(value) for name, value in own.items()}}
+    return {**outer, "PATH": path, **variables(request)}
