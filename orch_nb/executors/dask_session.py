@@ -31,6 +31,7 @@ _LOOK_S = 0.5  # how often it is looked whether the client is still there
 _GRAPH = 8_000_000  # bytes of one graph; Dask warns of 10 MB
 _BATCH = 500  # attempts of one graph: a cancel may have to wait until it is sent
 _IDLE = "The Dask cluster has no worker yet: waiting for one\n"
+_GATHERS = 2  # at once: those that end meanwhile are fetched together
 _STOP = object()
 
 
@@ -49,6 +50,8 @@ class Session:
         self._token = uuid.uuid4().hex
         self._count = 0
         self._missing: set[str] = set()  # modules that the cluster was found not to have
+        self._finished: dict[AttemptKey, Flight] = {}  # and not yet fetched
+        self._fetching = 0
         self._mute = False  # the scheduler did not answer in time: it is not asked again
         self._thread = threading.Thread(target=self._work, name="orch_nb-dask", daemon=True)
         self._thread.start()
@@ -210,15 +213,20 @@ class Session:
     def _settle(self, flights: Sequence[Flight]) -> None:
         """Of those that ended: fetch what they tell, all at once; explain the others."""
         ended: list[_Ended] = []
-        finished: dict[AttemptKey, Flight] = {}
         for flight in flights:
             if flight.future.status in ("error", "cancelled"):
                 ended.append((flight, flight.explained()))
             else:
-                finished[flight.request.key] = flight
-        if finished:
-            self._client.loop.add_callback(self._gather, finished)
+                self._finished[flight.request.key] = flight
+        self._fetch()
         self._land(ended)
+
+    def _fetch(self) -> None:
+        """What finished while others were fetched goes together; a slow one holds up few."""
+        if self._finished and self._fetching < _GATHERS:
+            self._fetching += 1
+            self._client.loop.add_callback(self._gather, self._finished)
+            self._finished = {}
 
     async def _gather(self, flights: dict[AttemptKey, Flight]) -> None:
         """On the client's loop, since a result that was lost meanwhile is computed once more."""
@@ -227,7 +235,12 @@ class Session:
             data = await self._client.gather(futures, errors="skip", asynchronous=True)
         except Exception:  # noqa: BLE001  # the scheduler went away in between
             data = {}
+        self._inbox.put((self._fetched, [None]))
         self._inbox.put((self._arrived, [(f, data.get(key)) for key, f in flights.items()]))
+
+    def _fetched(self, gathers: Sequence[None]) -> None:
+        self._fetching -= len(gathers)
+        self._fetch()
 
     def _arrived(self, gathered: Iterable[tuple[Flight, bytes | None]]) -> None:
         ended: list[_Ended] = []
