@@ -32,6 +32,7 @@ _ARITHMETIC, _HEREDOC = "in arithmetic", "in a here-document"
 _BRACE, _GROUP, _COMMAND = "${...}", "(...)", "$(...)"
 _CLOSES = {_GROUP: ")", _COMMAND: ")", _ARITHMETIC: ")", _BRACE: "}"}
 _NOBODY = "where nobody can tell the quotes, behind "
+_SPECIAL = tuple("$#?!-@*")
 _WORD_ENDS = frozenset(" \t\n;|&()<>" + "`")
 _HEREDOC_WORD = re.compile(r"<<(-?)[ \t]*((?:'[^'\n]*'|\"[^\"\n]*\"|\\.|[^\s;|&()<>'\"\\])+)")
 
@@ -49,6 +50,7 @@ class _Scanner:
         self._open: list[str] = [within] if within else []
         self._heredocs: list[tuple[str, bool, bool]] = []
         self._lost = ""
+        self._within_word = -1  # a place that follows an end of a word, and does not begin one
         self.found: list[str] = []
 
     def scan(self) -> None:
@@ -151,13 +153,24 @@ class _Scanner:
     def _close(self, inside: str) -> None:
         self._open.pop()
         self._at += 1
+        if inside != _GROUP:
+            self._within_word = self._at
         last = inside == _ARITHMETIC and self._open[-2:].count(_ARITHMETIC) == 1
         if last and not self._next(")"):
             self._lost = _NOBODY + "`$((...) ...)`"  # no arithmetic after all, to some shells
 
+    def _begins(self) -> bool:
+        """Whether a word begins here, where commands are read."""
+        if self._at == self._within_word:
+            return False
+        return self._at == 0 or self._text[self._at - 1] in _WORD_ENDS
+
     def _backslash(self) -> None:
-        if self._text[self._at + 1 : self._at + 2] == GAP:
+        follows = self._text[self._at + 1 : self._at + 2]
+        if follows == GAP:
             self.found.append(self._lost or "behind a backslash")
+        if follows != "\n" or not self._begins():  # which joins two lines
+            self._within_word = self._at + 2
         self._at += 2
 
     def _dollar(self) -> None:
@@ -172,13 +185,14 @@ class _Scanner:
             self._at += 2
         elif self._next("$'") and not self._inside():
             self._begin(_ANSI, 2)
-        else:
-            self._at += 1
+        else:  # `$$` and `$#` are values; a `{` or `(` behind them opens nothing of theirs
+            self._at += 2 if self._text[self._at + 1 : self._at + 2] in _SPECIAL else 1
 
     def _backtick(self) -> None:
         if _BACKTICKS in self._open:
             del self._open[self._open.index(_BACKTICKS) :]
             self._at += 1
+            self._within_word = self._at
         else:
             self._begin(_BACKTICKS, 1)
 
@@ -199,7 +213,7 @@ class _Scanner:
 
     def _command(self, character: str) -> None:
         """A character where commands are read: the top, `(...)`, `$(...)` and backticks."""
-        begins = self._at == 0 or self._text[self._at - 1] in _WORD_ENDS
+        begins = self._begins()
         if character == "\n":
             self._at += 1
             self._bodies()
@@ -234,14 +248,16 @@ class _Scanner:
     def _bodies(self) -> None:
         """The here-documents that were announced on the line that ends here."""
         for word, tabs, literal in self._heredocs:
-            begin = self._at
+            begin, joined = self._at, False
             while self._at < len(self._text):
                 end = self._text.find("\n", self._at)
                 line = self._text[self._at : end if end >= 0 else len(self._text)]
                 self._at += len(line) + 1
                 self.found += [_HEREDOC] * line.count(GAP)
-                if (line.lstrip("\t") if tabs else line) == word:
+                if not joined and (line.lstrip("\t") if tabs else line) == word:
                     break
+                backslashes = len(line) - len(line.rstrip("\\"))
+                joined = not literal and backslashes % 2 == 1
             if not literal and not _closed(self._text[begin : self._at]):
                 self._lost = _NOBODY + "a here-document that opens something"
         self._heredocs = []

@@ -11,6 +11,7 @@ What libyaml says of a fault is put into words for somebody who does not know li
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -20,7 +21,8 @@ from orch_nb.planners.nodes import DEEPEST, MergeKey, Node, plain_value
 
 __all__ = ["compose", "sized"]
 
-LARGEST = 1_000_000
+#: Characters of a document: 25,000 tasks of 200 each.
+LARGEST = 5_000_000
 #: How many nodes more than are written aliases may make.
 _EXPANSION = 100_000
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -82,9 +84,20 @@ class _Composer:
         self._written = 0
 
     def document(self) -> Node:
+        takers: dict[type, Callable[[Any], None]] = {
+            yaml.ScalarEvent: self._scalar,
+            yaml.MappingStartEvent: self._open,
+            yaml.SequenceStartEvent: self._open,
+            yaml.MappingEndEvent: self._close,
+            yaml.SequenceEndEvent: self._close,
+            yaml.AliasEvent: self._alias,
+            yaml.DocumentStartEvent: self._begin,
+        }
         try:
             for event in yaml.parse(self._text, Loader=_LOADER):
-                self._take(event)
+                take = takers.get(type(event))
+                if take is not None:
+                    take(event)
         except yaml.MarkedYAMLError as error:
             raise PlanError([self._explained(error)]) from None
         if self._root is None:
@@ -97,16 +110,8 @@ class _Composer:
             [Problem(message, line=mark.line + self._first_line, column=mark.column + 1, hint=hint)]
         )
 
-    def _take(self, event: Any) -> None:
-        if isinstance(event, yaml.ScalarEvent):
-            self._add(self._scalar(event), event)
-        elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            self._open(event)
-        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-            self._close(event)
-        elif isinstance(event, yaml.AliasEvent):
-            self._alias(event)
-        elif isinstance(event, yaml.DocumentStartEvent) and self._root is not None:
+    def _begin(self, event: Any) -> None:
+        if self._root is not None:
             raise self._fail(
                 "A second document begins here (`---`); a plan is one.", event,
                 "Put the other plan into a cell of its own.",
@@ -118,25 +123,28 @@ class _Composer:
         return Node(kind, value, text, mark.line + self._first_line, mark.column + 1)
 
     def _tagged(self, event: Any) -> None:
-        if event.tag is not None and event.tag not in _TAGS:
+        if event.tag not in _TAGS:
             tag = event.tag.replace(_CORE, "!!")
             raise self._fail(f"The tag `{tag}` means nothing in a plan.", event, "Leave it out.")
 
-    def _scalar(self, event: Any) -> Node:
-        self._tagged(event)
+    def _scalar(self, event: Any) -> None:
+        if event.tag is not None:
+            self._tagged(event)
         text: str = event.value
         value: Any = text
-        if event.implicit[0] or (event.tag and event.tag not in (_CORE + "str", "!")):
+        plain = event.implicit[0]
+        if plain or (event.tag and event.tag not in (_CORE + "str", "!")):
             value = plain_value(text)
         node = self._node("scalar", value, event, text)
-        if text == "<<" and event.implicit[0]:
+        if text == "<<" and plain:
             node = MergeKey("scalar", value, text, node.line, node.column)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
-        return node
+        self._add(node, event)
 
     def _open(self, event: Any) -> None:
-        self._tagged(event)
+        if event.tag is not None:
+            self._tagged(event)
         if len(self._stack) >= DEEPEST:
             raise self._fail(f"The plan is nested more than {DEEPEST} deep here.", event)
         kind = "map" if isinstance(event, yaml.MappingStartEvent) else "list"
@@ -171,7 +179,8 @@ class _Composer:
         above = self._stack[-1][0]
         above.value.append(node)
         above.weight += node.weight
-        above.height = max(above.height, node.height + 1)
+        if node.height >= above.height:
+            above.height = node.height + 1
         if len(self._stack) + node.height > DEEPEST:
             raise self._fail(f"The plan is nested more than {DEEPEST} deep here.", event)
         if above.weight > self._written + _EXPANSION:

@@ -13,26 +13,18 @@ others are judged against it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from orch_nb.errors import Problem
 from orch_nb.graph.nearest import did_you_mean
-from orch_nb.model.goal import Criterion
-from orch_nb.model.plan import Plan, Story
-from orch_nb.model.task import Pool, Task
+from orch_nb.model.plan import Story
+from orch_nb.model.task import Task
 from orch_nb.planners.fields import Fields, name_of
 from orch_nb.planners.keys import normalise
-from orch_nb.planners.nodes import Findings, Node
-from orch_nb.planners.policies import read_pools
-from orch_nb.planners.task_keys import (
-    ACTIONS,
-    LATER,
-    TASK_KEYS,
-    WORK,
-    read_afterwards,
-    read_key,
-)
+from orch_nb.planners.nodes import Node
+from orch_nb.planners.record import Entries, Reading
+from orch_nb.planners.sections import FOR_WORK, criteria_of, defaults_of, on_failure_of, pools_of
+from orch_nb.planners.task_keys import ACTIONS, LATER, TASK_KEYS, WORK, read_key
 
 __all__ = ["Reading", "read"]
 
@@ -40,45 +32,6 @@ _TOP_KEYS = (
     "goal", "params", "criteria", "stories", "tasks", "pools", "on_failure", "defaults",
 )  # fmt: skip
 _STORY_KEYS = ("tasks", "title", "description", "owner")
-#: What can be said once for all tasks; most of it only holds for tasks that run something.
-_FOR_WORK = ("retry", "timeout", "total_timeout", "estimate", "pool", "priority", "cache")
-_DEFAULT_KEYS = (*_FOR_WORK, "max_active", "trigger", "required", "owner")
-
-
-class Reading:
-    """What was read of a document, its faults, and where everything stands."""
-
-    def __init__(self, goal: str = "") -> None:
-        self.goal = goal
-        self.tasks: list[Task] = []
-        self.stories: list[Story] = []
-        self.params: dict[str, Any] = {}
-        self.criteria: list[Criterion] = []
-        self.pools: dict[str, Pool] = {}
-        self.on_failure: Task | None = None
-        self.defaults: dict[str, Any] = {}
-        self.lines: dict[tuple[str, str], int] = {}
-        self.findings = Findings()
-        self.places: dict[str, Node] = {}
-
-    @property
-    def problems(self) -> list[Problem]:
-        return self.findings.problems
-
-    def plan(self) -> Plan:
-        return Plan(
-            goal=self.goal,
-            tasks=tuple(self.tasks),
-            stories=tuple(self.stories),
-            params=self.params,
-            criteria=tuple(self.criteria),
-            pools=self.pools,
-            on_failure=self.on_failure,
-        )
-
-    def place(self, task: str, key: str, node: Node) -> None:
-        if node.line is not None:
-            self.lines.setdefault((task, key), node.line)
 
 
 def read(root: Node, goal: str = "") -> Reading:
@@ -101,10 +54,11 @@ def read(root: Node, goal: str = "") -> Reading:
 class _Reader:
     def __init__(self, reading: Reading) -> None:
         self._reading, self._findings = reading, reading.findings
+        self._stories_seen: set[str] = set()
 
     def document(self, root: Node) -> None:
         entries = {key: (at, value) for key, at, value in root.pairs()}
-        self._unknown(entries, _TOP_KEYS, "A plan")
+        self._reading.unknown(entries, _TOP_KEYS, "A plan")
         fields = Fields(self._findings, "")
         if "goal" in entries and not entries["goal"][1].empty:
             self._reading.goal = fields.text("goal", entries["goal"][1]) or self._reading.goal
@@ -113,36 +67,21 @@ class _Reader:
         if "params" in entries and not entries["params"][1].empty:
             self._reading.params = fields.values("params", entries["params"][1]) or {}
         if "pools" in entries and not entries["pools"][1].empty:
-            self._pools(fields, entries["pools"][1])
+            pools_of(self._reading, entries["pools"][1])
         if "defaults" in entries:
-            self._defaults(entries["defaults"][1])
+            defaults_of(self._reading, entries["defaults"][1])
         for key, (at, value) in entries.items():
             if key == "tasks":
                 self._reading.tasks += self.tasks(value, at, None, "`tasks`")
             elif key == "stories":
                 self._stories(value)
         if "criteria" in entries:
-            self._criteria(entries["criteria"][1])
+            criteria_of(self._reading, entries["criteria"][1])
         if "on_failure" in entries:
-            self._on_failure(*entries["on_failure"])
+            on_failure_of(self._reading, *entries["on_failure"])
         if not self._reading.places and not self._findings.problems:
             self._findings.add("The plan has no tasks.", root, hint="List them under `tasks:`.")
         self._known_stories()
-
-    def _unknown(
-        self, entries: dict[str, tuple[Node, Node]], known: Iterable[str], owner: str,
-        later: Iterable[str] = (), task: str = "",
-    ) -> None:  # fmt: skip
-        for key, (at, _) in entries.items():
-            if key in later:
-                of = f"{owner}: " if task else ""
-                self._findings.add(f"{of}`{key}` is not yet supported.", at, task=task,
-                                   hint="Leave it out.")  # fmt: skip
-            elif key not in known:
-                hint = did_you_mean(key, known)
-                if key == "default" and task:
-                    hint = 'Write approval: {prompt: "Ship it?", default: approve}.'
-                self._findings.add(f"{owner} has no key `{key}`.", at, task=task, hint=hint)
 
     def _named(self, node: Node, what: str) -> Iterator[tuple[str, Node, Node]]:
         """Name, where it stands, and body, of a mapping by name or a list of mappings with `id`."""
@@ -159,43 +98,6 @@ class _Reader:
             rest = [pair for pair in pairs if pair[0].text != "id"]
             yield name, ids[0][1], Node("map", rest, line=item.line, column=item.column)
 
-    def _defaults(self, node: Node) -> None:
-        if node.kind != "map":
-            if not node.empty:
-                self._findings.add("`defaults` is a mapping of task keys to values.", node)
-            return
-        fields = Fields(self._findings, "`defaults`")
-        for key, at, value in node.pairs():
-            if key in _DEFAULT_KEYS:
-                self._default(fields, key, value)
-            elif key in TASK_KEYS:
-                self._findings.add(f"`{key}` belongs to one task and cannot be a default.", at)
-            else:
-                self._unknown({key: (at, value)}, _DEFAULT_KEYS, "`defaults`", LATER)
-
-    def _default(self, fields: Fields, key: str, node: Node) -> None:
-        value = read_key(fields, key, node)
-        if key == "pool" and value is not None:
-            for name in [name for name in value if name not in self._reading.pools]:
-                fields.wrong("pool", node, f"names `{name}`, which the plan does not have",
-                             did_you_mean(name, self._reading.pools)
-                             or f"Declare it: pools: {{{name}: {value[name]}}}.")  # fmt: skip
-                del value[name]
-        if value is not None and value != {}:
-            self._reading.defaults[key] = value
-
-    def _pools(self, fields: Fields, node: Node) -> None:
-        self._reading.pools = read_pools(fields, node)
-        for name, at, _ in node.pairs() if node.kind == "map" else ():
-            self._reading.place("", f"pools.{name}", at)
-
-    def _on_failure(self, at: Node, node: Node) -> None:
-        self._reading.place("on_failure", "", at)
-        fields = Fields(self._findings, "", "on_failure")
-        self._reading.on_failure = read_afterwards(fields, "on_failure", node, "on_failure")
-        for key, place, _ in node.pairs() if node.kind == "map" else ():
-            self._reading.place("on_failure", key, place)
-
     def _stories(self, node: Node) -> None:
         if node.kind == "scalar":
             if not node.empty:
@@ -206,18 +108,19 @@ class _Reader:
             self._story(name, at, body)
 
     def _story(self, name: str, at: Node, body: Node) -> None:
-        if any(story.id == name for story in self._reading.stories):
+        if name in self._stories_seen:
             self._findings.add(f"Two stories are called `{name}`.", at)
         elif not name.strip():
             self._findings.add("A story's name is empty.", at)
+        self._stories_seen.add(name)
         found: dict[str, Any] = {}
-        entries: dict[str, tuple[Node, Node]] = {}
+        entries: Entries = {}
         if body.kind == "map":
             entries = {key: (place, value) for key, place, value in body.pairs()}
         elif not body.empty:
             self._findings.add(f"The story `{name}` is a mapping, not {body.described()}.", body,
                                hint="Put its tasks below `tasks:`.")  # fmt: skip
-        self._unknown(entries, _STORY_KEYS, f"The story `{name}`")
+        self._reading.unknown(entries, _STORY_KEYS, f"The story `{name}`")
         fields = Fields(self._findings, f"the story `{name}`")
         for key in ("title", "description", "owner"):
             if key in entries and not entries[key][1].empty:
@@ -264,7 +167,7 @@ class _Reader:
 
     def _built(self, name: str, body: Node, story: str | None, parent: str | None) -> Task:
         entries = {key: (at, value) for key, at, value in body.pairs()}
-        self._unknown(entries, TASK_KEYS, f"`{name}`", LATER, name)
+        self._reading.unknown(entries, TASK_KEYS, f"`{name}`", LATER, name)
         fields = Fields(self._findings, f"`{name}`", name)
         found: dict[str, Any] = {}
         if self._reading.defaults:
@@ -295,18 +198,18 @@ class _Reader:
             found["with_"] = found.pop("with")
         return Task(id=name, **found)
 
-    def _defaulted(self, entries: dict[str, tuple[Node, Node]], found: dict[str, Any]) -> None:
+    def _defaulted(self, entries: Entries, found: dict[str, Any]) -> None:
         works = any(key in entries for key in WORK)
         for key, value in self._reading.defaults.items():
             if key == "max_active":
                 holds = works and "foreach" in entries
             else:
-                holds = works or key not in _FOR_WORK
+                holds = works or key not in FOR_WORK
             if holds:
                 found[key] = value
 
     def _family(
-        self, name: str, found: dict[str, Any], entries: dict[str, tuple[Node, Node]],
+        self, name: str, found: dict[str, Any], entries: Entries,
         story: str | None, parent: str | None,
     ) -> None:  # fmt: skip
         """A task's own word on story and parent, against the place where it stands."""
@@ -324,48 +227,11 @@ class _Reader:
             else:
                 found.pop(key, None)
 
-    def _criteria(self, node: Node) -> None:
-        fields = Fields(self._findings, "")
-        if node.kind == "map":
-            for text, at, value in node.pairs():
-                self._criterion(fields, text, at, value)
-        elif node.kind == "list":
-            for item in node.value:
-                self._listed_criterion(fields, item)
-        elif not node.empty:
-            fields.wrong("criteria", node, f"maps texts to tasks, and is {node.described()}")
-
-    def _criterion(self, fields: Fields, text: str, at: Node, tasks: Node | None) -> None:
-        if not text.strip():
-            self._findings.add("A criterion is empty.", at)
-            return
-        names: list[tuple[str, Node]] = []
-        if tasks is not None and not tasks.empty:
-            names = fields.names("criteria", tasks)
-        self._reading.place("", f"criteria.{text}", at)
-        self._reading.criteria.append(Criterion(text, tuple(name for name, _ in names)))
-
-    def _listed_criterion(self, fields: Fields, item: Node) -> None:
-        if item.kind == "scalar" and not item.empty:
-            self._criterion(fields, item.text, item, None)
-            return
-        pairs = item.pairs() if item.kind == "map" else ()
-        entries = {key: (at, value) for key, at, value in pairs}
-        self._unknown(entries, ("text", "criterion", "tasks"), "A criterion")
-        place = entries.get("text") or entries.get("criterion")
-        if place is None:
-            self._findings.add("A criterion is a text, or {text: ..., tasks: [...]}.", item)
-            return
-        text = fields.text("text", place[1])
-        if text is not None:
-            tasks = entries["tasks"][1] if "tasks" in entries else None
-            self._criterion(fields, text, place[1], tasks)
-
     def _known_stories(self) -> None:
         """A document that lists its stories means them: another name is a slip."""
         if not self._reading.stories:
             return
-        known = [story.id for story in self._reading.stories]
+        known = dict.fromkeys(story.id for story in self._reading.stories)
         for task in self._reading.tasks:
             if task.story is not None and task.story not in known:
                 line = self._reading.lines.get((task.id, "story"))

@@ -40,6 +40,10 @@ def places(text: str) -> list[str]:
         "2>@ ls @ >f x@>f",
         'echo "it\'s" @',
         "echo `date` @",
+        "echo $${x:-<<E\n'\nE\n@",
+        "echo $#$'a' $$'a' @",
+        "echo `date`#'it' $(date)#'it' a\\ #'it' a\\\n#'it' @",
+        "(ls)# don't\n@",
     ],
 )
 def test_a_word_may_stand_there(text):
@@ -65,6 +69,7 @@ def test_a_word_may_stand_there(text):
         ("cat <<'END'\n@\nEND", "in a here-document"),
         ("cat <<-END\n\t@\n\tEND", "in a here-document"),
         ("cat <<@\nx", "in a here-document"),
+        ("cat <<END\nx=\\\nEND\n@", "in a here-document"),
         ("$(cat <<END\n@\nEND\n)", "in a here-document"),
         ("echo $@", "behind `$`"),
         ("echo \\@", "behind a backslash"),

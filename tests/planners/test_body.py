@@ -85,5 +85,5 @@ def test_nothing_at_all_is_an_error_with_the_way_out(text, asked):
 
 
 def test_ten_megabytes_are_refused():
-    with pytest.raises(PlanError, match=r"The cell has 10\.0 MB; at most 1 MB is read"):
+    with pytest.raises(PlanError, match=r"The cell has 10\.0 MB; at most 5 MB is read"):
         body_kind("x" * 10_000_000)
