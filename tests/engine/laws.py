@@ -45,6 +45,7 @@ class Laws:
         self.driver: Driver
         self.ended: set[str] = set()
         self.running: dict[str, int] = {}
+        self.numbers: dict[str, int] = {}
         self.starts: dict[str, list[float]] = {name: [] for name in plan.pools}
         self.completed: list[str] = []
         self.paused = self.cancelling = self.over = False
@@ -77,6 +78,7 @@ class Laws:
                 self._end(event.task, Status.SUCCEEDED)
         elif isinstance(event, ev.AttemptReturned):
             assert self.running.pop(event.task) == event.attempt
+            self.numbers[event.task] -= 1  # it never was
         elif isinstance(event, ev.TaskEnded):
             assert event.task not in self.running, f"{event.task} ends while it runs"
             self._end(event.task, event.status)
@@ -101,7 +103,8 @@ class Laws:
         if afterwards(name):
             assert not self.running, f"{name} starts while {self.running} run"
             self._in_reverse(name)
-        self.running[name] = event.attempt
+        assert event.attempt > self.numbers.get(name, 0), f"{name} has had attempt {event.attempt}"
+        self.running[name] = self.numbers[name] = event.attempt
         workers = self.driver.scheduler.options.workers
         assert self.ahead or len(self.running) <= workers, "more attempts than workers"
         self._limits(event, state)
@@ -175,8 +178,7 @@ class Laws:
         kept = ev.decode_events(ev.encode_events(history[1:]))
         assert kept == [*history[1:]], "an event is not what it was after it was written"
         scheduler = Scheduler(self.plan)
-        for event in history:
-            scheduler.observe(event)
+        scheduler.observe_all(history)
         for name in live.scheduler.index:
             ours, theirs = scheduler.status(name), live.scheduler.status(name)
             unsaid = theirs is Status.READY and ours in (Status.PENDING, Status.BACKING_OFF)

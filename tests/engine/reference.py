@@ -90,6 +90,7 @@ class Part:
     afterwards: bool = False
     status: str = "pending"
     attempts: list[Attempt] = field(default_factory=list)
+    used: int = 0  # attempt numbers of an instance of this name whose items were another's
     failures: int = 0
     until: float | None = None
     first: float | None = None  # start of the first attempt, as the time over all of them counts
@@ -129,6 +130,7 @@ class World:
         self.order: list[Part] = []
         self._made()
         self.completed: list[Part] = []
+        self.used: dict[str, int] = {}
         self.cancelling = self.paused = False
         self.cause = ""
         self.saga = ""  # how the run has failed, once that is being undone
@@ -402,6 +404,7 @@ class World:
         for one in reset:
             if one.members is not None and one not in kept:
                 for member in one.members:
+                    self.used[member.id] = member.used + len(member.attempts)
                     del self.parts[member.id]
                     self.order.remove(member)
                 one.members = None
@@ -536,7 +539,8 @@ class World:
         for index in range(count):
             urgency = (*part.urgency[:-1], index)
             name = f"{part.id}[{index}]"
-            member = Part(name, part.task, urgency=urgency, of=part.id, index=index)
+            used = self.used.get(name, 0)
+            member = Part(name, part.task, urgency=urgency, of=part.id, index=index, used=used)
             self._add(member)
             if limit is not None:
                 member.limits.append((limit, 1))
@@ -636,7 +640,7 @@ class World:
     def _begin_attempt(self, part: Part) -> None:
         self._record()
         part.status, part.waits_at = "running", None
-        attempt = Attempt(len(part.attempts) + 1, self.now)
+        attempt = Attempt(part.used + len(part.attempts) + 1, self.now)
         part.attempts.append(attempt)
         for limit, _ in part.limits:
             limit.begun.append(self.now)

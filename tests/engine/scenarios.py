@@ -71,11 +71,14 @@ class Scenario:
 class Builder:
     """Draws one scenario. No two moments in it are the same, but for those that follow at once.
 
-    `calm`: nothing in it depends on when it happens: no people, no timeouts, no crashes.
+    `calm`: nothing in it depends on when it happens: no people, no timeouts, no crashes. `wide`:
+    fan-outs of many attempts, some of which take a hundred times as long as others.
     """
 
-    def __init__(self, rng: random.Random, *, calm: bool = False, unit: float = UNIT) -> None:
-        self.rng, self.calm, self.unit = rng, calm, unit
+    def __init__(
+        self, rng: random.Random, *, calm: bool = False, wide: bool = False, unit: float = UNIT
+    ) -> None:
+        self.rng, self.calm, self.wide, self.unit = rng, calm, wide, unit
         self.drawn = 0
         self.scenario = Scenario(Plan(goal="g"), unit)
 
@@ -94,7 +97,7 @@ class Builder:
     def build(self) -> Scenario:
         rng, made = self.rng, self.scenario
         pools = self.pools()
-        self.most_items = 12 if self.often(0.05) else 4
+        self.most_items = 40 if self.wide else 12 if self.often(0.05) else 4
         tasks = [self.task(n, pools) for n in range(rng.choice([1, 2, 3, 4, 4, 5, 5, 6, 7, 12]))]
         last = self.afterwards("on_failure", pools) if self.often(0.25) else None
         made.plan = Plan(goal="g", tasks=tuple(tasks), pools=pools, on_failure=last)
@@ -147,7 +150,7 @@ class Builder:
         if kind == "milestone":
             return Task(**fields)
         self.work(name, fields, pools)
-        if self.often(0.2) and "subtasks" not in fields:
+        if self.often(0.5 if self.wide else 0.2) and "subtasks" not in fields:
             self.fan_out(fields)
         if self.often(0.2):
             fields["compensate"] = self.afterwards(f"compensate({name})", pools)
@@ -195,7 +198,7 @@ class Builder:
             return Hang(stoppable=self.often(0.7))
         good: list[Any] = [rng.randint(0, 3), [0] * rng.randint(0, 3), None]
         value = rng.choice(ERRORS) if self.often(0.35) else rng.choice(good)
-        return value, rng.choice([1, 1, 2, 3, 5, 8])
+        return value, rng.choice([1, 1, 2, 3, 5, 400 if self.wide else 8])
 
     def condition(self, fields: dict[str, Any]) -> None:
         """A `when`, as it is written and as it is meant."""
@@ -241,7 +244,7 @@ class Builder:
         if self.often(0.5):
             fields["tolerate"] = rng.choice([1, 2, "50%", "34%", "all"])
         bounded = "timeout_s" in fields or "total_timeout_s" in fields
-        for index in range(4):
+        for index in range(self.most_items):
             if self.often(0.3):
                 self.scenario.script[f"{name}[{index}]"] = [self.outcome(bounded)]
 

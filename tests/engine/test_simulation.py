@@ -457,9 +457,9 @@ async def given_ahead(scenario: Scenario) -> tuple[RunState, Queueing]:
 
 def test_attempts_that_are_given_ahead_break_no_law_and_end_as_they_would():
     given, back = 0, 0
-    for seed, rng in each(300, "ahead"):
+    for seed, rng in each(200, "ahead"):
         calm = rng.random() < 0.5
-        scenario = Builder(rng, calm=calm, unit=0.0002).build()
+        scenario = Builder(rng, calm=calm, wide=True, unit=0.0002).build()
         try:
             state, executor = asyncio.run(given_ahead(scenario))
             if calm:
@@ -470,4 +470,4 @@ def test_attempts_that_are_given_ahead_break_no_law_and_end_as_they_would():
         given += sum(request.task.run is not None for request in executor.requests)
         back += executor.given_back
     assert given > 600
-    assert back > 10, "nothing was ever given back: this tests nothing"
+    assert back > 100, "nothing was ever given back: this tests nothing"
