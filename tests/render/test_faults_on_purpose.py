@@ -22,7 +22,7 @@ from orch_nb.render.bundle import (
     section_bundle,
     section_bundles,
 )
-from orch_nb.render.document import plain
+from orch_nb.render.document import Paragraph, plain
 from orch_nb.render.page import write_html, write_markdown
 from orch_nb.render.recovery import recovery_blocks
 from orch_nb.render.sections import execute_section, header
@@ -79,6 +79,12 @@ def test_it_is_the_first_line_and_counts_what_struck(disturbed):
     assert plain(made.lines[0]) == "⚑ faults on purpose fetch=2; 2 attempts failed by them."
     assert "2 failures on purpose" in made.facts
     assert execute_section(disturbed).finding.endswith("⚑ faults on purpose: fetch=2")
+
+
+def test_the_phase_begins_with_it(disturbed):
+    first = execute_section(disturbed).blocks[0]
+    assert isinstance(first, Paragraph)
+    assert first.line == header(disturbed.plan, disturbed).lines[0]
 
 
 def test_faults_that_never_struck_are_told_as_well():
