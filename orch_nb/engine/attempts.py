@@ -89,7 +89,7 @@ class Attempts:
             )
         try:
             given = self._inputs.of(name, task)
-        except Exception as error:  # noqa: BLE001  # a result that was not kept, a template
+        except BaseException as error:  # noqa: BLE001  # a result that was not kept, a template
             self._unsupplied((name, attempt), error)
             return None
         return AttemptRequest(
@@ -97,11 +97,14 @@ class Attempts:
             given.index, given.item,
         )  # fmt: skip
 
-    def _unsupplied(self, key: AttemptKey, error: Exception) -> None:
+    def _unsupplied(self, key: AttemptKey, error: BaseException) -> None:
         now = self._clock.now()
         kind = "LookupError" if isinstance(error, LookupError) else type(error).__name__
-        failure = ev.Failure(kind, str(error.args[0] if error.args else error))
-        self._report([Outcome(key, now, now, failure=failure)])
+        try:
+            text = str(error.args[0] if error.args else error)
+        except BaseException:  # noqa: BLE001  # of a foreign method
+            text = ""
+        self._report([Outcome(key, now, now, failure=ev.Failure(kind, text))])
 
     def never_began(self, event: ev.AttemptStarted) -> None:
         """An attempt that was cancelled in the very turn of its start: it must not begin at all."""

@@ -11,9 +11,10 @@ so it is called in a thread of its own kind, one after another.
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import Any
 
 from orch_nb.engine.acts import Go
@@ -94,7 +95,7 @@ class Prelude:
     def _when(self, name: str, task: Task) -> bool:
         try:
             return bool(self._value(name, task, task.when))
-        except Exception as error:
+        except BaseException as error:  # a condition that calls `sys.exit` has failed, and no more
             raise _Wrong(f"its `when` cannot be judged: {_told(error)}") from error
 
     def _items(self, name: str, task: Task) -> list[Any]:
@@ -102,18 +103,18 @@ class Prelude:
         over = task.foreach.over
         try:
             found = self._value(name, task, over)
-        except Exception as error:
-            raise _Wrong(f"its `foreach` cannot be worked out: {_told(error)}") from error
-        if isinstance(found, (str, bytes, Mapping)) or not isinstance(found, Iterable):
-            raise _Wrong(f"its `foreach` gives {type(found).__name__}, not a list of items")
-        if hasattr(found, "columns"):
-            raise _Wrong('its `foreach` gives a table: iterate over table.to_dict("records")')
-        try:
-            items = list(found)
-        except Exception as error:
+            if isinstance(found, (str, bytes, Mapping)) or not isinstance(found, Iterable):
+                raise _Wrong(f"its `foreach` gives {type(found).__name__}, not a list of items")
+            if hasattr(found, "columns"):
+                raise _Wrong('its `foreach` gives a table: iterate over table.to_dict("records")')
+            items = list(itertools.islice(found, _MOST + 1))  # it may have no end
+        except _Wrong:
+            raise
+        except BaseException as error:  # as above
             raise _Wrong(f"its `foreach` cannot be worked out: {_told(error)}") from error
         if len(items) > _MOST:
-            raise _Wrong(f"its `foreach` gives {len(items):,} items; the most are {_MOST:,}")
+            count = f"{len(found):,}" if isinstance(found, Sized) else f"more than {_MOST:,}"
+            raise _Wrong(f"its `foreach` gives {count} items; the most are {_MOST:,}")
         return items
 
     def _value(self, name: str, task: Task, asked: Any) -> Any:
@@ -148,8 +149,11 @@ class Prelude:
         )  # fmt: skip
 
 
-def _told(error: Exception) -> str:
-    text = str(error).strip().splitlines()
+def _told(error: BaseException) -> str:
+    try:
+        text = str(error).strip().splitlines()
+    except BaseException:  # noqa: BLE001  # as above
+        text = []
     known = isinstance(error, ValueError) and type(error) is not ValueError
     kind = "" if known else f"{type(error).__name__}: "
     return f"{kind}{text[0]}" if text else type(error).__name__

@@ -34,7 +34,7 @@ from orch_nb.engine.keeping import unkeepable, unkeepable_result
 from orch_nb.engine.ports import Blob
 from orch_nb.model.event import ResultRef
 
-__all__ = ["digest", "preview", "restore", "short", "store", "unkeepable", "unkeepable_result"]
+__all__ = ["digest", "preview", "restore", "said", "short", "store", "unkeepable", "unkeepable_result"]
 
 _PREVIEW = 240
 _SHORT = reprlib.Repr()  # bounded at every level: the repr of a million rows would take seconds
@@ -57,8 +57,16 @@ def preview(value: Any) -> str:
             columns = ", ".join(str(name) for name in list(value.columns)[:12])
             return _bounded(f"{type(value).__name__} {shape[0]} × {shape[1]}: {columns}")
         return _bounded(value if isinstance(value, str) else _SHORT.repr(value))
-    except Exception as error:  # noqa: BLE001
+    except BaseException as error:  # noqa: BLE001  # `sys.exit` in a foreign method, too
         return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
+
+
+def said(error: BaseException) -> str:
+    """An exception in a line. Never raises, whatever its `__str__` does."""
+    try:
+        return _bounded(f"{type(error).__name__}: {error}")
+    except BaseException:  # noqa: BLE001
+        return type(error).__name__
 
 
 def _bounded(text: str) -> str:
@@ -103,9 +111,8 @@ def store(value: Any) -> tuple[ResultRef, Blob | None]:
     shown = preview(value)
     try:
         form, data = _bytes(value)
-    except Exception as error:  # noqa: BLE001  # anything may be raised by a foreign __reduce__
-        reason = _bounded(f"{type(error).__name__}: {error}")
-        return ResultRef(format="unstored", preview=shown, reason=reason), None
+    except BaseException as error:  # noqa: BLE001  # anything may be raised by a foreign __reduce__
+        return ResultRef(format="unstored", preview=shown, reason=said(error)), None
     if len(data) > _LARGEST:
         reason = f"it has {len(data):,} bytes, and a journal holds {_LARGEST:,} of one result"
         return ResultRef(format="unstored", size=len(data), preview=shown, reason=reason), None
@@ -171,7 +178,7 @@ def _pickled(value: Any) -> bytes:
     """
     try:
         data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
-    except Exception:  # noqa: BLE001  # what cannot be kept at all is told by the other
+    except BaseException:  # noqa: BLE001  # what cannot be kept at all is told by the other
         data = b""
     if data and b"__main__" not in data and not _by_value():
         return data
@@ -199,6 +206,5 @@ def restore(ref: ResultRef, data: bytes | None) -> Any:
         return json.loads(data)
     try:
         return pickle.loads(data)  # noqa: S301  # written by this user's own run, see above
-    except Exception as error:  # a class that is gone may raise anything
-        reason = _bounded(f"{type(error).__name__}: {error}")
-        raise LookupError(f"this result cannot be read here: {reason}") from error
+    except BaseException as error:  # a class that is gone may raise anything
+        raise LookupError(f"this result cannot be read here: {said(error)}") from error

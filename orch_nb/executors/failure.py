@@ -21,7 +21,7 @@ def failure_of(error: BaseException) -> Failure:
     """What an executor reports of an exception. Never raises, whatever its `__str__` does."""
     try:
         message = str(error)
-    except Exception as second:  # noqa: BLE001
+    except BaseException as second:  # noqa: BLE001  # what a foreign method raises ends nobody
         message = f"(its message cannot be shown: {type(second).__name__})"
     kinds = tuple(
         f"{cls.__module__}.{cls.__qualname__}" if cls.__module__ != "builtins" else cls.__qualname__
@@ -41,7 +41,7 @@ def trimmed(error: BaseException) -> str:
     """The traceback without the frames of this package, causes included, bounded in length."""
     try:
         told = traceback.TracebackException.from_exception(error, limit=-200)
-    except Exception as second:  # noqa: BLE001  # a foreign __str__ or __cause__ may raise anything
+    except BaseException as second:  # noqa: BLE001  # a foreign __str__ or __cause__
         return f"(no traceback: {type(second).__name__})"
     seen: set[int] = set()
     part: traceback.TracebackException | None = told
