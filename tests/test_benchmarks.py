@@ -144,6 +144,17 @@ def test_what_was_not_measured_is_a_dash_with_its_reason():
     assert "ours: pip install ours" in tables.markdown(shown)
 
 
+def test_on_other_shapes_a_target_for_the_chain_is_for_all_chains():
+    (group,) = rows.groups(["sqlite"], shapes=["tree:500", "chain:70"])
+    on = {(target.ours, target.at_most): target.shapes for target in group.targets}
+    assert on["ours:file_inline", 2.0] == ("tree:500",)
+    assert on["ours:file_inline", 1.5] == ("chain:70",)
+    (wide,) = rows.groups(["sqlite"], shapes=["tree:500"])
+    assert {target.at_most for target in wide.targets} == {2.0}
+    (growth,) = rows.groups(["growth"], shapes=["tree:500", "tree:5000"], divide=10)
+    assert {target.base for target in growth.targets} == {"tree:50"}
+
+
 # -- the commands --------------------------------------------------------------------------------
 
 
@@ -160,16 +171,17 @@ def test_overhead_measures_a_group_and_writes_it_down(root, tmp_path):
     document.write_text("# Kept\n\n<!-- measured by benchmarks/overhead.py; what follows is "
                         "replaced -->\n\nan old table\n")  # fmt: skip
     shown = command(
-        root, "benchmarks/overhead.py", "--only", "building", "--divide", "100", "--rounds", "2",
-        "--no-peers", "--markdown", str(document), "--json", str(samples),
+        root, "benchmarks/overhead.py", "--only", "building", "--shapes", "tree:120", "chain:600",
+        "--divide", "6", "--rounds", "1", "--no-peers",
+        "--markdown", str(document), "--json", str(samples),
     )  # fmt: skip
     assert re.search(r"orch_nb, from YAML +[\d.]+", shown)
     assert re.search(r"from Python : graphlib, add\(\) and prepare\(\) ≤ 5 .* (ok|OVER)", shown)
     found = json.loads(samples.read_text())
     assert not found["problems"]
-    assert len(found["targets"]) == 2 * 3  # two targets on three shapes
-    rounds = [one for one in found["samples"] if one["contender"] == "ours:from_yaml"]
-    assert [one["tasks"] for one in rounds] == [100, 100] * 3
+    assert len(found["targets"]) == 2 * 2  # two targets on two shapes
+    sizes = [one["tasks"] for one in found["samples"] if one["contender"] == "ours:from_yaml"]
+    assert sizes == [20, 100]
     text = document.read_text()
     assert text.startswith("# Kept")
     assert "### Building and checking a plan" in text
