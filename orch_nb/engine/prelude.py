@@ -103,15 +103,13 @@ class Prelude:
         over = task.foreach.over
         try:
             found = self._value(name, task, over)
-            if isinstance(found, (str, bytes, Mapping)) or not isinstance(found, Iterable):
-                raise _Wrong(f"its `foreach` gives {type(found).__name__}, not a list of items")
-            if hasattr(found, "columns"):
-                raise _Wrong('its `foreach` gives a table: iterate over table.to_dict("records")')
-            items = list(itertools.islice(found, _MOST + 1))  # it may have no end
-        except _Wrong:
-            raise
+            wrong = _no_list(found)
+            # It may have no end.
+            items = [] if wrong else list(itertools.islice(found, _MOST + 1))
         except BaseException as error:  # as above
             raise _Wrong(f"its `foreach` cannot be worked out: {_told(error)}") from error
+        if wrong:
+            raise _Wrong(f"its `foreach` gives {wrong}")
         if len(items) > _MOST:
             count = f"{len(found):,}" if isinstance(found, Sized) else f"more than {_MOST:,}"
             raise _Wrong(f"its `foreach` gives {count} items; the most are {_MOST:,}")
@@ -147,6 +145,15 @@ class Prelude:
             at=self._clock.now(), task=name, status=Status.SUCCEEDED, result=found.ref,
             cached=found.run_id, reason=f"nothing has changed since run {found.run_id}",
         )  # fmt: skip
+
+
+def _no_list(found: Any) -> str:
+    """What is wrong with the items of a `foreach`; empty if they are some."""
+    if isinstance(found, (str, bytes, Mapping)) or not isinstance(found, Iterable):
+        return f"{type(found).__name__}, not a list of items"
+    if hasattr(found, "columns"):
+        return 'a table: iterate over table.to_dict("records")'
+    return ""
 
 
 def _told(error: BaseException) -> str:

@@ -34,7 +34,9 @@ from orch_nb.engine.keeping import unkeepable, unkeepable_result
 from orch_nb.engine.ports import Blob
 from orch_nb.model.event import ResultRef
 
-__all__ = ["digest", "preview", "restore", "said", "short", "store", "unkeepable", "unkeepable_result"]
+__all__ = [
+    "digest", "preview", "restore", "said", "short", "store", "unkeepable", "unkeepable_result",
+]  # fmt: skip
 
 _PREVIEW = 240
 _SHORT = reprlib.Repr()  # bounded at every level: the repr of a million rows would take seconds
