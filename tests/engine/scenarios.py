@@ -43,6 +43,7 @@ class Scenario:
 
     plan: Plan
     unit: float = UNIT
+    calm: bool = False
     script: dict[str, list[Any]] = field(default_factory=dict)
     meaning: dict[str, dict[str, Any]] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
@@ -53,6 +54,8 @@ class Scenario:
 
     def people_from(self, now: float) -> list[Said]:
         """What people do after `now`; in the end whatever waits is let go, and cancelled."""
+        if self.calm:
+            return []
         said = [(START + when, *what) for when, *what in self.people if START + when > now]
         return [*said, (now + END, "unpause", ()), (now + END + 0.1, "cancel", ())]
 
@@ -80,7 +83,7 @@ class Builder:
     ) -> None:
         self.rng, self.calm, self.wide, self.unit = rng, calm, wide, unit
         self.drawn = 0
-        self.scenario = Scenario(Plan(goal="g"), unit)
+        self.scenario = Scenario(Plan(goal="g"), unit, calm)
 
     def often(self, share: float) -> bool:
         return self.rng.random() < share

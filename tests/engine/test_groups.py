@@ -1,4 +1,7 @@
-"""Instances of a `foreach` task: how many may fail, how many run at once, what people do to them."""
+"""Instances of a `foreach` task: how many may fail, how many run at once, what people do to them.
+
+(What comes before them, and who takes the item, is in test_prelude.)
+"""
 
 from __future__ import annotations
 
@@ -284,15 +287,15 @@ def test_a_fan_out_that_is_cut_off_goes_on_with_what_had_not_ended():
 
 def test_a_fan_out_that_was_being_cancelled_does_not_begin_again():
     journal = MemoryJournal()
-    plan, executor = fanned(3, {0: [Hang(stoppable=True)]}, max_active=1)
+    plan, _ = fanned(3, max_active=1)
 
     class Deaf(FakeExecutor):
         def cancel(self, key):
             return True  # and does nothing
 
     executor = Deaf({"each[0]": [Hang()]})
+    people = {1.0: lambda driver: driver.cancel("each")}
     with pytest.raises(TimeoutError):
-        people = {1.0: lambda driver: driver.cancel("each")}
         perform(plan, executor=executor, journal=journal, at=people, at_most_s=2)
     again = FakeExecutor()
     run = perform(plan, executor=again, journal=journal, history=journal.history("run"))
