@@ -187,7 +187,7 @@ def execute(
 ) -> Run:
     """Perform a plan and return its run, which did not have to succeed: see `run.status`.
 
-    - `workers`: how many attempts at once (default: processors + 4, at most 32).
+    - `workers`: how many attempts at once (default: processors + 4, at most 32; on Dask 128).
     - `executor`: "threads", "inline", "processes", "dask" (with the `address` of a cluster, or a
       `distributed.Client` in its place), or an `Executor`.
     - `journal`: None for the default file `.orch_nb/journal.db`, a path, or "memory".
@@ -318,6 +318,7 @@ def starting(
     observers: Sequence[Observer] = (),
 ) -> Callable[[], Driver]:
     """What `begin` takes, for a new run of a checked plan."""
+    _can_run(plan)
     return launch.starting(
         plan, journal=journal, executor=_executor(executor, options.address), options=options,
         run_id=run_id, name=name, observers=observers,
@@ -358,6 +359,7 @@ def resuming(
     kept |= {name: value for name, value in changed.items() if value is not None}
     gates = tuple(dict.fromkeys((*before.approve, *launch.known_gates(known, approve))))
     options = run_options(executor=chosen, approve=gates, interactive=interactive, **kept)
+    _can_run(known)
     return launch.resuming(
         told, known, journal=journal, executor=_executor(chosen, options.address),
         options=options, retry=retry, observers=observers,
@@ -437,6 +439,14 @@ def _planned(plan: Any, namespace: Mapping[str, Any]) -> Plan:
     if isinstance(plan, Plan):
         return checked(plan, namespace)
     return decompose(plan, namespace=namespace)
+
+
+def _can_run(plan: Plan) -> None:
+    """Raises MissingExtra, before anything has run, for what a task of the plan needs."""
+    if any(task.notebook is not None for task in plan.tasks):
+        from orch_nb.executors.notebook import require_notebook
+
+        require_notebook()
 
 
 def _executor(executor: Any, address: str = "") -> Executor:

@@ -38,6 +38,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+_CLUSTER = 128
+
+
 def run_options(
     workers: int | None = None,
     executor: Any = "threads",
@@ -52,9 +55,12 @@ def run_options(
     fresh: bool = False,
     address: str = "",
 ) -> RunOptions:
-    """The options of a run, judged. `workers` None: processors + 4, at most 32."""
+    """The options of a run, judged. `workers` None: processors + 4, at most 32; for a cluster,
+    whose own workers are its bound, 128."""
+    name = executor if isinstance(executor, str) else _name(executor)
     if workers is None:
-        workers = min(32, (os.cpu_count() or 1) + 4)
+        here = min(32, (os.cpu_count() or 1) + 4)
+        workers = _CLUSTER if name in ("dask", "distributed") else here
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise UsageError(f"workers is a whole number of at least 1, not {workers!r}")
     try:
@@ -65,7 +71,7 @@ def run_options(
         raise UsageError("timeout is longer than nothing; leave it out for no limit")
     return RunOptions(
         workers=workers,
-        executor=executor if isinstance(executor, str) else _name(executor),
+        executor=name,
         interactive=interactive,
         approve=(approve,) if isinstance(approve, str) else tuple(approve),
         workspace=str(workspace or ""),
