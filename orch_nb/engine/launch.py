@@ -60,7 +60,7 @@ def run_options(
     name = executor if isinstance(executor, str) else _name(executor)
     if workers is None:
         here = min(32, (os.cpu_count() or 1) + 4)
-        workers = _CLUSTER if name in ("dask", "distributed") else here
+        workers = _CLUSTER if name == "dask" else here
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise UsageError(f"workers is a whole number of at least 1, not {workers!r}")
     try:
@@ -80,13 +80,19 @@ def run_options(
         faults=(faults,) if isinstance(faults, str) else tuple(faults),
         cache=bool(cache),
         fresh=bool(fresh),
-        address=address,
+        address=address or _address(executor),
     )
 
 
 def _name(executor: Any) -> str:
-    """An executor's name; a client of a cluster goes by its library's."""
-    return getattr(executor, "name", None) or type(executor).__module__.partition(".")[0]
+    """An executor's name; a client of a Dask cluster goes by Dask's."""
+    library = type(executor).__module__.partition(".")[0]
+    return "dask" if library == "distributed" else str(getattr(executor, "name", library))
+
+
+def _address(executor: Any) -> str:
+    """Where the cluster of a Dask client is, so that a recovery finds it."""
+    return str(getattr(getattr(executor, "scheduler", None), "address", ""))
 
 
 def starting(
