@@ -27,8 +27,13 @@ __all__ = ["arguments", "unsupplied"]
 def arguments(plan: Plan, lines: Lines | None = None) -> list[Problem]:
     """Parameters that nothing supplies, and `with` names that nothing takes."""
     check = _Check(plan, lines or {})
+    function: Any = None  # what the task before ran: many tasks may share it
+    takes_nothing = True
     for task in plan.tasks:
-        if callable(task.run):
+        if task.run is not function:
+            function = task.run
+            takes_nothing = not callable(function) or not parameters(function).required
+        if not takes_nothing or task.with_ or task.foreach is not None:
             check.run(task)
         if task.when is not None or task.foreach is not None or task.compensate is not None:
             check.more(task)
@@ -54,9 +59,9 @@ class _Check:
 
     def run(self, task: Task) -> None:
         """A task's own function."""
-        taken, item = parameters(task.run), None
-        if not taken.required and not task.with_ and task.foreach is None:
+        if not callable(task.run):
             return
+        taken, item = parameters(task.run), None
         supplied = set(task.needs or ())
         caller = _Called(f"`{task.id}`", task.id, ("run",))
         if task.foreach is not None:

@@ -50,7 +50,8 @@ def judged(
     is judged with them; but what takes an import or an attribute is looked up last, and only if
     nothing else is wrong: that runs code.
     """
-    if namespace is None:
+    if namespace is None or not has_names(plan):
+        plan = called_needs(plan)
         problems = [*faults, *check(plan, lines)]
     else:
         plan, unknown = resolve(plan, namespace, lines, imports=False)
@@ -59,9 +60,7 @@ def judged(
             plan, unknown = resolve(plan, namespace, lines)
             problems = check(plan, lines)
         problems += unknown
-    if not problems:
-        problems = arguments(plan, lines)
-    return plan, problems
+    return plan, problems or arguments(plan, lines)
 
 
 def keep_checked(plan: Plan) -> Plan:
@@ -73,12 +72,22 @@ def keep_checked(plan: Plan) -> Plan:
 def has_names(plan: Plan) -> bool:
     """Whether something of a plan is still to be looked up."""
     last = plan.on_failure
-    return (last is not None and isinstance(last.run, str)) or any(map(_names, plan.tasks))
+    if last is not None and isinstance(last.run, str):
+        return True
+    function: Any = None  # what the task before ran: many tasks may share it
+    for task in plan.tasks:
+        if task.run is not function:
+            function = task.run
+            if isinstance(function, str):
+                return True
+        if not (task.when is None and task.foreach is None and task.compensate is None) and (
+            _names(task)
+        ):  # fmt: skip
+            return True
+    return False
 
 
 def _names(task: Task) -> bool:
-    if task.run is None and task.when is None and task.foreach is None and task.compensate is None:
-        return False
     undo = task.compensate
     return names_callables(task) or (undo is not None and isinstance(undo.run, str))
 
@@ -107,8 +116,8 @@ def _differ(one: Task, other: Task) -> bool:
 
 def called_needs(plan: Plan) -> Plan:
     """The plan with the tasks that parameters of `when` and `foreach` functions name as needs."""
-    tasks = list(plan.tasks)
-    for n, task in enumerate(tasks):
+    tasks: list[Task] | None = None
+    for n, task in enumerate(plan.tasks):
         if task.when is None and task.foreach is None:
             continue
         over = task.foreach.over if task.foreach is not None else None
@@ -125,10 +134,9 @@ def called_needs(plan: Plan) -> Plan:
             if name in plan.by_id and name not in needs and name != task.id
         ]
         if implied:
+            tasks = tasks or list(plan.tasks)
             tasks[n] = replace(task, needs=(*needs, *implied))
-    if any(map(_differ, tasks, plan.tasks)):
-        return replace(plan, tasks=tuple(tasks))
-    return plan
+    return plan if tasks is None else replace(plan, tasks=tuple(tasks))
 
 
 class _Finder:

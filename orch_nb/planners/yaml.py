@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from orch_nb.errors import PlanError, Problem
 from orch_nb.model.plan import Plan
-from orch_nb.planners.binding import called_needs, judged, keep_checked
+from orch_nb.planners.binding import judged, keep_checked
 from orch_nb.planners.compose import compose
 from orch_nb.planners.document import read
 from orch_nb.planners.dump import dump_plan
@@ -56,7 +56,7 @@ def plan_from_mapping(
 
 def _read(root: Node, namespace: Mapping[str, Any] | None, goal: str) -> tuple[Plan, list[Problem]]:
     reading = read(root, goal)
-    plan, problems = called_needs(reading.plan()), reading.problems
+    plan, problems = reading.plan(), reading.problems
     if not reading.places and problems:
         return plan, problems
     plan, problems = judged(plan, namespace, reading.lines, problems)
