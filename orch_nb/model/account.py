@@ -160,9 +160,10 @@ def on_purpose(run: Run) -> str:
     if not run.faults and not hit:
         return ""
     asked = listed([f"`{text}`" for text in run.faults], 6) or "asked for before it went on"
-    return (
-        f"{asked}; {count(hit, 'attempt')} failed by them" if hit else f"{asked}; none has struck"
-    )
+    struck = [f"{count(hit, 'attempt')} failed by them"] if hit else []
+    if run.resumed and any(text.partition("=")[0].strip() == "kill" for text in run.faults):
+        struck.append("the process was cut off")
+    return f"{asked}; {' and '.join(struck) or 'none has struck'}"
 
 
 def control_line(verb: str, task: str) -> str:

@@ -94,7 +94,7 @@ def _instances(task: Task, made: Sequence[TaskRun], depth: int) -> Iterator[Entr
         chosen = sorted(urgent[:_SOME], key=lambda done: done.index or 0)
     for done in chosen:
         yield Entry(depth, task=task, instance=done.task)
-    if len(chosen) < len(made):
+    if len(chosen) < len(made) and any(done.status is not Status.SUCCEEDED for done in made):
         told = {done.task for done in chosen}
         rest = tally(str(done.status) for done in made if done.task not in told)
         more = "more " if chosen else ""

@@ -149,6 +149,13 @@ def test_faults_on_purpose_are_told_with_how_often_they_struck(plan, faults, hit
     assert on_purpose(run_of(plan, *events, faults=faults)) == words
 
 
+def test_a_process_killed_on_purpose_has_left_no_attempt_that_says_so(plan):
+    resumed = ev.RunResumed(at=2, options=ev.RunOptions(faults=("kill=a",)))
+    run = run_of(plan, ev.AttemptStarted(at=1, task="a", attempt=1), resumed, faults=("kill=a",))
+    assert on_purpose(run) == "`kill=a`; the process was cut off"
+    assert on_purpose(run_of(plan, faults=("kill",))) == "`kill`; none has struck"
+
+
 @pytest.mark.parametrize(
     "task", ["sdist", "fetch[3]", "compensate(pay)", "two words", "größe", "a.b-c_d"]
 )

@@ -88,6 +88,13 @@ def test_of_many_instances_the_failed_are_told_and_the_others_counted(fanned, ro
     assert rows[3][1] == "98 more succeeded"
 
 
+def test_that_all_of_many_succeeded_is_said_once(fanned, rows_of):
+    rows = rows_of(execute_section(fanned(100)), "Todo")
+    assert [row[:2] for row in rows] == [
+        ["fetch", "✓ succeeded 100 of 100 instances"], ["joined", "✓ succeeded"],
+    ]  # fmt: skip
+
+
 def test_of_many_failed_instances_the_first_are_told_and_the_others_counted(fanned, rows_of):
     run = fanned(40, bad=tuple(range(10, 40)))
     rows = rows_of(execute_section(run), "Todo")
