@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
+import os
 import threading
 import warnings
 from collections import deque
@@ -44,6 +46,7 @@ from orch_nb.engine.ports import (
     Timer,
 )
 from orch_nb.engine.prelude import Prelude
+from orch_nb.engine.results import said
 from orch_nb.engine.results_view import Results
 from orch_nb.engine.scheduler import Scheduler
 from orch_nb.errors import RunExists
@@ -113,22 +116,34 @@ class Driver(Controls):
         self._thread = threading.get_ident()
         self._uncommitted: dict[AttemptKey, threading.Event] = {}
         self._held = bool(history)
+        self._forks = _forks
         #: Set once the run is in the journal: from then on a snapshot tells of it.
         self.begun = threading.Event()
 
     # -- the run -------------------------------------------------------------------------------
 
-    async def drive(self) -> Run:
-        """Perform the run to its end. Raises JournalError if it can no longer be remembered."""
+    async def drive(self, *, alone: bool = False) -> Run:
+        """Perform the run to its end. Raises JournalError if it can no longer be remembered.
+
+        `alone`: the loop is this run's own. Whoever cancels this coroutine is then one of its tasks
+        that cancels all it finds, and the run goes on.
+        """
         self.executor.start(self.clock, self.options.workers)
         try:
             self._begin()
             self._poll()
-            await self._done
+            while not self._done.done():
+                try:
+                    await asyncio.wait((self._done,))
+                except asyncio.CancelledError:
+                    if not alone:
+                        raise
+            self._done.result()
         except asyncio.CancelledError:
             self._attempts.stop_all()
             raise
         finally:
+            self._done.cancel()  # what is still reported comes too late
             for timer in self._timers.values():
                 timer.cancel()
             if hasattr(self, "_attempts"):
@@ -348,7 +363,7 @@ class Driver(Controls):
         if self._cache.active:
             self._cache.flush()
         if self.observers:
-            self._notify(batch)
+            self._notify(tuple(batch))
         if self._faults:
             self._faults.ended(sum(t.status.ended for t in self.state.tasks.values()))
         if type(batch[-1]) is ev.RunEnded and not self._done.done():
@@ -435,12 +450,16 @@ class Driver(Controls):
 
     def report(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes of attempts, from any thread."""
+        if _forks != self._forks:  # a task forked, and its child has come back: it ends here
+            os._exit(0)
         self._inbox.extend(outcomes)
         if not self._awake:
             self._wake()
 
     def put(self, item: Any) -> None:
         """Hand in an event, or a function that makes one on the loop's thread; from any thread."""
+        if _forks != self._forks:
+            os._exit(0)
         self._inbox.append(item)
         if not self._awake:
             self._wake()
@@ -461,6 +480,8 @@ class Driver(Controls):
     def _poll(self) -> None:
         if self._done.done():
             return
+        if _forks != self._forks:
+            os._exit(0)
         try:
             self._flush_logs()
             requests = self.journal.take_requests(self.run_id)
@@ -506,12 +527,13 @@ class Driver(Controls):
         for observer in list(self.observers):
             try:
                 observer(events, self.state)
-            except Exception as error:  # noqa: BLE001  # an observer must not be able to harm the run
+            except BaseException as error:  # noqa: BLE001  # no observer may harm the run
                 self.observers.remove(observer)
-                warnings.warn(
-                    f"an observer of run {self.run_id} raised and was dropped: {error!r}",
-                    RuntimeWarning, stacklevel=2,
-                )  # fmt: skip
+                told = f"an observer of run {self.run_id} raised and was dropped: {said(error)}"
+                try:
+                    warnings.warn(told, RuntimeWarning, stacklevel=2)
+                except RuntimeWarning:  # somebody made warnings errors
+                    logging.getLogger("orch_nb").warning(told)
 
     def snapshot(self) -> Run:
         """The run as it stands, what each task waits for included; from any thread."""
@@ -525,5 +547,18 @@ class Driver(Controls):
         except (KeyError, IndexError):  # it changed while another thread looked
             return ""
 
+
+#: How many forks this process is away from the first. The child of a fork has the whole engine,
+#: the loop and the journal of its parent, and must not go on with the run.
+_forks = 0
+
+
+def _count_fork() -> None:
+    global _forks  # noqa: PLW0603
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):  # else there are no forks
+    os.register_at_fork(after_in_child=_count_fork)
 
 _ENDED = frozenset(status for status in Status if status.ended)

@@ -80,6 +80,17 @@ def _in_thread(work: Callable[[], None], name: str) -> threading.Thread:
     return thread
 
 
+def _to_the_end(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> None:
+    """`run_until_complete`, also where a task stops the loop that runs it."""
+    task = loop.create_task(coroutine)
+    while not task.done():
+        try:
+            loop.run_until_complete(task)
+        except RuntimeError as error:
+            if "stopped before" not in str(error):
+                raise
+
+
 def run_sync(coroutine: Coroutine[Any, Any, T], function: str, instead: str) -> T:
     """The result of a coroutine, from code that is not async, whatever loop runs around it."""
     try:
@@ -128,7 +139,7 @@ class LiveRun:
             live.driver = make()
             live._ready.set()
             try:
-                live._run = await live.driver.drive()
+                live._run = await live.driver.drive(alone=True)
             except BaseException as error:
                 live._error = error
                 raise
@@ -139,7 +150,8 @@ class LiveRun:
 
         def work() -> None:
             try:
-                asyncio.run(main())
+                with asyncio.Runner() as runner:
+                    _to_the_end(runner.get_loop(), main())
             except BaseException as error:  # noqa: BLE001  # told to whom asks for the result
                 live._error = error
             finally:
