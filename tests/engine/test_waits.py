@@ -22,7 +22,9 @@ def _told(plan: Plan, script=None, at=1.5, **options):
 
 
 def test_a_pending_task_names_its_upstream():
-    tasks = [Task(id=n, run=nothing) for n in "abcd"] + [Task(id="z", run=nothing, needs=list("abcd"))]
+    tasks = [Task(id=n, run=nothing) for n in "abcd"] + [
+        Task(id="z", run=nothing, needs=list("abcd"))
+    ]
     told = _told(Plan(goal="g", tasks=tasks), {n: [Hang()] for n in "abcd"})
     assert told["z"] == "waits for a, b, c and 1 more"
 
