@@ -14,12 +14,13 @@ import hashlib
 import json
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from orch_nb.engine.arguments import Inputs, item_parameter
 from orch_nb.engine.ports import Cached, Journal
+from orch_nb.graph import topology
 from orch_nb.model.event import ResultRef
 from orch_nb.model.fold import RunState, TaskState
 from orch_nb.model.plan import encode, parameters
@@ -186,9 +187,11 @@ class Cache:
         return self._active
 
     def uses(self, task: Task) -> bool:
-        return (task.cache or self._state.options.cache) and task.kind in (
-            "python", "shell", "notebook",
-        )  # fmt: skip
+        """Whether a kept result may stand for running the task. What has a compensation is run: its
+        result says nothing of whether it was undone since."""
+        if not (task.cache or self._state.options.cache) or task.compensate is not None:
+            return False
+        return task.kind in ("python", "shell", "notebook") and task.id in self._state.plan
 
     def look_up(self, name: str, task: Task) -> Cached | None:
         """The kept result of `name`, if nothing that it depends on has changed."""
@@ -199,12 +202,23 @@ class Cache:
 
     def succeeded(self, name: str, task: Task, ref: ResultRef) -> None:
         """Take a new result; it is remembered by `flush`, when its success is committed."""
+        known = name in self._keys
+        found = self._keys.pop(name, None)
         if ref.format == "unstored":
             return
-        found = self._keys.pop(name, None) or self._key(name, task)
+        if not known:
+            found = self._key(name, task)
         if found is not None:
             key, parts = found
             self._new.append(Cached(key, name, self._state.run_id, ref, parts))
+
+    def tried_anew(self, names: Iterable[str]) -> None:
+        """These get other arguments, perhaps; what runs meanwhile has got what they gave before."""
+        for name in names:
+            self._keys.pop(name, None)
+            for other in topology.downstream(self._state.plan).get(name, ()):
+                if self._state.tasks[other].status is Status.RUNNING:
+                    self._keys[other] = None
 
     def flush(self) -> None:
         if self._new:

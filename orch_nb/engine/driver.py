@@ -381,6 +381,8 @@ class Driver(Controls):
                     self._cache.succeeded(event.task, task, event.result)
 
     def _forget(self, event: ev.RetryRequested) -> None:
+        if self._cache.active:
+            self._cache.tried_anew(event.reset or (event.task,))
         for name in event.reset or (event.task,):
             self.results.forget(name)
 

@@ -83,4 +83,4 @@ def _features(task: Task) -> int:
 def cached(task: Task) -> int:
     """The bits of a task that uses kept results."""
     works = not task.waits_for_person and task.kind != "milestone"
-    return PRELUDE | SPECIAL if works else 0
+    return PRELUDE | SPECIAL if works and task.compensate is None else 0
