@@ -46,10 +46,9 @@ class _Runner:
         self.lost_slot = False
 
     def tell(self) -> None:
-        if self.ended:
-            assert self.report is not None
-            ended, self.ended = self.ended, []
-            self.report(ended)
+        assert self.report is not None
+        ended, self.ended = self.ended, []
+        self.report(ended)
 
 
 class CoroutineExecutor:
@@ -75,7 +74,7 @@ class CoroutineExecutor:
         self._waiting = Waiting()
         self._queue = self._waiting.items
         self._fresh: list[_Runner] = []  # made their first step since `_relieve` last looked
-        self._suspended: dict[AttemptKey, _Runner] = {}
+        self._suspended: set[_Runner] = set()
         self._coming = 0  # runners that have not made their first step
         self._running = 0  # runners that have not ended
         self._waits = False  # a runner was found to wait
@@ -125,7 +124,8 @@ class CoroutineExecutor:
         while queue:
             request, report = queue.popleft()
             if report is not runner.report:
-                runner.tell()
+                if runner.ended:
+                    runner.tell()
                 runner.report = report
             entered.set(request)
             before = copy_context()
@@ -144,11 +144,12 @@ class CoroutineExecutor:
             key, ended = (request.id, request.attempt), now()
             runner.ended.append(Outcome(key, started, ended, value, failure, None, stopped))
             if runner.suspended:
-                del self._suspended[key]
+                self._suspended.discard(runner)
                 break
             if ended > until or runner.task.cancelling() or not _same(before):
                 break
-        runner.tell()
+        if runner.ended:
+            runner.tell()
         self._end(runner)
 
     def _end(self, runner: _Runner) -> None:
@@ -179,8 +180,9 @@ class CoroutineExecutor:
         for runner in fresh:
             if runner.request is not None:
                 self._waits = runner.suspended = True
-                self._suspended[runner.request.key] = runner
-                runner.tell()
+                self._suspended.add(runner)
+                if runner.ended:
+                    runner.tell()
 
     def _give_up(self, runner: _Runner) -> None:
         """It was cancelled, and goes on: others must not wait for its slot."""
@@ -194,16 +196,16 @@ class CoroutineExecutor:
 
     def cancel(self, key: AttemptKey) -> bool:
         self._find_suspended()
-        runner = self._suspended.get(key)
-        if runner is not None:
-            self._loop.call_later(_GRACE_S, self._give_up, runner)
-            return runner.task.cancel()
+        for runner in self._suspended:
+            if runner.request is not None and runner.request.key == key:
+                self._loop.call_later(_GRACE_S, self._give_up, runner)
+                return runner.task.cancel()
         return self._waiting.cancel(key, self._clock)
 
     def stop(self) -> None:
         self._queue.clear()
         self._find_suspended()
-        for runner in list(self._suspended.values()):
+        for runner in self._suspended:
             runner.task.cancel()
 
 

@@ -15,13 +15,14 @@ from __future__ import annotations
 import asyncio
 import codecs
 import contextlib
+import functools
+import marshal
 import mmap
 import os
 import select
 import signal
 import subprocess
 import sys
-import tempfile
 from collections import deque
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,7 +33,7 @@ __all__ = ["Owner", "WorkerProcess"]
 
 _PIECE = 1 << 16
 _APART_S = 0.001  # attempts that take longer have each what was written while they ran
-_SCRIPT = str(Path(worker.__file__).resolve())
+_SCRIPT = str(Path(worker.__file__).resolve().with_name("worker_start.py"))
 _TERM_S = 1.0  # between asking a worker to end and killing it
 _EXIT_S = 0.002  # a pipe ends a moment before its process does
 _PATIENCE = 500  # times _EXIT_S
@@ -245,30 +246,46 @@ class WorkerProcess:
 
 def _begin() -> tuple[subprocess.Popen[bytes], int, int, int, memoryview]:
     """The process, our ends of its three pipes, and the memory that is shared with it."""
-    ends: list[int] = []
-    with tempfile.TemporaryFile() as shared:
-        shared.truncate(worker.SHARED)
-        current = memoryview(mmap.mmap(shared.fileno(), worker.SHARED)).cast("q")
-        try:
-            for _ in range(3):
-                ends += os.pipe()
-            its_work, work, results, its_results, its_control, control = ends
-            theirs = (its_work, its_results, its_control)
-            fds = (*theirs, shared.fileno())
-            process = subprocess.Popen(  # noqa: S603  # our own script
-                [sys.executable, "-P", _SCRIPT, *map(str, fds)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=fds,
-                start_new_session=True,
-            )
-        except BaseException:
-            for end in ends:
-                os.close(end)
-            raise
-    for end in theirs:
-        os.close(end)
-    for end in (work, results):
-        os.set_blocking(end, False)
+    with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+        shared = _shared()
+        theirs.callback(os.close, shared)
+        current = memoryview(mmap.mmap(shared, worker.SHARED)).cast("q")
+        its_work, work = os.pipe()
+        results, its_results = os.pipe()
+        its_control, control = os.pipe()
+        for end in (its_work, its_results, its_control):
+            theirs.callback(os.close, end)
+        for end in (work, results, control):
+            ours.callback(os.close, end)
+        fds = (its_work, its_results, its_control, shared)
+        process = subprocess.Popen(  # noqa: S603  # our own script
+            [sys.executable, "-P", _SCRIPT, *map(str, fds), str(worker.SHARED)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=fds,
+            start_new_session=True,
+        )
+        for end in (work, results):
+            os.set_blocking(end, False)
+        ours.pop_all()
     return process, work, results, control, current
+
+
+def _shared() -> int:
+    """A file that is in no folder: the shared memory, and behind it the code of `worker`."""
+    if sys.platform == "linux":
+        file = os.memfd_create("orch_nb")
+    else:
+        import tempfile
+
+        with tempfile.TemporaryFile() as made:
+            file = os.dup(made.fileno())
+    os.pwrite(file, _code(), worker.SHARED)
+    return file
+
+
+@functools.cache
+def _code() -> bytes:
+    source = Path(worker.__file__)
+    return marshal.dumps(compile(source.read_bytes(), str(source), "exec"))
