@@ -217,8 +217,11 @@ class Cache:
         for name in names:
             self._keys.pop(name, None)
             for other in topology.downstream(self._state.plan).get(name, ()):
-                if self._state.tasks[other].status is Status.RUNNING:
-                    self._keys[other] = None
+                group = self._state.tasks[other]
+                every = [f"{other}[{n}]" for n in range(group.instances or 0)]
+                for one in (other, *every):
+                    if self._state.task(one).status in (Status.RUNNING, Status.BACKING_OFF):
+                        self._keys[one] = None
 
     def flush(self) -> None:
         if self._new:
