@@ -314,6 +314,10 @@ class Counting(Driver):
         super()._turn(happened)
 
 
+def total(each):
+    return sum(each)
+
+
 def many(count, **fields):
     """A fan-out of so many through the real driver, in this thread."""
 
@@ -321,7 +325,7 @@ def many(count, **fields):
         driver = Counting(
             plan_of(
                 Task(id="each", run=lambda item: item * 2, foreach=list(range(count)), **fields),
-                Task(id="total", run=lambda each: sum(each)),
+                Task(id="total", run=total),
             ),
             run_id="run", journal=MemoryJournal(), executor=InlineExecutor(),
             options=ev.RunOptions(workers=4),

@@ -35,6 +35,7 @@ from orch_nb.testing import FakeExecutor, ManualClock
 
 from .airflow_rules import ENDS, possible
 from .laws import Laws
+from .queueing import Queueing
 from .reference import Attempt, World, retried, tolerated
 from .scenarios import START, Builder, Scenario
 
@@ -393,60 +394,18 @@ def result(scenario: Scenario, state: RunState, name: str) -> Any:
 # -- attempts given ahead --------------------------------------------------------------------------
 
 
-class Queueing(Executor):
-    """Takes more attempts than it runs, and gives back those that it has not begun."""
-
-    ahead = 64
-
+class Ahead(Queueing):
     def __init__(self, scenario: Scenario) -> None:
-        super().__init__(scenario)
-        self.queue: deque[Any] = deque()
-        self.workers = 0
-        self.given_back = 0
+        super().__init__()
+        self.scenario = scenario
 
-    def start(self, clock: Any, workers: int) -> None:
-        super().start(clock, workers)
-        self.workers = workers
-        self._next()
-
-    def submit(self, attempts: Any, report: Any) -> None:
-        for request in attempts:
-            self.queue.append((request, self._reporting(report)))
-        self._next()
-
-    def _reporting(self, report: Any) -> Any:
-        def reported(outcomes: Any) -> None:
-            report(outcomes)
-            self._next()
-
-        return reported
-
-    def _next(self) -> None:
-        while self.queue and len(self._running) < self.workers:
-            request, report = self.queue.popleft()
-            super().submit([request], report)
-
-    def cancel(self, key: Any) -> bool:
-        for request, report in self.queue:
-            if request.key == key:  # it never begins
-                self.queue.remove((request, report))
-                return False
-        if super().cancel(key):
-            return True
-        self._running.pop(key, None)  # what cannot be stopped is left behind
-        self._next()
-        return False
-
-    def withdraw(self) -> list[Any]:
-        back = [request.key for request, _ in self.queue]
-        self.queue.clear()
-        self.given_back += len(back)
-        return back
+    def scripted(self, request: Any) -> Any:
+        return self.scenario.outcome(request.id, request.task.id, request.attempt)
 
 
-async def given_ahead(scenario: Scenario) -> tuple[RunState, Queueing]:
+async def given_ahead(scenario: Scenario) -> tuple[RunState, Ahead]:
     journal, laws = MemoryJournal(), Laws(scenario.plan, ahead=True)
-    executor = Queueing(scenario)
+    executor = Ahead(scenario)
     driver, clock = made(scenario, journal, laws, START, 0, executor=executor)
     await drive(driver, clock)
     if laws.broken is not None:
@@ -468,6 +427,6 @@ def test_attempts_that_are_given_ahead_break_no_law_and_end_as_they_would():
             error.add_note(f"ORCH_NB_SCENARIO={seed}")
             raise
         given += sum(request.task.run is not None for request in executor.requests)
-        back += executor.given_back
+        back += len(executor.given_back)
     assert given > 600
     assert back > 100, "nothing was ever given back: this tests nothing"
