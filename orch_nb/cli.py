@@ -315,7 +315,9 @@ def _told(run: Run, arguments: argparse.Namespace) -> int:
 def _for_a_shell(text: str, run_id: str) -> str:
     """The lines that go on, as typed here: `%orchestrate retry a` is `orch-nb retry RUN a`."""
     lines = r"%orchestrate (retry|approve|reject|recover|resume|pause)\b"
-    return re.sub(lines, rf"orch-nb \1 {run_id}", text)
+    text = re.sub(lines, rf"orch-nb \1 {run_id}", text)
+    # A shell would take the brackets of an instance for a pattern.
+    return re.sub(r"(orch-nb \w+ \S+) ([^\s'\"]+\[\d+\])", r"\1 '\2'", text)
 
 
 # -- asking --------------------------------------------------------------------------------------

@@ -16,12 +16,13 @@ import msgspec
 
 from orch_nb.engine.results_view import Results
 from orch_nb.graph import topology
+from orch_nb.graph.items import item_parameter
 from orch_nb.model.fold import RunState
 from orch_nb.model.plan import Parameters, parameters
 from orch_nb.model.status import Status
 from orch_nb.model.task import Call, Task
 
-__all__ = ["Given", "Inputs", "arguments", "item_parameter"]
+__all__ = ["Given", "Inputs", "arguments"]
 
 _NOTHING: tuple[str, ...] = ()
 _BRACES = ("{{", "{%")
@@ -29,13 +30,14 @@ _STARS = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 
 class Given(msgspec.Struct):
-    """What one attempt gets."""
+    """What one attempt gets. `names` are those that only it knows: its item, the failures."""
 
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = {}
     command: str = ""
     index: int | None = None
     item: Any = None
+    names: dict[str, Any] = {}
 
 
 class Inputs:
@@ -62,20 +64,19 @@ class Inputs:
         needs = self.needs(name, task)
         if task.foreach is not None and state.index is not None:
             given.index, given.item = state.index, self.items(task.id)[state.index]
-        values: dict[str, Any] | None = None
+            given.names = {"index": given.index, task.foreach.item or "item": given.item}
+        if name == "on_failure":
+            given.names = {"failures": self.failures()}
         if task.sh is not None:
             given.command = task.sh
             if any(brace in task.sh for brace in _BRACES):
                 from orch_nb.graph.expressions import render_command
 
-                values = self.values(needs, given)
-                given.command = render_command(task.sh, values)
+                given.command = render_command(task.sh, self.values(needs, given))
             return given
         with_ = self._with(task, needs, given)
         if task.notebook is not None:
-            given.kwargs = with_
-            if given.index is not None and task.foreach is not None:
-                given.kwargs = {**with_, task.foreach.item or "item": given.item}
+            given.kwargs = {**given.names, **with_}
             return given
         extra: dict[str, Any] = {}
         if given.index is not None:
@@ -84,7 +85,7 @@ class Inputs:
             if named is not None:
                 extra[named] = given.item
         if name == "on_failure":
-            extra["failures"] = self.failures()
+            extra |= given.names
         given.args, given.kwargs = arguments(
             task.run, needs, self._results.given, self._state.plan.params, with_, extra
         )
@@ -113,8 +114,10 @@ class Inputs:
         upstream = {need: results[need] for need in needs}
         found = {**plan.params, **upstream, "params": plan.params, "results": upstream}
         found["run_id"] = self._state.run_id
-        if given is not None and given.index is not None:
-            found["item"], found["index"] = given.item, given.index
+        if given is not None:
+            found |= given.names
+            if given.index is not None:
+                found["item"] = given.item
         return found
 
     def items(self, task: str) -> list[Any]:
@@ -149,26 +152,6 @@ class Inputs:
             else value
             for key, value in task.with_.items()
         }
-
-
-def item_parameter(task: Task, needs: Sequence[str], params: Mapping[str, Any]) -> str | None:
-    """The parameter of a `foreach` function that takes the item; None if none does.
-
-    The one that `foreach` names; else `item`; else the one called like the task that is iterated
-    over; else the only required one that nothing else supplies.
-    """
-    assert task.foreach is not None
-    taken = parameters(task.run)
-    over = task.foreach.over
-    for name in (task.foreach.item, "item", over):
-        if isinstance(name, str) and name and (name in taken.names or name == task.foreach.item):
-            return name
-    left = [
-        name
-        for name in taken.required
-        if name not in needs and name not in task.with_ and name not in params and name != "index"
-    ]
-    return left[0] if len(left) == 1 else None
 
 
 def arguments(

@@ -18,9 +18,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from orch_nb.engine.arguments import Inputs, item_parameter
+from orch_nb.engine.arguments import Inputs
 from orch_nb.engine.ports import Cached, Journal
 from orch_nb.graph import topology
+from orch_nb.graph.items import item_parameter
 from orch_nb.model.event import ResultRef
 from orch_nb.model.fold import RunState, TaskState
 from orch_nb.model.plan import encode, parameters

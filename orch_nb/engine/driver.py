@@ -31,6 +31,7 @@ from orch_nb.engine.acts import UNRECORDED, Arm, Ask, Stop
 from orch_nb.engine.arguments import Inputs
 from orch_nb.engine.attempts import Attempts
 from orch_nb.engine.cache import Cache
+from orch_nb.engine.calm import calm
 from orch_nb.engine.clock import SystemClock
 from orch_nb.engine.faults import Faults, without_kill
 from orch_nb.engine.people import Controls
@@ -166,9 +167,10 @@ class Driver(Controls):
             self._notify([first])
             self._perform(self.scheduler.handle(first), [])
             return
-        if not self._folded:
-            self.state.apply_all(self._history)
-        self.scheduler.observe_all(self._history)
+        with calm():
+            if not self._folded:
+                self.state.apply_all(self._history)
+            self.scheduler.observe_all(self._history)
         self._history = ()
         self.state.plan = self.plan
         self._ready(self.state.started, without_kill(self.options.faults))
@@ -468,6 +470,9 @@ class Driver(Controls):
 
     def _wake(self) -> None:
         self._awake = True
+        if threading.get_ident() == self._thread:  # nobody sleeps who had to be woken
+            self._loop.call_soon(self._drain)
+            return
         try:
             self._loop.call_soon_threadsafe(self._drain)
         except RuntimeError:  # the loop is closed: a thread that was left behind has ended

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from orch_nb.engine.calm import calm
 from orch_nb.engine.driver import Driver
 from orch_nb.engine.faults import checked_faults
 from orch_nb.engine.ports import Executor, Journal, Observer
@@ -142,8 +143,9 @@ class Past(msgspec.Struct):
 def past(run_id: str, journal: Journal) -> Past:
     """Raises RunNotFound, JournalError."""
     position = journal.position(run_id)
-    history = journal.history(run_id)
-    state = replay(history)
+    with calm():
+        history = journal.history(run_id)
+        state = replay(history)
     run = state.snapshot(Results(state, journal), journal=journal.path, final=True)
     return Past(history, state, position, run)
 

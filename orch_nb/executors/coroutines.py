@@ -213,5 +213,5 @@ def _same(before: object) -> bool:
     """Whether this context is what it was; a comparison that raises has found something new."""
     try:
         return copy_context() == before
-    except Exception:  # noqa: BLE001  # values of any class are compared
+    except BaseException:  # noqa: BLE001  # values of any class are compared
         return False

@@ -157,7 +157,7 @@ class ProcessExecutor:
             waiting.popleft()
             try:
                 function, parcel = parcels.packed(request)
-            except Exception as error:  # noqa: BLE001  # whatever a value's way of being pickled raises
+            except BaseException as error:  # noqa: BLE001  # whatever a value's way of being pickled raises
                 self._fail(request, report, unsendable(request, error))
                 continue
             if function not in one.functions:

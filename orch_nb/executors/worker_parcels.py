@@ -14,7 +14,7 @@ from orch_nb.engine.ports import AttemptRequest, Setting
 from orch_nb.executors.worker_pickles import dumps, dumps_function, modules_of
 from orch_nb.model.event import Failure
 
-__all__ = ["Parcel", "Parcels", "unloadable", "unreturnable", "unsendable"]
+__all__ = ["Parcel", "Parcels", "unloadable", "unmade", "unreturnable", "unsendable"]
 
 #: id of the task, attempt, its arguments' bytes, and of an instance its place and its item's bytes
 Parcel = tuple[str, int, bytes | None, int | None, bytes | None]
@@ -55,7 +55,7 @@ class Parcels:
         """Its params are there for `current()`; those that cannot be sent are left out."""
         try:
             return setting.run_id, dumps(dict(setting.params), self._by_value)
-        except Exception:  # noqa: BLE001  # few tasks ask, and none depends on what it does not get
+        except BaseException:  # noqa: BLE001  # few tasks ask, and none depends on what it does not get
             sendable = {name: value for name, value in setting.params.items() if _goes(value)}
             return setting.run_id, dumps(sendable, self._by_value)
 
@@ -94,7 +94,7 @@ def _module_of(function: Any) -> str:
     return function.__module__ or ""
 
 
-def unsendable(request: AttemptRequest, error: Exception) -> Failure:
+def unsendable(request: AttemptRequest, error: BaseException) -> Failure:
     """What is told of an attempt that cannot be sent: which part of it, and what to do."""
     why = _first_line(error)
     for what, value in _parts(request):
@@ -125,6 +125,15 @@ def unloadable(what: str, told: tuple[str, str, str, tuple[str, ...]]) -> Failur
         f"importable there (this process's sys.path and folder are the worker's), {_INSTEAD}"
     )
     return Failure(kind, message, traceback, kinds)
+
+
+def unmade(failure: Failure) -> Failure:
+    """What is told of a result that this process cannot make of the bytes that came."""
+    message = (
+        f"its result came back from the worker process, and cannot be made anew here: {failure}. "
+        f"Return plainer data, {_INSTEAD}"
+    )
+    return _not_sendable(message)
 
 
 def _not_sendable(message: str) -> Failure:
@@ -159,7 +168,7 @@ def _arguments(request: AttemptRequest) -> Iterator[tuple[str, Any]]:
 def _goes(value: Any) -> bool:
     try:
         dumps(value)
-    except Exception:  # noqa: BLE001
+    except BaseException:  # noqa: BLE001
         return False
     return True
 
@@ -169,8 +178,8 @@ def _kind(value: Any) -> str:
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     try:
         return str(error).partition("\n")[0] or type(error).__name__
-    except Exception:  # noqa: BLE001
+    except BaseException:  # noqa: BLE001
         return type(error).__name__

@@ -40,7 +40,7 @@ def dumps(value: Any, by_value: Iterable[str] = ()) -> bytes:
 def _with_pickle(value: Any) -> bytes | None:
     try:
         return pickle.dumps(value, protocol=5)
-    except Exception:  # noqa: BLE001  # a lambda, a class of a function: cloudpickle may know how
+    except BaseException:  # noqa: BLE001  # a lambda, a class of a function: cloudpickle may know how
         return None
 
 

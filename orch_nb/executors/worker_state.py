@@ -9,8 +9,8 @@ from typing import Any
 
 from orch_nb.engine.ports import AttemptKey, AttemptRequest, Outcome, Report, Setting
 from orch_nb.executors import worker
-from orch_nb.executors.failure import with_source
-from orch_nb.executors.worker_parcels import unloadable, unreturnable
+from orch_nb.executors.failure import failure_of, with_source
+from orch_nb.executors.worker_parcels import unloadable, unmade, unreturnable
 from orch_nb.executors.worker_process import WorkerProcess
 from orch_nb.model.event import Failure
 
@@ -84,8 +84,8 @@ def outcome_of(request: AttemptRequest, message: Sequence[Any]) -> Outcome:
     elif kind == worker.PICKLED:
         try:
             value = pickle.loads(rest[0])  # noqa: S301  # from our own child
-        except Exception as error:  # noqa: BLE001  # whatever a class does as it is made anew
-            failure = unreturnable("", (type(error).__name__, str(error), "", ()))
+        except BaseException as error:  # noqa: BLE001  # whatever a class does as it is made anew
+            failure = unmade(failure_of(error))
     elif kind == worker.FAILED:
         name, text, traceback, kinds = rest[0]
         failure = Failure(name, text, with_source(traceback), kinds)

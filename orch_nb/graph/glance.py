@@ -82,4 +82,9 @@ def has_more(task: Task) -> bool:
         and not task.cache
         and task.notebook is None
         and not (type(task.sh) is str and ("{{" in task.sh or "{%" in task.sh))
+        and not (task.with_ and any(_is_template(value) for value in task.with_.values()))
     )
+
+
+def _is_template(value: object) -> bool:
+    return isinstance(value, str) and value.startswith("{{")

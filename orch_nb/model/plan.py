@@ -68,8 +68,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         force_setattr(self, "tasks", tasks)
         force_setattr(self, "stories", _stories(self.stories, tasks))
         force_setattr(self, "criteria", tuple(self.criteria))
-        if self.on_failure is not None and self.on_failure.id != "on_failure":
-            force_setattr(self, "on_failure", replace(self.on_failure, id="on_failure"))
+        if self.on_failure is not None:
+            force_setattr(self, "on_failure", _at_last(self.on_failure))
         if any(type(pool) is not Pool for pool in self.pools.values()):
             force_setattr(self, "pools", {name: _pool(pool) for name, pool in self.pools.items()})
 
@@ -173,6 +173,14 @@ class _Families:
         if story is None:
             story = self._stories[task.id] = self._stories.get(task.parent or "")
         return needs, story
+
+
+def _at_last(action: Any) -> Task:
+    """The plan's `on_failure`: a task under any id, a mapping, or a callable."""
+    if isinstance(action, Task):
+        return action if action.id == "on_failure" else replace(action, id="on_failure")
+    fields = dict(action) if isinstance(action, dict) else {"run": action}
+    return Task(id="on_failure", **fields)
 
 
 def _pool(value: Any) -> Pool:

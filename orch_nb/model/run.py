@@ -93,7 +93,7 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def error(self) -> ev.Failure | None:
         """The error of the last attempt that failed, unless the task succeeded after all."""
-        if self.status == Status.SUCCEEDED:
+        if self.status in (Status.SUCCEEDED, Status.COMPENSATED):
             return None
         return next((a.error for a in reversed(self.attempts) if a.error is not None), None)
 

@@ -372,7 +372,7 @@ def _pool(value: Any) -> dict[str, int]:
 def _undo(task: str, action: Any) -> Task:
     """The compensation of `task`, under the id that it has in a run."""
     if isinstance(action, Task):
-        return action if action.id else msgspec.structs.replace(action, id=f"compensate({task})")
+        return msgspec.structs.replace(action, id=f"compensate({task})")
     fields = dict(action) if isinstance(action, Mapping) else {"run": action}
     return Task(id=f"compensate({task})", **fields)
 

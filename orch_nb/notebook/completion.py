@@ -27,14 +27,15 @@ __all__ = ["KEYS", "complete"]
 
 #: The keys of a task in a plan document, for the start of a line in a YAML body.
 KEYS = (
-    "approval", "description", "estimate", "needs", "outputs", "owner", "required", "retry", "run",
-    "sh", "subtasks", "timeout", "title", "todo", "trigger", "with",
+    "approval", "cache", "compensate", "description", "estimate", "foreach", "max_active", "needs",
+    "notebook", "outputs", "owner", "pool", "priority", "required", "retry", "run", "sh",
+    "subtasks", "timeout", "title", "todo", "tolerate", "total_timeout", "trigger", "when", "with",
 )  # fmt: skip
 _RETRY = (
     "backoff_coefficient", "initial_interval", "jitter", "maximum_attempts", "maximum_interval",
-    "non_retryable",
+    "non_retryable", "retry_on",
 )  # fmt: skip
-_TOP = ("criteria", "defaults", "goal", "params", "stories", "tasks")
+_TOP = ("criteria", "defaults", "goal", "on_failure", "params", "pools", "stories", "tasks")
 
 
 @context_matcher()  # type: ignore[untyped-decorator]  # IPython's decorator has no types
