@@ -126,6 +126,18 @@ class Rate(msgspec.Struct, frozen=True):
             raise ValueError("rate: at least one start in a period longer than nothing")
 
 
+_PERIODS = {"s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0,
+            "h": 3600.0, "hour": 3600.0}  # fmt: skip
+
+
+def _rate(text: str) -> Rate:
+    """`10/s`, `100/min`, `5/10s` as a `Rate`. Raises ValueError."""
+    starts, slash, period = (part.strip() for part in text.partition("/"))
+    if not (slash and starts.isdigit() and period):
+        raise ValueError(f"rate: {text!r} is not so many starts in a time; write 10/s or 5/10s")
+    return Rate(int(starts), _PERIODS.get(period) or parse_duration(period))
+
+
 class Pool(msgspec.Struct, frozen=True, omit_defaults=True):
     """A limit that tasks share: how many slots they may hold at once, how often they may start."""
 
@@ -135,6 +147,8 @@ class Pool(msgspec.Struct, frozen=True, omit_defaults=True):
     def __post_init__(self) -> None:
         if self.slots is not None and (isinstance(self.slots, bool) or self.slots < 1):
             raise ValueError("pool: at least one slot")
+        if isinstance(self.rate, str):
+            force_setattr(self, "rate", _rate(self.rate))
 
 
 class _Nothing(dict[str, Any]):

@@ -99,7 +99,17 @@ def _plan(
 ) -> Plan:  # fmt: skip
     if not marked:
         raise PlanError([nothing_marked(tree, first_line)])
-    return plan_from_functions(_current(marked, namespace), goal)
+    pools = namespace.get("pools") if _assigns(tree, "pools") else None
+    return plan_from_functions(
+        _current(marked, namespace), goal, pools=pools if isinstance(pools, dict) else None
+    )
+
+
+def _assigns(tree: ast.Module, name: str) -> bool:
+    """Whether the body says `name = ...` at its top level."""
+    targets = [t for node in tree.body if isinstance(node, ast.Assign) for t in node.targets]
+    targets += [node.target for node in tree.body if isinstance(node, ast.AnnAssign)]
+    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
 
 
 def _prepared(source: str, first_line: int, filename: str | None) -> tuple[CodeType, ast.Module]:

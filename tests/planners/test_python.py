@@ -10,6 +10,7 @@ import traceback
 
 import pytest
 
+import orch_nb as nb
 from orch_nb.errors import NestedLoopError, PlanError, UsageError
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import Approval, Call, Foreach, RetryPolicy, Task, TriggerRule
@@ -448,3 +449,16 @@ def test_a_partial_is_a_task_by_hand():
 
     plan = plan_from_functions([Task(id="add", run=functools.partial(add, 1, 2))])
     assert plan["add"].run() == 3
+
+
+def test_the_pools_of_a_cell_are_those_that_it_assigns():
+    plan = nb.decompose(
+        'pools = {"db": 1, "api": {"slots": 2, "rate": "10/s"}}\n'
+        '@task(pool="db")\ndef a(): ...\n@task(pool={"api": 2})\ndef b(a): ...\n'
+    )
+    assert plan.pools == {"db": nb.Pool(1), "api": nb.Pool(2, nb.Rate(10, 1.0))}
+
+
+def test_a_name_pools_that_no_task_uses_is_the_persons_own():
+    plan = nb.decompose("pools = [1, 2]\n@task\ndef a(): return pools\n")
+    assert plan.pools == {}
