@@ -1,0 +1,124 @@
+"""Killed at a point of its own choosing: before and after each statement, turn, line, write.
+
+A small plan with a little of everything passes some hundred statements, thirty turns, four thousand
+lines of the engine's code and eighty writes of SQLite, and dies at each of them, or in the middle
+of it; then the run is recovered, and so it is when it dies at each of them in recovery. With fewer
+kills to spend (`ORCH_NB_KILLS`) points are drawn.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from orch_nb.engine.journal import SqliteJournal
+from orch_nb.engine.ports import Request
+from orch_nb.model import event as ev
+
+
+def points(dice, kills, count, kind):
+    """Which of so many points: all of them where there are kills enough."""
+    some = kills // 5 if kind != "line" else kills // 2
+    if kind != "line" and kills >= 500:
+        some = count
+    return sorted(dice.sample(range(count), min(count, some)))
+
+
+def passed(play, verb="execute", of=None, **order):
+    scene = play.scene()
+    if of is not None:
+        scene = resumed(play, of)
+    return scene.finish(scene.begin(verb, **order))["passed"]
+
+
+def resumed(play, template):
+    """The same cut-off run once more, in a folder of its own."""
+    scene = play.scene()
+    shutil.copytree(template.folder, scene.folder, dirs_exist_ok=True)
+    scene.cuts = list(template.cuts)
+    return scene
+
+
+def die(scene, verb, kind, point):
+    """Whether it died there; threads may take fewer steps than were counted."""
+    child = scene.begin(verb, die=[kind, point])
+    if scene.died(child):
+        scene.cut()
+        return True
+    return False
+
+
+KINDS = pytest.mark.parametrize("kind", ["statement", "turn", "line", "write"])
+EXECUTORS = pytest.mark.parametrize("executor", ["inline", "threads"])
+
+
+@pytest.fixture
+def played(kind, executor, play, request):
+    stages = [request.getfixturevalue("dying_stage")] if kind == "write" else []
+    return play("small", executor, *stages)
+
+
+@KINDS
+@EXECUTORS
+def test_a_run_that_dies_there_is_recovered(kind, executor, played, dice, kills):
+    count = passed(played, die=[kind, -1])
+    died = 0
+    chosen = points(dice, kills if executor == "inline" else kills // 2, count, kind)
+    for point in chosen:
+        scene = played.scene()
+        died += die(scene, "execute", kind, point)
+        print(f"{kind} {point} of {count}: {scene}")
+        played.end(scene)
+    assert died >= len(chosen) * 0.8
+
+
+@KINDS
+@EXECUTORS
+def test_a_recovery_that_dies_there_is_recovered(kind, executor, played, dice, kills):
+    count = passed(played, die=["statement", -1])
+    died = 0
+    # The first two thirds make the file and its tables.
+    places = [0.65, 0.75, 0.85] if kills >= 500 else [dice.uniform(0.65, 0.9)]
+    for cut in [cut_off(played, round(count * place)) for place in places]:
+        passes = passed(played, "recover", cut, die=[kind, -1])
+        for point in points(dice, kills if executor == "inline" else kills // 2, passes, kind):
+            scene = resumed(played, cut)
+            died += die(scene, "recover", kind, point)
+            print(f"{kind} {point} of {passes}: {scene}")
+            played.end(scene)
+    assert died
+
+
+def cut_off(played, statement):
+    scene = played.scene()
+    assert die(scene, "execute", "statement", statement)
+    history = scene.cuts[0].history
+    assert history
+    assert not isinstance(history[-1], ev.RunEnded)
+    return scene
+
+
+WORDS = {
+    "approve": Request("approve", "gate", by="somebody"),
+    "reject": Request("reject", "gate", by="somebody"),
+    "cancel": Request("cancel", by="somebody"),
+}
+CAME_OF_IT = {"approve": "succeeded", "reject": "failed", "cancel": "cancelled"}
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_what_somebody_asked_for_survives_every_death(word, play, dice, kills):
+    """It stands in the journal until what comes of it does."""
+    played = play("gate", "inline")
+    asked = played.scene()
+    assert asked.finish(asked.begin())["status"] == "waiting"
+    journal = SqliteJournal(asked.folder / "j.db")
+    journal.ask("r", WORDS[word])
+    journal.close()
+    passes = passed(played, "recover", asked, die=["statement", -1])
+    for point in points(dice, max(kills, 100), passes, "statement"):
+        scene = resumed(played, asked)
+        die(scene, "recover", "statement", point)
+        told = scene.finish(scene.begin())
+        assert told["status"] == CAME_OF_IT[word], f"{point} of {passes}: {scene}"
