@@ -116,6 +116,7 @@ class Worker:
         self._sending = _thread.RLock()
         self._held: list[tuple[Any, ...]] = []  # outcomes on their way
         self._busy = False
+        self._pid = os.getpid()
         #: The id, number, place and item of the attempt whose body runs.
         self.now: tuple[str, int, int | None, bytes | None] | None = None
         self._streams = (Stream(self, 1), Stream(self, 2))
@@ -240,6 +241,8 @@ class Worker:
             told: tuple[Any, ...] = (FAILED, serial, started, self._now(), _failure(error))
         else:
             told = self._returned(serial, started, value)
+        if os.getpid() != self._pid:  # the child of a fork has come back: the pipes are not its own
+            os._exit(0)
         self.now = None
         for stream in self._streams:
             if stream.held:
