@@ -116,7 +116,7 @@ class LocalExecutor:
         known = self._places.get
         try:
             places = [known(one.task.run) or self._choose(one.task) for one in attempts]
-        except TypeError:  # a callable without a hash
+        except BaseException:  # noqa: BLE001  # a callable without a hash, or with a hostile one
             places = [self._choose(one.task) for one in attempts]
         first = places[0]
         if places.count(first) == len(places):
@@ -141,7 +141,7 @@ class LocalExecutor:
             self._places.clear()
         try:
             self._places[function] = place
-        except TypeError:  # it is looked at anew each time
+        except BaseException:  # noqa: BLE001  # it is looked at anew each time
             return place
         return place
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,10 @@ class Place:
       to its `sys.stdout`; elsewhere objects are copied, and prints go to the attempt's log.
     - `cancels`: an attempt that waits can be stopped. `concurrent`: several run side by side.
     - `bounded`: no more run at once than there are workers, however many are given.
-    - `python`: runs functions. `asynchronous`: as coroutines.
+    - `python`: runs functions. `awaits`: coroutines that they give, too.
+    - `queues`: what has not begun can be taken back. `live`: prints are told as they are printed.
+    - `most`: how many attempts a test may ask for that takes care not to ask for many.
+    - `needs`: a fixture, for the packages and servers that there must be.
     """
 
     name: str
@@ -41,7 +45,11 @@ class Place:
     concurrent: bool = True
     bounded: bool = True
     python: bool = True
-    asynchronous: bool = False
+    awaits: bool = False
+    queues: bool = True
+    live: bool = True
+    most: int = 1000
+    needs: str | None = None
 
     def task(self, function: Callable[..., Any], name: str = "a", **fields: Any) -> Task:
         """A task of which this function is the body."""
@@ -115,6 +123,29 @@ class ShellPlace(Place):
         return Task(id=name, sh=command)
 
 
+class NotebookPlace(Place):
+    def job(
+        self, path: Path, seconds: float = 0.0, name: str = "a", until: Path | str = "/"
+    ) -> Task:  # fmt: skip
+        import nbformat
+
+        code = f"""
+            import os, time
+            def note(what):
+                with open({str(path)!r}, "a") as file:
+                    file.write(f"{{what}} {name}\\n")
+            note("+")
+            time.sleep({seconds})
+            while not os.path.exists({str(until)!r}):
+                time.sleep(0.01)
+            note("-")
+            """
+        cells = [nbformat.v4.new_code_cell(textwrap.dedent(code))]
+        book = path.with_name(f"{name}.ipynb")
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), book)
+        return Task(id=name, notebook=str(book))
+
+
 def note(path: str, what: str, name: str) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(fd, f"{what} {name}\n".encode())  # one write: lines of several processes do not mix
@@ -134,16 +165,19 @@ def mark(path: str, seconds: float, name: str, until: str) -> str:
     return name
 
 
+#: A Dask client of a cluster of threads, while the fixture `cluster` holds it.
+CLIENTS: list[Any] = []
+
 PLACES = {
     place.name: place
     for place in (
         Place(name="inline", make=functools.partial(local_executor, "inline"), concurrent=False),
         Place(name="threads", make=functools.partial(local_executor, "threads")),
         AsyncPlace(name="async", make=functools.partial(local_executor, "threads"), cancels=True,
- asynchronous=True),
+ awaits=True),
         UnsuspendedPlace(
             name="unsuspended", make=functools.partial(local_executor, "threads"), cancels=True,
-            asynchronous=True,
+            awaits=True,
         ),
         Place(
             name="processes", make=functools.partial(local_executor, "processes"), here=False,
@@ -152,6 +186,14 @@ PLACES = {
         ShellPlace(
             name="shell", make=functools.partial(local_executor, "threads"), python=False,
             here=False, cancels=True,
+        ),
+        NotebookPlace(
+            name="notebook", make=functools.partial(local_executor, "threads"), python=False,
+            here=False, cancels=True, most=3, needs="kernels",
+        ),
+        Place(
+            name="dask", make=lambda: local_executor("dask", address=CLIENTS[0]), here=False,
+            bounded=False, queues=False, live=False, awaits=True, needs="cluster",
         ),
     )
 }  # fmt: skip
@@ -162,6 +204,7 @@ class Bench:
 
     def __init__(self, make: Callable[[], Executor]) -> None:
         self.make = make
+        self.workspace = ""
         self.logs: dict[tuple[str, str], str] = {}
         self.pids: dict[str, int] = {}
 
@@ -203,7 +246,11 @@ class Bench:
             self.pids[task] = pid
 
         setting = Setting(
-            run_id="nightly-1", params=params or {}, workspace=workspace, log=log, process=process
+            run_id="nightly-1",
+            params=params or {},
+            workspace=workspace or self.workspace,
+            log=log,
+            process=process,
         )
         fields.setdefault("id", task.id)
         return AttemptRequest(
@@ -253,16 +300,49 @@ class Session:
                     continue
 
 
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[None]:
+    """A Dask cluster of threads of this process."""
+    distributed = pytest.importorskip("distributed")
+    loopback = {
+        "protocol": "tcp", "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0",
+        "worker_dashboard_address": "127.0.0.1:0", "silence_logs": 50,
+    }  # fmt: skip
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=4, processes=False, **loopback
+        ) as made,
+        distributed.Client(made, set_as_default=False) as client,
+    ):
+        CLIENTS.append(client)
+        yield
+        CLIENTS.clear()
+
+
+@pytest.fixture
+def kernels(tmp_path) -> None:
+    """What executes notebooks."""
+    for package in ("nbclient", "nbformat", "ipykernel"):
+        pytest.importorskip(package)
+
+
 @pytest.fixture(params=[name for name, place in PLACES.items() if place.python])
 def place(request) -> Place:
     """Where Python functions run."""
-    return PLACES[request.param]
+    return had(request)
 
 
 @pytest.fixture(params=PLACES)
 def anywhere(request) -> Place:
     """Where anything runs."""
-    return PLACES[request.param]
+    return had(request)
+
+
+def had(request) -> Place:
+    place = PLACES[request.param]
+    if place.needs is not None:
+        request.getfixturevalue(place.needs)
+    return place
 
 
 @pytest.fixture
@@ -277,7 +357,10 @@ def bench(request) -> Bench:
         request.getfixturevalue(name) for name in ("place", "anywhere")
         if name in request.fixturenames
     )  # fmt: skip
-    return Bench(place.make)
+    made = Bench(place.make)
+    if place.name == "notebook":
+        made.workspace = str(request.getfixturevalue("tmp_path"))
+    return made
 
 
 @pytest.fixture

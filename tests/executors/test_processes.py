@@ -238,6 +238,38 @@ def test_what_a_function_uses_and_cannot_be_sent_is_named(bench):
     assert "Make it inside of the task" in failure.message
 
 
+def test_a_result_that_cannot_be_sent_is_told_with_what_to_do(bench):
+    failure = run(bench, lambda: [threading.Lock()]).failure
+    assert failure.type == "NotSendable"
+    assert "its result (list) cannot be sent back from the worker process" in failure.message
+    assert "--executor threads" in failure.message
+
+
+def test_an_argument_that_cannot_be_sent_is_named(bench):
+    failure = run(bench, lambda ok, guard: guard, 1, threading.Lock()).failure
+    assert failure.type == "NotSendable"
+    assert "its argument `guard` (_thread.lock) cannot be sent" in failure.message
+    assert "--executor threads" in failure.message
+
+
+class Homesick:
+    """Cannot be made anew in the process that asked for it."""
+
+    def __reduce__(self):
+        return (arrive, (os.getppid(),))
+
+
+def arrive(pid):
+    if os.getpid() == pid:
+        raise SystemExit("not here")
+
+
+def test_a_result_that_cannot_be_made_anew_here_is_told(bench):
+    failure = run(bench, Homesick).failure
+    assert failure.type == "NotSendable"
+    assert "cannot be made anew here: SystemExit: not here" in failure.message
+
+
 def test_an_object_that_cannot_be_made_anew_is_told(bench):
     scope = as_in_a_notebook(
         """
