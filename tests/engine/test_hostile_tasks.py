@@ -370,6 +370,16 @@ async def forks_on_the_loop():
     return "parent" if os.fork() else "child"
 
 
+def each_once(run):
+    assert run.results["hostile"] == list(range(40))
+
+
+@fine(then=each_once)
+def forks_again_and_again(item):
+    os.fork()
+    return item
+
+
 def double(x):
     return 2 * x
 
@@ -617,6 +627,12 @@ def cancels_itself():
     time.sleep(3)
 
 
+def interrupts_the_kernel():
+    """As Ctrl-C, or Stop: whoever waits for the run gets it, when the run is cancelled."""
+    os.kill(os.getppid() if "worker" in sys.argv[0] else os.getpid(), signal.SIGINT)
+    time.sleep(1)
+
+
 # -- observers
 
 
@@ -701,6 +717,8 @@ def settings_of(name):
     """What a case wants of its task besides a function."""
     if name in ("will_not_be_cancelled", "ignores_signals"):
         return {"timeout": 0.1}
+    if name == "forks_again_and_again":
+        return {"foreach": list(range(40))}
     if name == "changes_what_it_was_given":
         return {"with_": {"extra": ["some"]}}
     return {}
@@ -735,8 +753,30 @@ async def waits(before):
     return "waited"
 
 
+def interrupted(executor):
+    """What the journal tells of a run that was interrupted."""
+    import orch_nb as nb
+    from orch_nb.engine import journal
+    from orch_nb.engine.launch import past_run
+
+    tasks = [
+        nb.Task(id="hostile", run=interrupts_the_kernel),
+        nb.Task(id="command", sh="sleep 30"),
+        nb.Task(id="after", run=harmless, needs=["hostile"]),
+    ]
+    plan = nb.Plan(goal="g", tasks=tasks)
+    try:
+        nb.execute(plan, journal="j.db", run_id="r", executor=executor, workers=3)
+    except KeyboardInterrupt:
+        kept = journal.SqliteJournal("j.db")
+        past = past_run(kept.history("r"), kept)
+        return {"status": str(past.status), "tasks": {t.task: str(t.status) for t in past.tasks}}
+
+
 def perform(name, executor):
     """In a process of its own. What it finds is checked here and told to the test."""
+    if name == "interrupted":
+        return interrupted(executor)
     import orch_nb as nb
     from orch_nb.engine import attempts, journal
     from orch_nb.engine.launch import past_run
@@ -870,3 +910,9 @@ else:
         assert case.says in f"{told['error']} {told['reason']}", told
         assert told["status"] == "succeeded"  # nothing that is required has failed
         assert not (tmp_path / "came-back").exists()
+
+    @pytest.mark.parametrize("executor", ["threads", "processes"])
+    def test_an_interrupt_cancels_the_run_and_is_raised(forker, tmp_path, executor):
+        told = performed(forker, tmp_path, "interrupted", executor)
+        assert told["status"] == "cancelled"
+        assert told["tasks"] == dict.fromkeys(("hostile", "command", "after"), "cancelled")

@@ -117,6 +117,7 @@ class Scene:
     def __init__(self, stage: Stage, folder: Path, shape: str, **options: object) -> None:
         self.stage, self.folder, self.shape, self.options = stage, folder, shape, options
         self.cuts: list[Cut] = []
+        self.alone = True  # nobody else writes to the journal
         folder.mkdir(parents=True, exist_ok=True)
 
     def begin(self, verb: str = "", **more: object) -> Child:
@@ -137,6 +138,10 @@ class Scene:
 
     def cut(self) -> None:
         """Keep the journal as it is now, before anybody looks at it."""
+        if not self.alone:
+            effects = len(effects_of(self.folder))
+            self.cuts.append(Cut(self.history(), effects, self.folder / "j.db"))
+            return
         kept = self.folder / f"cut-{len(self.cuts)}"
         kept.mkdir()
         for file in self.folder.glob("j.db*"):

@@ -272,6 +272,10 @@ def retries():
         tasks=[
             nb.Task(id="flaky", run=flaky, retry=SOON),
             nb.Task(id="after", run=step, needs=["flaky"]),
+            nb.Task(  # its wait outlives most of its deaths
+                id="patient", run=flaky, with_={"fails": 1}, needs=["flaky"],
+                retry=nb.RetryPolicy(maximum_attempts=2, initial_interval_s=0.6),
+            ),
             nb.Task(id="hopeless", run=hopeless, retry=SOON, required=False),
             nb.Task(id="reached_never", run=step, needs=["hopeless"], required=False),
             nb.Task(id="sweep", run=step, needs=["hopeless", "after"], trigger="all_done"),
@@ -404,6 +408,16 @@ def long():
     )
 
 
+def long_steps():
+    return nb.Plan(
+        goal="long steps",
+        tasks=[
+            nb.Task(id="a", run=step, with_={"ms": 400}),
+            nb.Task(id="b", run=step, with_={"ms": 400}, needs=["a"]),
+        ],
+    )
+
+
 def one_command():
     return nb.Plan(goal="one", tasks=[nb.Task(id="a", sh="echo $$ >> ran; sleep 300")])
 
@@ -435,10 +449,10 @@ SHAPES = {
         gate, cancelled, cached, small,
     )
 }  # fmt: skip
-#: Those that would take for ever.
-ENDLESS = {"long": long, "one_command": one_command}
+#: Those that take long, or for ever.
+LONG = {"long": long, "long_steps": long_steps, "one_command": one_command}
 WARM = functools.partial(cached, 0)
 
 
 def plan_of(name: str) -> nb.Plan:
-    return {**SHAPES, **ENDLESS}[name]()
+    return {**SHAPES, **LONG}[name]()

@@ -32,6 +32,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -144,11 +145,22 @@ def perform(order: dict) -> dict:
             run = nb.recover("r", plan, journal="j.db", **order.get("options", {}))
         elif order["verb"] == "warm":
             run = nb.execute(plans_to_kill.WARM(), journal="j.db", run_id="warm")
+        elif order["verb"] == "neighbour":  # runs of its own in the same file, one after another
+            return {"runs": list(_neighbours(plan, order["runs"]))}
         else:
             run = nb.execute(plan, journal="j.db", run_id="r", **order.get("options", {}))
     except (RunExists, RunHeld) as error:
         return {"refused": f"{type(error).__name__}: {error}"}
     return {"passed": points.passed, **outcome(run)}
+
+
+def _neighbours(plan: nb.Plan, count: int) -> Iterator[str]:
+    home = Path.cwd()
+    for number in range(count):
+        folder = home / f"neighbour-{number}"
+        folder.mkdir()
+        os.chdir(folder)  # their effects are their own
+        yield str(nb.execute(plan, journal=home / "j.db", run_id=folder.name).status)
 
 
 def outcome(run: nb.Run) -> dict:
@@ -183,7 +195,7 @@ def child(order: dict) -> None:
     code = 0
     try:
         found = json.dumps(perform(order))
-        Path(f"outcome-{os.getpid()}.json").write_text(found)
+        Path(order["folder"], f"outcome-{os.getpid()}.json").write_text(found)
     except BaseException:  # noqa: BLE001  # told in the exit code
         traceback.print_exc()
         code = 1

@@ -40,3 +40,12 @@ def test_a_killed_run_ends_as_if_nothing_had_been(shape, executor, nth, play, di
         deaths += 1
     print(f"{scene}: {deaths} deaths")
     played.end(scene)
+
+
+@pytest.mark.parametrize("shape", ["diamond", "saga", "mixed"])
+def test_the_fault_that_kills_is_a_kill_like_any(shape, play):
+    played = play(shape)
+    scene = played.scene()
+    assert scene.died(scene.begin(options={"faults": ["kill"]}))
+    scene.cut()
+    played.end(scene)

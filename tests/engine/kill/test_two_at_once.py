@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 import pytest
@@ -54,3 +56,31 @@ def test_one_of_two_that_begin_a_run_of_one_name_begins_it(play):
         (refused,) = [one["refused"] for one in told if "refused" in one]
         assert refused.startswith("RunExists: ")
         played.end(scene, done)
+
+
+def test_a_process_that_is_suspended_still_has_its_run(play):
+    """A laptop that was closed goes on when it is opened."""
+    played = play("long_steps")
+    scene = played.scene()
+    child = scene.begin()
+    while not scene.history():
+        time.sleep(0.02)
+    os.kill(child.pid, signal.SIGSTOP)
+    told = scene.finish(scene.begin("recover"))
+    os.kill(child.pid, signal.SIGCONT)
+    assert told["refused"].startswith("RunHeld: ")
+    played.end(scene, scene.finish(child))
+
+
+@pytest.mark.parametrize("shape", ["fan", "small", "saga"])
+def test_runs_of_another_process_in_the_same_file_go_on_whoever_is_killed(shape, play, dice, kills):
+    played = play(shape)
+    for _ in range(max(2, kills // 25)):
+        scene = played.scene()
+        scene.alone = False
+        neighbour = scene.begin("neighbour", runs=3)
+        for _ in range(3):
+            scene.kill(scene.begin(), dice.random() * played.whole_s)
+        told = scene.finish(neighbour)
+        assert told["runs"] == [played.expected["status"]] * 3
+        played.end(scene)
