@@ -5,9 +5,9 @@
        └──── what it has not begun, when one takes long, or it dies ◄───────┘
 
 The first worker starts with the first attempt, others only when attempts prove to take longer than
-a worker takes to start. Outcomes come in the order of the attempts: so the first that a worker has
-not told of is the one that it runs, and the one that fails if the worker dies. Everything here
-happens on the engine's loop.
+a worker takes to start. When one dies, the attempt that it had in hand fails, and the others that
+it was given are run elsewhere; one that ended in the last half millisecond before may run again.
+Everything here happens on the engine's loop.
 """
 
 from __future__ import annotations
@@ -281,6 +281,9 @@ class ProcessExecutor:
         self._waiting.items.extendleft(reversed(back))
         if one.has_slot:
             self.slots.give()
+        if self._stillborn >= _STILLBORN and not self._workers:
+            for request, report in self._waiting.take_all():
+                self._fail(request, report, death(code, process.last_words, began=False))
         self._feed()
 
     def _blamed(self, one: WorkerState) -> int:

@@ -116,7 +116,7 @@ class Worker:
         self._sending = _thread.RLock()
         self._held: list[tuple[Any, ...]] = []  # outcomes on their way
         self._busy = False
-        self._pid = os.getpid()
+        self.pid = os.getpid()
         #: The id, number, place and item of the attempt whose body runs.
         self.now: tuple[str, int, int | None, bytes | None] | None = None
         self._streams = (Stream(self, 1), Stream(self, 2))
@@ -241,7 +241,7 @@ class Worker:
             told: tuple[Any, ...] = (FAILED, serial, started, self._now(), _failure(error))
         else:
             told = self._returned(serial, started, value)
-        if os.getpid() != self._pid:  # the child of a fork has come back: the pipes are not its own
+        if os.getpid() != self.pid:  # the child of a fork has come back: the pipes are not its own
             os._exit(0)
         self.now = None
         for stream in self._streams:
@@ -315,14 +315,20 @@ class Stream(io.TextIOBase):
             cut = self.held.rfind("\n") + 1 or (len(self.held) > _PIECE and len(self.held))
             if cut:
                 told, self.held = self.held[:cut], self.held[cut:]
-                self._worker.send([(LOGGED, self._worker.current[0], self.name, told)])
+                self._tell(told)
         return len(text)
 
     def flush(self) -> None:
         with self._lock:
             told, self.held = self.held, ""
             if told:
-                self._worker.send([(LOGGED, self._worker.current[0], self.name, told)])
+                self._tell(told)
+
+    def _tell(self, text: str) -> None:
+        if os.getpid() == self._worker.pid:
+            self._worker.send([(LOGGED, self._worker.current[0], self.name, text)])
+        else:  # of a fork, which must not write in between what the worker tells
+            os.write(self._fd, text.encode(errors=self.errors))
 
     def fileno(self) -> int:
         return self._fd

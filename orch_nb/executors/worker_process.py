@@ -133,8 +133,11 @@ class WorkerProcess:
             if now - self._heard > _APART_S:
                 self._read_outputs()  # what was written before an attempt ended is of that attempt
             self._heard = now
-            for messages in self._frames.feed(data):
-                self._owner.told(self, messages)
+            try:
+                for messages in self._frames.feed(data):
+                    self._owner.told(self, messages)
+            except (EOFError, ValueError, TypeError):  # something else wrote to its pipe
+                self.kill()
         else:
             self._loop.remove_reader(self._results)
             self.ends = True

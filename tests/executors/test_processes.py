@@ -157,6 +157,21 @@ def test_asyncio_subprocesses_and_pools_work_in_it(bench):
     assert run(bench, function).value == (42, [1, 2], "hi\n")
 
 
+def test_a_fork_that_comes_back_is_not_told_of(bench):
+    def function():
+        pid = os.fork()
+        print("x" * 10_000)  # of both
+        if pid:
+            os.waitpid(pid, 0)
+        return pid
+
+    outcomes = bench(*(Task(id=f"t{n}", run=function) for n in range(5)), workers=1)
+    assert all(outcome.value > 0 for outcome in outcomes.values())
+    assert {key: len(text) for key, text in bench.logs.items()} == {
+        (f"t{n}", "stdout"): 20_002 for n in range(5)
+    }
+
+
 # -- functions of a notebook
 
 
@@ -462,7 +477,7 @@ def test_workers_that_cannot_start_fail_every_attempt_and_nothing_hangs(
     script = tmp_path / "broken.py"
     script.write_text(code)
     monkeypatch.setattr(worker_process, "_SCRIPT", str(script))
-    outcomes = bench(*(Task(id=f"t{n}", run=os.getpid) for n in range(5)), workers=2)
+    outcomes = bench(*(Task(id=f"t{n}", run=os.getpid) for n in range(50)), workers=2)
     for outcome in outcomes.values():
         assert outcome.failure.type == "WorkerDied"
         assert "its worker process did not start" in outcome.failure.message
