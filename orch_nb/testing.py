@@ -14,6 +14,7 @@ next timer. The clock's shape is XState's `SimulatedClock`, the executor's is ht
 from __future__ import annotations
 
 import asyncio
+import functools
 import heapq
 import itertools
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -90,16 +91,20 @@ class _Timer:
 
 
 class Took(msgspec.Struct, frozen=True):
-    """In a script: the attempt ends with `value` (an exception: it fails) after `seconds`."""
+    """In a script: the attempt ends with `value` (an exception: it fails) after `seconds`. One that
+    is asked to stop does so `stops_s` seconds later, if it has not ended by then."""
 
     value: Any
     seconds: float
+    stops_s: float = 0.0
 
 
 class Hang(msgspec.Struct, frozen=True):
-    """In a script: the attempt never ends by itself. `stoppable`: cancelling it ends it."""
+    """In a script: the attempt never ends by itself. `stoppable`: cancelling it ends it, `stops_s`
+    seconds later."""
 
     stoppable: bool = True
+    stops_s: float = 0.0
 
 
 class FakeExecutor:
@@ -148,29 +153,34 @@ class FakeExecutor:
         key, started = request.key, self._clock.now()
         outcome = self.scripted(request)
 
-        def cancelled() -> None:
-            report([_Outcome(key, started, self._clock.now(), cancelled=True)])
+        def end(value: Any, *, cancelled: bool = False) -> None:
+            if self._running.get(key) is not stop:
+                return  # it has ended
+            del self._running[key]
+            now = self._clock.now()
+            report([_outcome(key, started, now, value, cancelled=cancelled)])
 
-        if isinstance(outcome, Hang):
-            self._running[key] = cancelled if outcome.stoppable else None
-            return
-        took = outcome if isinstance(outcome, Took) else Took(outcome, self.takes_s)
+        def stop() -> None:
+            cancelled = functools.partial(end, None, cancelled=True)
+            if outcome.stops_s:
+                self._clock.call_at(self._clock.now() + outcome.stops_s, cancelled)
+            else:
+                cancelled()
 
-        def end() -> None:
-            if self._running.get(key) is cancelled:
-                del self._running[key]
-                now = self._clock.now()
-                report([_outcome(key, started, now, took.value)])
-
-        self._running[key] = cancelled
-        self._clock.call_at(started + took.seconds, end)
+        if not isinstance(outcome, (Hang, Took)):
+            outcome = Took(outcome, self.takes_s)
+        self._running[key] = stop
+        if isinstance(outcome, Took):
+            ended = functools.partial(end, outcome.value)
+            self._clock.call_at(started + outcome.seconds, ended)
+        elif not outcome.stoppable:
+            self._running[key] = None
 
     def cancel(self, key: AttemptKey) -> bool:
         self.cancelled.append(key)
         stop = self._running.get(key)
         if stop is None:
             return False
-        del self._running[key]
         stop()
         return True
 
@@ -178,9 +188,11 @@ class FakeExecutor:
         self.stopped = True
 
 
-def _outcome(key: AttemptKey, started: float, now: float, value: Any) -> _Outcome:
+def _outcome(
+    key: AttemptKey, started: float, now: float, value: Any, *, cancelled: bool
+) -> _Outcome:
     if not isinstance(value, BaseException):
-        return _Outcome(key, started, now, value)
+        return _Outcome(key, started, now, value, cancelled=cancelled)
     kinds = tuple(cls.__qualname__ for cls in type(value).__mro__[:-1])
     failure = Failure(type(value).__qualname__, str(value), kinds=kinds)
     return _Outcome(key, started, now, failure=failure)

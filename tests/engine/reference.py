@@ -652,14 +652,14 @@ class World:
     def _run(self, part: Part, attempt: Attempt) -> None:
         outcome = self.outcomes(part.id, part.task.id, attempt.number)
         if isinstance(outcome, Hang):
-            return
+            return  # it never ends by itself
         took = outcome if isinstance(outcome, Took) else Took(outcome, self.takes_s)
         self.call_at(
             attempt.started + took.seconds, lambda: self._report(part, attempt, took.value)
         )
 
     def _report(self, part: Part, attempt: Attempt, outcome: Any) -> None:
-        if attempt.finished is None and not attempt.stopped:
+        if attempt.finished is None and (not attempt.stopped or self._lag(part, attempt)):
             self.inbox.append(lambda: self._attempt_ends(part, attempt, outcome))
 
     def _stop(self, part: Part, attempt: Attempt, why: str) -> None:
@@ -667,8 +667,26 @@ class World:
             return
         attempt.stopped = why
         outcome = self.outcomes(part.id, part.task.id, attempt.number)
-        attempt.abandoned = isinstance(outcome, Hang) and not outcome.stoppable
-        self.inbox.append(lambda: self._attempt_ends(part, attempt, RuntimeError("stopped")))
+        given_up = isinstance(outcome, Hang) and not outcome.stoppable
+        lag = 0.0 if given_up else self._lag(part, attempt)
+
+        def ends() -> None:
+            attempt.abandoned = given_up
+            self._attempt_ends(part, attempt, RuntimeError("stopped"))
+
+        if lag:
+            self.call_at(self.now + lag, lambda: self._comes_in(attempt, ends))
+        else:
+            self.inbox.append(ends)
+
+    def _comes_in(self, attempt: Attempt, happening: Callable[[], None]) -> None:
+        if attempt.finished is None:
+            self.inbox.append(happening)
+
+    def _lag(self, part: Part, attempt: Attempt) -> float:
+        """How long an attempt goes on after it was asked to end."""
+        outcome = self.outcomes(part.id, part.task.id, attempt.number)
+        return outcome.stops_s if isinstance(outcome, (Hang, Took)) else 0.0
 
     def _stop_at(self, when: float, part: Part, attempt: Attempt) -> None:
         self.call_at(when, lambda: self._stop(part, attempt, "timeout"))
