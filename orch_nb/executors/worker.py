@@ -223,15 +223,16 @@ class Worker:
     ) -> tuple[Any, ...]:  # fmt: skip
         """One attempt, and what is told of it."""
         self.current[0] = serial
-        started = self._now()
+        what = "function"
         try:
-            what = "function"
-            body = self._function(function)
+            body = self._functions[function]
+            if type(body) is bytes:
+                body = self._functions[function] = _made(body)
             what = "arguments"
             args, kwargs = _loads(given) if given is not None else ((), {})
         except BaseException as error:  # noqa: BLE001
-            missing = str(getattr(error, "name", None) or "")
-            return (UNKNOWN, serial, started, self._now(), what, missing, _failure(error))
+            now, missing = self._now(), str(getattr(error, "name", None) or "")
+            return (UNKNOWN, serial, now, now, what, missing, _failure(error))
         self.now = (task, attempt, index, item)
         self.current[1] = serial
         started = self._now()
@@ -244,9 +245,10 @@ class Worker:
         if os.getpid() != self.pid:  # the child of a fork has come back: the pipes are not its own
             os._exit(0)
         self.now = None
-        for stream in self._streams:
-            if stream.held:
-                stream.flush()
+        out, err = self._streams
+        if out.held or err.held:
+            out.flush()
+            err.flush()
         return told
 
     def _returned(self, serial: int, started: float, value: Any) -> tuple[Any, ...]:
@@ -260,14 +262,6 @@ class Worker:
 
     def _now(self) -> float:
         return time.monotonic() + self._offset
-
-    def _function(self, function: int) -> Callable[..., Any]:
-        found = self._functions[function]
-        if type(found) is bytes:
-            made = _made(found) if found.startswith(BARE) else _loads(found)
-            found = self._functions[function] = made
-        body: Callable[..., Any] = found
-        return body
 
     def _call(self, body: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         if _PORTS in sys.modules:
@@ -371,7 +365,10 @@ def _loads(data: bytes) -> Any:
 
 
 def _made(data: bytes) -> Callable[..., Any]:
-    """A function from its code; see `worker_pickles.dumps_function`."""
+    """A function from its bytes, which may be just its code; see `worker_pickles`."""
+    if not data.startswith(BARE):
+        body: Callable[..., Any] = _loads(data)
+        return body
     code, name, qualname, modules, within, defaults = marshal.loads(data[len(BARE) :])  # noqa: S302
     for module in (*modules.values(), *within):
         __import__(module)
