@@ -70,7 +70,8 @@ def test_a_run_that_dies_there_is_recovered(kind, executor, played, dice, kills)
         died += die(scene, "execute", kind, point)
         print(f"{kind} {point} of {count}: {scene}")
         played.end(scene)
-    assert died >= len(chosen) * 0.8
+    # Where others run beside the engine, a run may have fewer turns than the one that was counted.
+    assert died >= len(chosen) * (0.8 if executor == "inline" else 0.3)
 
 
 @KINDS
