@@ -258,7 +258,10 @@ class Scheduler(Admission):
         for n, status in enumerate(self.states):
             if status == READY:  # it was made ready by what had been lost
                 self.states[n] = PENDING
-            if self.states[n] == PENDING and not self.flags[n] & DERIVED:
+            if self.states[n] == PENDING and self.flags[n] & DERIVED:
+                if n in self.cancelled:
+                    self.close(n, event.at, CANCELLED, "cancelled", out)
+            elif self.states[n] == PENDING:
                 if self.left[n] == 0 or self.flags[n] & EAGER or n in self.odd:
                     self._consider(n, event.at, out)
             elif status == WAITING:
