@@ -36,6 +36,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import cloudpickle
+import jinja2
 import plans_to_kill
 
 import orch_nb as nb
@@ -43,8 +45,11 @@ from orch_nb import phases
 from orch_nb.engine import driver, schema
 from orch_nb.errors import RunExists, RunHeld
 from orch_nb.executors import inline, local, processes, shell, threads
+from orch_nb.graph import expressions
+from orch_nb.planners import binding
 
-READY = (phases, inline, processes, shell, threads)  # imported here, for all children
+# Imported here, for all children.
+READY = (binding, cloudpickle, expressions, inline, jinja2, phases, processes, shell, threads)
 ENGINE = str(Path(driver.__file__).parent)
 
 
