@@ -218,6 +218,8 @@ def same_plan(run: Run, plan: Plan) -> Plan:
 def known_gates(plan: Plan, approve: Sequence[str]) -> tuple[str, ...]:
     """`approve`, if each names a gate of the plan. Raises UsageError with the nearest."""
     names = (approve,) if isinstance(approve, str) else tuple(approve)
+    if not names:
+        return names
     gates = [task.id for task in plan.tasks if task.waits_for_person]
     for name in names:
         if name not in gates:
