@@ -42,7 +42,7 @@ import plans_to_kill
 
 import orch_nb as nb
 from orch_nb import phases
-from orch_nb.engine import driver, schema
+from orch_nb.engine import driver, journal, schema
 from orch_nb.errors import RunExists, RunHeld
 from orch_nb.executors import inline, local, processes, shell, threads
 from orch_nb.graph import expressions
@@ -150,6 +150,9 @@ def perform(order: dict) -> dict:
             run = nb.recover("r", plan, journal="j.db", **order.get("options", {}))
         elif order["verb"] == "warm":
             run = nb.execute(plans_to_kill.WARM(), journal="j.db", run_id="warm")
+        elif order["verb"] == "open":
+            journal.SqliteJournal("j.db").close()
+            return {"passed": points.passed}
         elif order["verb"] == "neighbour":  # runs of its own in the same file, one after another
             return {"runs": list(_neighbours(plan, order["runs"]))}
         else:

@@ -9,12 +9,16 @@ kills to spend (`ORCH_NB_KILLS`) points are drawn.
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
+from children import Scene
 
 from orch_nb.engine.journal import SqliteJournal
 from orch_nb.engine.ports import Request
 from orch_nb.model import event as ev
+
+HISTORIES = Path(__file__).parent.parent / "histories"
 
 
 def points(dice, kills, count, kind):
@@ -123,3 +127,33 @@ def test_what_somebody_asked_for_survives_every_death(word, play, dice, kills):
         die(scene, "recover", "statement", point)
         told = scene.finish(scene.begin())
         assert told["status"] == CAME_OF_IT[word], f"{point} of {passes}: {scene}"
+
+
+@pytest.mark.parametrize("kind", ["statement", "write"])
+def test_a_file_of_version_1_is_brought_up_to_date_whole_or_not_at_all(
+    kind, stage, request, tmp_path, dice, kills
+):
+    on = request.getfixturevalue("dying_stage") if kind == "write" else stage
+
+    def opened(name):
+        scene = Scene(on, tmp_path / name, "small")
+        shutil.copy(HISTORIES / "v1.db", scene.folder / "j.db")
+        return scene
+
+    whole = opened("whole")
+    passes = whole.finish(whole.begin("open", die=[kind, -1]))["passed"]
+    expected = told_by(whole.folder / "j.db")
+    assert expected
+    for point in points(dice, kills * 2, passes, kind):
+        scene = opened(str(point))
+        assert die(scene, "open", kind, point)
+        print(f"{kind} {point} of {passes}: {scene}")
+        assert told_by(scene.folder / "j.db") == expected
+
+
+def told_by(path):
+    """Every run of a journal with its history, whatever version the file is of."""
+    journal = SqliteJournal(path)
+    found = {row: journal.history(row.run_id) for row in journal.runs()}
+    journal.close()
+    return found
