@@ -75,6 +75,7 @@ class CoroutineExecutor:
         self._queue = self._waiting.items
         self._fresh: list[_Runner] = []  # made their first step since `_relieve` last looked
         self._suspended: set[_Runner] = set()
+        self._stepping = False  # a runner goes through the queue, or has just begun to wait
         self._coming = 0  # runners that have not made their first step
         self._running = 0  # runners that have not ended
         self._waits = False  # a runner was found to wait
@@ -83,7 +84,7 @@ class CoroutineExecutor:
 
     def submit(self, attempts: Sequence[AttemptRequest], report: Report) -> None:
         self._waiting.add(attempts, report)
-        if not self._coming:
+        if not self._coming and not self._stepping:
             self._begin(self._more)
 
     def _begin(self, count: int) -> None:
@@ -116,6 +117,7 @@ class CoroutineExecutor:
     async def _run(self, runner: _Runner) -> None:
         """Attempt after attempt, while none of them leaves anything of itself on this Task."""
         self._coming -= 1
+        self._stepping = True
         self._fresh.append(runner)
         if self._relief is None:
             self._relief = self._loop.call_soon(self._relieve)
@@ -148,8 +150,11 @@ class CoroutineExecutor:
                 break
             if ended > until or runner.task.cancelling() or not _same(before):
                 break
+            if not queue:
+                runner.tell()  # who hears of it may have more
         if runner.ended:
             runner.tell()
+        self._stepping = False
         self._end(runner)
 
     def _end(self, runner: _Runner) -> None:
@@ -169,10 +174,11 @@ class CoroutineExecutor:
     def _relieve(self) -> None:
         """Once a turn of the loop: have others go on with the queue of runners that wait."""
         self._relief = None
+        self._stepping = False
         self._find_suspended()
         waits, self._waits = self._waits, False
         self._more = min(self._more * 2, _MOST) if waits else 1
-        if waits and self._queue:
+        if self._queue and not self._coming:
             self._begin(self._more)
 
     def _find_suspended(self) -> None:
