@@ -46,6 +46,7 @@ class Laws:
         self.ended: set[str] = set()
         self.running: dict[str, int] = {}
         self.numbers: dict[str, int] = {}
+        self.cancelled: set[str] = set()
         self.starts: dict[str, list[float]] = {name: [] for name in plan.pools}
         self.completed: list[str] = []
         self.paused = self.cancelling = self.over = False
@@ -88,11 +89,20 @@ class Laws:
             self.paused = isinstance(event, ev.PauseRequested)
         elif isinstance(event, ev.CancelRequested):
             self.cancelling = self.cancelling or event.task is None
+            if event.task is not None:
+                self.cancelled |= {event.task, *self._instances(event.task, state)}
         elif isinstance(event, ev.RunResumed):
-            self.paused = self.cancelling = self.over = False
+            # A run that was being cancelled when it was cut off is cancelled again, at once.
+            self.cancelling = self.cancelling and not self.over
+            self.paused = self.over = False
         elif isinstance(event, ev.RunEnded):
             assert not self.running, "the run ends while attempts run"
             self.over = True
+
+    def _instances(self, name: str, state: RunState) -> set[str]:
+        group = state.tasks.get(name)
+        every = range(group.instances or 0) if group is not None else ()
+        return {f"{name}[{n}]" for n in every} - self.ended
 
     def _started(self, event: ev.AttemptStarted, state: RunState) -> None:
         name = event.task
@@ -100,6 +110,7 @@ class Laws:
         assert name not in self.running, f"{name} runs already"
         assert not self.paused, f"{name} starts while the run is paused"
         assert not self.cancelling or afterwards(name), f"{name} starts in a cancelled run"
+        assert name not in self.cancelled, f"{name} starts after it was cancelled"
         if afterwards(name):
             assert not self.running, f"{name} starts while {self.running} run"
             self._in_reverse(name)
@@ -150,8 +161,11 @@ class Laws:
         kept = {name.partition("[")[0] for name in reset if name.endswith("]")}
         anew = reset - kept
         self.ended -= reset
+        self.cancelled -= reset
+        self.cancelled -= {name for name in self.cancelled if name.partition("[")[0] in anew}
         self.ended -= {name for name in self.ended if name.partition("[")[0] in anew}
         self.ended -= {name for name in self.ended if afterwards(name)}
+        self.cancelled -= {name for name in self.cancelled if afterwards(name)}
         self.completed = [name for name in self.completed if name not in reset]
 
     def _agree(self, state: RunState) -> None:

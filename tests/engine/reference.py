@@ -290,7 +290,9 @@ class World:
                 self._overdue_at(part)
                 self._over(part)
         for part in list(self.order):
-            if part.status == "pending":
+            if part.status == "pending" and part.afterwards and part.cancelled:
+                self._end(part, "cancelled")
+            elif part.status == "pending":
                 self._consider(part)
             elif part.status == "waiting":
                 self._ask(part, again=True)
@@ -359,7 +361,8 @@ class World:
         if part is None:
             return
         self._record()
-        part.cancelled = not part.has_ended or part.cancelled
+        for one in (part, *(part.members or ())):
+            one.cancelled = one.cancelled or not one.has_ended
         self._cancel(part.members if part.members is not None else [part])
 
     def decide(self, name: str, approved: bool = True) -> None:
@@ -595,7 +598,6 @@ class World:
     def _cancel(self, parts: Sequence[Part]) -> None:
         for part in parts:
             if part.status == "running":
-                part.cancelled = True
                 self.stopping.append((part, part.attempts[-1], "cancelled"))
             elif not part.has_ended and part.status != "expanded":
                 self._end(part, "cancelled")

@@ -38,6 +38,17 @@ ERRORS = [ValueError("no"), OSError("gone"), Fatal("never again")]
 
 
 @dataclass
+class Told:
+    """What becomes of an attempt. `lag`: how long it goes on when it is asked to stop."""
+
+    value: Any = None
+    units: int = 1
+    hangs: bool = False
+    stoppable: bool = True
+    lag: int = 0
+
+
+@dataclass
 class Scenario:
     """`meaning` says of each task what its `when` and `foreach` are to give, by its results."""
 
@@ -60,12 +71,12 @@ class Scenario:
         return [*said, (now + END, "unpause", ()), (now + END + 0.1, "cancel", ())]
 
     def outcome(self, name: str, task: str, attempt: int) -> Any:
-        script = self.script.get(name, self.script.get(task, [(name, 1)]))
-        found = script[min(attempt, len(script)) - 1]
-        if isinstance(found, Hang):
-            return found
-        value, units = found
-        return Took(value, self.unit * (units + spread("takes", name, attempt)))
+        script = self.script.get(name, self.script.get(task, [Told(name)]))
+        told = script[min(attempt, len(script)) - 1]
+        stops_s = self.unit * (told.lag + spread("stops", name, attempt)) if told.lag else 0.0
+        if told.hangs:
+            return Hang(told.stoppable, stops_s)
+        return Took(told.value, self.unit * (told.units + spread("takes", name, attempt)), stops_s)
 
     def options_of(self, process: int) -> dict[str, Any]:
         return self.options | (self.again if process else {})
@@ -83,14 +94,21 @@ class Builder:
     ) -> None:
         self.rng, self.calm, self.wide, self.unit = rng, calm, wide, unit
         self.drawn = 0
+        self.themes: dict[str, float] = {}
         self.scenario = Scenario(Plan(goal="g"), unit, calm)
 
-    def often(self, share: float) -> bool:
+    def often(self, share: float, theme: str = "") -> bool:
+        """True so often. Each scenario has much of some themes and nothing of others: "swarm
+        testing" (Groce et al. 2012), which finds what a bit of everything hides."""
+        if theme:
+            if theme not in self.themes:
+                self.themes[theme] = self.rng.choice([0, 1, 1, 3])
+            share = min(0.9, share * self.themes[theme])
         return self.rng.random() < share
 
-    def storm(self, share: float) -> bool:
+    def storm(self, share: float, theme: str = "") -> bool:
         """Whether there is something that depends on time."""
-        return not self.calm and self.often(share)
+        return not self.calm and self.often(share, theme)
 
     def moment(self, most: int) -> float:
         """Seconds, up to `most` units."""
@@ -116,13 +134,13 @@ class Builder:
 
     def pools(self) -> dict[str, Pool]:
         rng, pools = self.rng, {}
-        if self.often(0.4):
+        if self.often(0.4, "pool"):
             rate = None
             if self.often(0.4):
                 rate = Rate(rng.randint(1, 3), self.unit * rng.choice([2.5, 7.3]))
             slots = rng.choice([1, 2, 3, 2 if rate is None else None])
             pools["db"] = Pool(slots, rate)
-        if pools and self.often(0.3):
+        if pools and self.often(0.3, "pools"):
             pools["api"] = Pool(rng.randint(1, 2))
         return pools
 
@@ -131,7 +149,7 @@ class Builder:
         earlier = [f"t{k}" for k in range(n)]
         needs = tuple(sorted(rng.sample(earlier, min(n, rng.choice([0, 1, 1, 2, 3])))))
         fields: dict[str, Any] = {"id": name, "needs": needs}
-        if self.often(0.45):
+        if self.often(0.4, "trigger"):
             fields["trigger"] = rng.choice(list(TriggerRule))
         if self.often(0.15):
             fields["required"] = False
@@ -139,7 +157,7 @@ class Builder:
             fields["priority"] = rng.randint(-1, 2)
         if self.often(0.2):
             fields["estimate_s"] = float(rng.randint(0, 4))
-        if self.often(0.15):
+        if self.often(0.15, "when"):
             self.condition(fields)
         kind = rng.choice(["run"] * 8 + ["milestone", "gate", "todo"])
         if kind == "gate":
@@ -148,14 +166,14 @@ class Builder:
             return Task(approval=gate, **fields)
         if kind == "todo":
             return Task(todo="?", **fields)
-        if self.often(0.06):
+        if self.often(0.06, "subtasks"):
             fields["subtasks"] = self.subtasks(name, pools)
         if kind == "milestone":
             return Task(**fields)
         self.work(name, fields, pools)
-        if self.often(0.5 if self.wide else 0.2) and "subtasks" not in fields:
+        if self.often(0.5 if self.wide else 0.2, "foreach") and "subtasks" not in fields:
             self.fan_out(fields)
-        if self.often(0.2):
+        if self.often(0.2, "compensate"):
             fields["compensate"] = self.afterwards(f"compensate({name})", pools)
         return Task(run=nothing, **fields)
 
@@ -176,16 +194,16 @@ class Builder:
     def work(self, name: str, fields: dict[str, Any], pools: dict[str, Pool]) -> None:
         """How it is tried, what limits it, and what becomes of each attempt."""
         rng = self.rng
-        if self.often(0.4):
+        if self.often(0.35, "retry"):
             fields["retry"] = RetryPolicy(
                 maximum_attempts=rng.randint(2, 3),
                 initial_interval_s=self.unit * rng.choice([0, 1.5, 5]),
                 non_retryable=("Fatal",) if self.often(0.3) else (),
                 retry_on=("OSError",) if self.often(0.2) else (),
             )
-        if self.storm(0.15):
+        if self.storm(0.15, "timeout"):
             fields["timeout_s"] = self.unit * (rng.randint(1, 6) + spread("timeout", name, 1))
-        if self.storm(0.15):
+        if self.storm(0.15, "total"):
             fields["total_timeout_s"] = self.unit * (rng.randint(1, 12) + spread("total", name, 1))
         if pools and self.often(0.5):
             chosen = rng.sample(sorted(pools), rng.randint(1, len(pools)))
@@ -195,13 +213,15 @@ class Builder:
             self.outcome(bounded) for _ in range(rng.choice([1, 1, 2, 3]))
         ]
 
-    def outcome(self, bounded: bool) -> Any:
+    def outcome(self, bounded: bool) -> Told:
         rng = self.rng
-        if bounded and self.often(0.2):
-            return Hang(stoppable=self.often(0.7))
+        lag = rng.randint(1, 6) if self.often(0.3, "lag") else 0
+        if bounded and self.often(0.2, "hang"):
+            stoppable = self.often(0.7)
+            return Told(hangs=True, stoppable=stoppable, lag=lag if stoppable else 0)
         good: list[Any] = [rng.randint(0, 3), [0] * rng.randint(0, 3), None]
-        value = rng.choice(ERRORS) if self.often(0.35) else rng.choice(good)
-        return value, rng.choice([1, 1, 2, 3, 5, 400 if self.wide else 8])
+        value = rng.choice(ERRORS) if self.often(0.35, "fails") else rng.choice(good)
+        return Told(value, rng.choice([1, 1, 2, 3, 5, 400 if self.wide else 8]), lag=lag)
 
     def condition(self, fields: dict[str, Any]) -> None:
         """A `when`, as it is written and as it is meant."""
@@ -279,15 +299,15 @@ class Builder:
         return names + [f"compensate({t.id})" for t in tasks if t.compensate]
 
     def people(self, names: list[str], gates: list[str]) -> None:
-        for _ in range(self.rng.choice([0, 0, 0, 1, 1, 2, 3, 6])):
-            self.person(names, gates)
+        rng = self.rng
+        verbs = ["cancel_run", "cancel", "cancel", "retry", "retry", "pause", "set_workers"]
+        verbs += ["approve", "approve", "reject"] * bool(gates)
+        chosen = rng.sample(verbs, rng.randint(1, 3))  # most scenarios have much of a few
+        for _ in range(rng.choice([0, 0, 0, 1, 1, 2, 3, 6])):
+            self.person(rng.choice(chosen), names, gates)
 
-    def person(self, names: list[str], gates: list[str]) -> None:
+    def person(self, verb: str, names: list[str], gates: list[str]) -> None:
         rng, when, said = self.rng, self.moment(30), self.scenario.people
-        verb = rng.choice(
-            ["cancel_run", "cancel", "cancel", "retry", "retry", "retry", "pause", "set_workers"]
-            + ["approve", "approve", "reject"] * bool(gates)
-        )
         if verb == "cancel_run":
             said.append((when, "cancel", ()))
         elif verb in ("cancel", "retry"):
