@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import functools
 import os
+import random
 import sys
 import threading
 import time
@@ -510,6 +511,40 @@ def test_attempts_that_have_not_begun_can_be_withdrawn(anywhere, bench, tmp_path
     assert all(attempt == 1 for _, attempt in back)
     assert set(outcomes) == names - {name for name, _ in back} | {"after"}
     assert set(anywhere.begun(path)) == set(outcomes)
+
+
+def naps(seconds):
+    time.sleep(seconds)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_done_to_it_each_attempt_ends_once_or_is_given_back(place, bench, seed):
+    only(place.queues, "it has no queue")
+    chance = random.Random(seed)
+
+    async def steps(session):
+        executor, given, back = session.executor, [], []
+        for _ in range(60):
+            names = [f"t{len(given) + n}" for n in range(chance.choice([1, 1, 3, 40]))]
+            times = [chance.choice([0, 0, 0, 0.0005, 0.004]) for _ in names]
+            session.submit(*(
+                place.task(functools.partial(naps, seconds), name)
+                for name, seconds in zip(names, times, strict=True)
+            ))  # fmt: skip
+            given += names
+            await asyncio.sleep(chance.choice([0, 0, 0.001, 0.01]))
+            match chance.randrange(6):
+                case 0:
+                    back += [name for name, _ in executor.withdraw()]
+                case 1 | 2:
+                    executor.cancel((chance.choice(given[-5:]), 1))
+                case 3:
+                    executor.start(session.clock, chance.randint(1, 5))
+        await session.outcomes_of(*(set(given) - set(back)), within_s=60)
+        return given, back, [outcome.key[0] for outcome in session.reported]
+
+    given, back, told = bench.drive(steps, workers=3)
+    assert sorted(back + told) == sorted(given)
 
 
 # -- ending them
