@@ -894,9 +894,12 @@ else:
         return len(left)
 
     def _session(pid):
+        """None for one that has ended, buried by whoever adopted it or not yet."""
         try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return None
             return os.getsid(pid)
-        except ProcessLookupError:
+        except (ProcessLookupError, psutil.NoSuchProcess):
             return None
 
     EVERY = [(name, where) for name, case in CASES.items() for where in case.executors]
