@@ -302,6 +302,8 @@ class Driver(Controls):
             self.state.apply_all(batch)
             if self._cache.active:
                 self._remember(batch)
+            if self._logs:  # what succeeded never runs again, so its output must not be lost
+                self._flush_logs()
             self.journal.append(self.run_id, batch, self.results.take_blobs())
         if starts or scheduler.acts or processes:
             self._act(starts, processes)

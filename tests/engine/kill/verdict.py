@@ -38,6 +38,7 @@ def judge(scene: Scene, told: dict, expected: dict | None) -> None:
     _every_success_was_real(history, effects, scene)
     _attempts_of_a_task_follow_one_another(effects)
     _order_is_kept(history, effects)
+    _the_output_of_what_succeeded_is_kept(scene.cuts, history)
     _limits_hold(history)
     _waits_are_those_of_the_policy(history)
     _what_succeeded_is_undone_in_reverse(history, effects)
@@ -106,6 +107,20 @@ def _nothing_that_was_committed_is_lost(cuts, history):
             result = getattr(event, "result", None) or getattr(event, "items", None)
             if result is not None and result.format != "unstored":
                 journal.load(result)
+        journal.close()
+
+
+def _the_output_of_what_succeeded_is_kept(cuts, history):
+    """A success that runs never again has its output in the journal, wherever that goes there."""
+    plan, elsewhere = history[0].plan, history[0].options.executor == "processes"
+    for cut in cuts:
+        journal = SqliteJournal(cut.journal)
+        for event in cut.history:
+            if isinstance(event, ev.AttemptSucceeded) and event.task in plan:
+                task = plan[event.task]
+                prints = elsewhere and task.run == "plans_to_kill:step"
+                if prints or "did $ORCH_TASK" in (task.sh or ""):
+                    assert f"did {task.id}\n" in journal.read_log("r", task.id)
         journal.close()
 
 
