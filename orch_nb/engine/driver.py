@@ -174,7 +174,10 @@ class Driver(Controls):
         self._history = ()
         self.state.plan = self.plan
         self._ready(self.state.started, without_kill(self.options.faults))
-        cancelling = self.state.cancelling and self.state.status == RunStatus.RUNNING
+        retried = self.state.derived.get(self._retry or "")
+        undoing = retried is not None and retried.index is None  # it stays cancelled then
+        unended = self.state.status == RunStatus.RUNNING
+        cancelling = self.state.cancelling and (unended or undoing)
         cause = self.state.cancel_cause
         again = self._lost(now)
         again.append(ev.RunResumed(at=now, options=self.options))
