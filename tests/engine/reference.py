@@ -217,7 +217,9 @@ class World:
     ) -> None:  # fmt: skip
         """A new process goes on with what the journal kept; `people` says what they will do."""
         cut_off = self.last
-        cancelling = self.cancelling and self.ended is None
+        retried = self.known(retry)
+        undoing = retried is not None and retried.afterwards  # it stays cancelled then
+        cancelling = self.cancelling and (self.ended is None or undoing)
         self._forget_process()
         self.now = at
         self.idle_s += max(0.0, at - cut_off)

@@ -349,3 +349,18 @@ def test_a_compensation_that_failed_can_be_tried_anew_by_itself():
     assert order(again) == ["compensate(pay)"]
     assert statuses(run) == {"book": "compensated", "pay": "compensated", "ship": "failed"}
     assert run.status == "failed"
+
+
+def test_a_cancelled_run_stays_one_when_a_compensation_of_it_is_tried_anew():
+    journal = MemoryJournal()
+    plan, executor = trip(
+        on_failure=alarm(), script={"ship": [Hang()], "compensate(pay)": [OSError()]}
+    )
+    people = {9.0: lambda driver: driver.cancel()}
+    assert perform(plan, executor=executor, journal=journal, at=people).status == "cancelled"
+    again = FakeExecutor()
+    run = perform(
+        plan, executor=again, journal=journal, history=journal.history("run"),
+        retry="compensate(pay)",
+    )  # fmt: skip
+    assert (run.status, order(again)) == ("cancelled", ["compensate(pay)"])

@@ -208,7 +208,7 @@ def check(scenario: Scenario) -> RunState:
 
 
 @settings(
-    max_examples=200, derandomize=True, deadline=None,
+    max_examples=150, derandomize=True, deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 @given(rng=st.randoms(use_true_random=False))
@@ -229,7 +229,7 @@ def each(count: int, kind: str):
 
 def test_many_scenarios():
     ends: Counter[str] = Counter()
-    for seed, rng in each(3000, "scenario"):
+    for seed, rng in each(2000, "scenario"):
         try:
             ends[check(Builder(rng).build()).status.value] += 1
         except BaseException as error:
@@ -301,7 +301,7 @@ async def killed(scenario: Scenario, rng: random.Random) -> RunState:
 
 
 def test_killed_at_any_commit_a_run_comes_to_an_end_that_its_plan_explains():
-    for seed, rng in each(1000, "killed"):
+    for seed, rng in each(600, "killed"):
         calm = rng.random() < 0.5
         scenario = Builder(rng, calm=calm).build()
         try:
@@ -419,7 +419,7 @@ async def given_ahead(scenario: Scenario) -> tuple[RunState, Ahead]:
 
 def test_attempts_that_are_given_ahead_break_no_law_and_end_as_they_would():
     given, back = 0, 0
-    for seed, rng in each(400, "ahead"):
+    for seed, rng in each(250, "ahead"):
         calm = rng.random() < 0.5
         scenario = Builder(rng, calm=calm, wide=True, unit=0.0002).build()
         try:
