@@ -100,7 +100,10 @@ def connect(path: str | os.PathLike[str], durability: str) -> sqlite3.Connection
         db = sqlite3.connect(path, timeout=_OPEN_S, isolation_level=None, check_same_thread=False)
         db.execute(f"PRAGMA synchronous={'FULL' if durability == 'power' else 'NORMAL'}")
         # Before there is a log: the file itself then says whose it is, whatever becomes of the log.
-        if _version(db, path) < VERSION:
+        db.execute("BEGIN")  # all that is asked of one state, while others make the tables
+        version = _version(db, path)
+        db.execute("COMMIT")
+        if version < VERSION:
             _update(db, path)
         _enter_wal(db)
         db.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")

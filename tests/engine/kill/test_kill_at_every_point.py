@@ -84,7 +84,7 @@ def test_a_recovery_that_dies_there_is_recovered(kind, executor, played, dice, k
     count = passed(played, die=["statement", -1])
     died = 0
     # The first two thirds make the file and its tables.
-    places = [0.65, 0.75, 0.85] if kills >= 500 else [dice.uniform(0.65, 0.9)]
+    places = [0.7, 0.8, 0.9] if kills >= 500 else [dice.uniform(0.7, 0.9)]
     for cut in [cut_off(played, round(count * place)) for place in places]:
         passes = passed(played, "recover", cut, die=[kind, -1])
         for point in points(dice, kills if executor == "inline" else kills // 2, passes, kind):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 
 import pytest
 
+from orch_nb.engine.journal import SqliteJournal
+from orch_nb.errors import JournalError
 from orch_nb.model import event as ev
 
 TIMES = 20
@@ -84,3 +87,26 @@ def test_runs_of_another_process_in_the_same_file_go_on_whoever_is_killed(shape,
         told = scene.finish(neighbour)
         assert told["runs"] == [played.expected["status"]] * 3
         played.end(scene)
+
+
+def test_a_journal_that_many_make_at_once_is_made_once(tmp_path):
+    """Who looks while another makes the tables sees all of them or none."""
+    errors = []
+
+    def opened(path, moment):
+        moment.wait()
+        try:
+            SqliteJournal(path).close()
+        except JournalError as error:
+            errors.append(error)
+
+    for n in range(40):
+        moment = threading.Barrier(6)
+        crowd = [
+            threading.Thread(target=opened, args=(tmp_path / f"{n}.db", moment)) for _ in range(6)
+        ]
+        for one in crowd:
+            one.start()
+        for one in crowd:
+            one.join()
+    assert errors == []
