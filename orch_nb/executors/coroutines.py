@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextvars import Context, copy_context
+from functools import partial
 
 from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Outcome, Report, entered
 from orch_nb.executors.failure import failure_of
@@ -35,14 +36,14 @@ _GRACE_S = 1.0  # what a cancelled attempt has for its end, before its slot goes
 class _Runner:
     """An asyncio Task that runs attempts, and the one that it runs now. It has a slot."""
 
-    __slots__ = ("ended", "lost_slot", "report", "request", "suspended", "task")
+    __slots__ = ("began", "ended", "lost_slot", "report", "request", "suspended", "task")
 
     def __init__(self) -> None:
         self.task: asyncio.Task[None]
         self.request: AttemptRequest | None = None
         self.ended: list[Outcome] = []  # and not reported yet
         self.report: Report | None = None
-        self.suspended = False
+        self.began = self.suspended = False
         self.lost_slot = False
 
     def tell(self) -> None:
@@ -113,9 +114,11 @@ class CoroutineExecutor:
         runner = _Runner()
         self._coming += 1
         runner.task = self._loop.create_task(self._run(runner), context=self._context.copy())
+        runner.task.add_done_callback(partial(self._over, runner))
 
     async def _run(self, runner: _Runner) -> None:
         """Attempt after attempt, while none of them leaves anything of itself on this Task."""
+        runner.began = True
         self._coming -= 1
         self._stepping = True
         self._fresh.append(runner)
@@ -156,6 +159,12 @@ class CoroutineExecutor:
             runner.tell()
         self._stepping = False
         self._end(runner)
+
+    def _over(self, runner: _Runner, task: asyncio.Task[None]) -> None:
+        """An attempt that cancels every Task it finds cancels runners before their first step."""
+        if not runner.began:
+            self._coming -= 1
+            self._end(runner)
 
     def _end(self, runner: _Runner) -> None:
         """A runner ends: what is left of the queue goes to a new one, and so may its slot."""

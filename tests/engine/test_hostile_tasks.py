@@ -461,6 +461,13 @@ async def cancels_everything():
     await asyncio.sleep(1)
 
 
+@hostile(says="30 of 30 instances did not succeed")
+async def cancels_everything_again_and_again(item):
+    for task in asyncio.all_tasks():
+        task.cancel()
+    await asyncio.sleep(1)
+
+
 @fine()
 async def leaves_tasks_behind():
     loop = asyncio.get_running_loop()
@@ -717,8 +724,8 @@ def settings_of(name):
     """What a case wants of its task besides a function."""
     if name in ("will_not_be_cancelled", "ignores_signals"):
         return {"timeout": 0.1}
-    if name == "forks_again_and_again":
-        return {"foreach": list(range(40))}
+    if name.endswith("_again_and_again"):
+        return {"foreach": list(range(40 if name.startswith("forks") else 30))}
     if name == "changes_what_it_was_given":
         return {"with_": {"extra": ["some"]}}
     return {}
@@ -731,6 +738,8 @@ def plan_of(name):
     import orch_nb as nb
 
     fields = {**CASES[name].make(), **settings_of(name)}
+    # Who is cancelled along with everything is cancelled.
+    after = ["hostile"] if name.startswith("cancels_everything") else ["before"]
     return nb.Plan(
         goal=name,
         tasks=[
@@ -739,7 +748,7 @@ def plan_of(name):
             nb.Task(id="after", run=harmless, needs=["hostile"], trigger="all_done"),
             nb.Task(id="beside", run=harmless),
             nb.Task(id="command", sh="echo here", needs=["before"]),
-            nb.Task(id="waits", run=waits, needs=["before"]),
+            nb.Task(id="waits", run=waits, needs=after, trigger="all_done"),
         ],
     )
 
@@ -748,7 +757,7 @@ def rows():
     return {"rows": [1, 2, 3]}
 
 
-async def waits(before):
+async def waits(**upstream):
     await asyncio.sleep(0.05)
     return "waited"
 
