@@ -263,8 +263,8 @@ class ProcessExecutor:
         self._waiting.items.extendleft(reversed(back))
         self._kill_if_stopping(one)
 
-    def printed(self, process: WorkerProcess, stream: str, text: str) -> None:
-        self._workers[process].log(stream, text)
+    def printed(self, process: WorkerProcess, stream: str, text: str, serial: int) -> None:
+        self._workers[process].log_below(stream, text, serial)
 
     def died(self, process: WorkerProcess, code: int) -> None:
         one = self._workers.pop(process)

@@ -8,7 +8,8 @@ bare Python, and imports what a task needs when it needs it. Frames on the pipes
 `marshal`ed tuples; what belongs to the user is inside of them as pickled bytes, loaded in the
 attempt that it is for. Functions run in the main thread, in a context of their own each. What they
 print goes to the engine line by line; what C code and child processes write to file descriptors 1
-and 2 is read there by the engine itself, so that it outlives a crash.
+and 2 is read there by the engine itself, so that it outlives a crash. A mark in it says where an
+attempt ended, since the engine may read it late, with what the next attempt wrote.
 
 Outcomes of attempts that take no time share a frame: they are held while more attempts wait, for
 half a millisecond at most, and the watching thread sends what is held when the engine asks. Which
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
-    "BARE", "FAILED", "GAVE_BACK", "LOGGED", "PICKLED", "PLAIN", "RETURNED", "SHARED", "UNKNOWN",
-    "UNSENT", "UP", "Frames", "frame",
+    "BARE", "FAILED", "GAVE_BACK", "LOGGED", "MARK", "MARKED", "PICKLED", "PLAIN", "RETURNED",
+    "SHARED", "UNKNOWN", "UNSENT", "UP", "Frames", "frame",
 ]  # fmt: skip
 
 # What a worker tells: a number and ...
@@ -54,6 +55,10 @@ SHARED = 16
 #: What the bytes of a function begin with that is sent as its code.
 BARE = b"F"
 
+#: What stands in stdout and stderr where an attempt ended, with its serial in 8 bytes behind it.
+MARK = b"\0\x1eorch_nb\x1e"
+MARKED = len(MARK) + 8
+
 #: Values of these types travel in the frame itself.
 PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 
@@ -63,6 +68,7 @@ _PIECE = 1 << 16  # what a pipe holds; a larger buffer is mapped and unmapped at
 _ORPHANED_MS = 2000  # how often it is looked whether the parent is still there
 _SIGKILL = 9
 _HOLD_S = 0.0005
+_MARK_S = 0.0001  # a shorter attempt has started no process
 _LINGER_S = 1.0  # for the interpreter's own end, when nothing runs
 
 
@@ -120,6 +126,7 @@ class Worker:
         #: The id, number, place and item of the attempt whose body runs.
         self.now: tuple[str, int, int | None, bytes | None] | None = None
         self._streams = (Stream(self, 1), Stream(self, 2))
+        self._outputs = (os.dup(1), os.dup(2))  # whatever a task does to its own
 
     def serve(self) -> None:
         """Attempts until the engine closes the pipe."""
@@ -249,7 +256,17 @@ class Worker:
         if out.held or err.held:
             out.flush()
             err.flush()
+        if told[3] - started > _MARK_S:
+            self._mark(serial)
         return told
+
+    def _mark(self, serial: int) -> None:
+        mark = MARK + serial.to_bytes(8, "little")
+        for output in self._outputs:
+            try:
+                os.write(output, mark)  # of so few bytes, all or none
+            except OSError:  # full, where a child process made it one that does not wait
+                continue
 
     def _returned(self, serial: int, started: float, value: Any) -> tuple[Any, ...]:
         ended = self._now()

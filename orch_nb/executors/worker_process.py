@@ -32,7 +32,6 @@ from orch_nb.executors import worker
 __all__ = ["Owner", "WorkerProcess"]
 
 _PIECE = 1 << 16
-_APART_S = 0.001  # attempts that take longer have each what was written while they ran
 _SCRIPT = str(Path(worker.__file__).resolve().with_name("worker_start.py"))
 _TERM_S = 1.0  # between asking a worker to end and killing it
 _EXIT_S = 0.002  # a pipe ends a moment before its process does
@@ -45,7 +44,8 @@ class Owner(Protocol):
 
     def told(self, process: WorkerProcess, messages: list[tuple[Any, ...]]) -> None: ...
 
-    def printed(self, process: WorkerProcess, stream: str, text: str) -> None: ...
+    def printed(self, process: WorkerProcess, stream: str, text: str, serial: int) -> None:
+        """Text of the attempt of this number; 0 is none that has ended."""
 
     def died(self, process: WorkerProcess, code: int) -> None:
         """It has ended; all that it told was handed on. `code` is negative for a signal."""
@@ -59,7 +59,7 @@ class WorkerProcess:
         self._frames = worker.Frames()
         self._unsent: deque[memoryview] = deque()
         self._tail = ""
-        self._heard = 0.0
+        self._cut = dict.fromkeys(("stdout", "stderr"), b"")  # the beginning of a mark
         self.ends = False  # it takes nothing any more
         self.dead = False
         self._process, self._work, self._results, self._control, self._current = _begin()
@@ -129,10 +129,7 @@ class WorkerProcess:
         except BlockingIOError:
             return
         if data:
-            now = self._loop.time()
-            if now - self._heard > _APART_S:
-                self._read_outputs()  # what was written before an attempt ended is of that attempt
-            self._heard = now
+            self._read_outputs()  # before it is told that the attempt that wrote it has ended
             try:
                 for messages in self._frames.feed(data):
                     self._owner.told(self, messages)
@@ -154,13 +151,31 @@ class WorkerProcess:
             data = os.read(pipe.fileno(), _PIECE)
         except BlockingIOError:
             return
-        text = self._decoders[name].decode(data, final=not data)
-        if text:
-            if name == "stderr":
-                self._tail = (self._tail + text)[-_TAIL:]
-            self._owner.printed(self, name, text)
+        self._split(name, data)
         if not data:
             self._loop.remove_reader(pipe.fileno())
+
+    def _split(self, name: str, data: bytes) -> None:
+        """What stands before a mark is of the attempt that ended there. No data is the end."""
+        left, final = self._cut[name] + data, not data
+        while (at := left.find(worker.MARK)) >= 0 and len(left) >= at + worker.MARKED:
+            end = at + worker.MARKED
+            serial = int.from_bytes(left[at + len(worker.MARK) : end], "little")
+            self._tell(name, left[:at], serial, final=True)
+            left = left[end:]
+        if at < 0:
+            at = left.rfind(worker.MARK[:1], -len(worker.MARK))
+        if final or at < 0 or not worker.MARK.startswith(left[at : at + len(worker.MARK)]):
+            at = len(left)
+        self._cut[name] = left[at:]  # a mark that is not whole yet
+        self._tell(name, left[:at], 0, final=final)
+
+    def _tell(self, name: str, data: bytes, serial: int, *, final: bool) -> None:
+        text = self._decoders[name].decode(data, final=final)
+        if name == "stderr":
+            self._tail = (self._tail + text)[-_TAIL:]
+        if text or serial:
+            self._owner.printed(self, name, text, serial)
 
     def exited(self) -> bool:
         """Whether it is gone, though somebody else may have its pipes; then its end is told."""
@@ -193,9 +208,8 @@ class WorkerProcess:
         for name, pipe in self._outputs.items():
             with contextlib.suppress(OSError):
                 while data := os.read(pipe.fileno(), _PIECE):
-                    text = self._decoders[name].decode(data)
-                    self._tail = (self._tail + text)[-_TAIL:] if name == "stderr" else self._tail
-                    self._owner.printed(self, name, text)
+                    self._split(name, data)
+                self._split(name, b"")
 
     @property
     def last_words(self) -> str:

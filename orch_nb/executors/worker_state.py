@@ -28,6 +28,7 @@ class WorkerState:
         #: By serial number; the last is the generation of its parcel.
         self.given: dict[int, tuple[AttemptRequest, Report, int]] = {}
         self.last: AttemptRequest | None = None  # to end
+        self._ended = {"stdout": 0, "stderr": 0}  # serial of whose writing is over
         self.functions: set[int] = set()  # that it has
         self.setting: Setting | None = None
         self.up = False
@@ -66,13 +67,22 @@ class WorkerState:
             self.asked = True
             self.process.ask_back()
 
-    def log(self, stream: str, text: str, serial: int = 0) -> None:
-        """What is not known to be of a certain attempt is of the first that has not been told of;
-        a thread that an attempt left behind prints in the name of the last."""
-        found = self.given.get(serial or next(iter(self.given), 0))
+    def log(self, stream: str, text: str, serial: int) -> None:
+        """A thread that an attempt left behind prints in the name of the last."""
+        found = self.given.get(serial)
         request = found[0] if found is not None else self.last
         if request is not None:
             request.log(stream, text)
+
+    def log_below(self, stream: str, text: str, ended: int) -> None:
+        """What was written below Python: of the attempt that ended there, else of the first of
+        which it is not known that it has."""
+        if ended:
+            self._ended[stream] = ended
+        else:
+            ended = next((one for one in self.given if one > self._ended[stream]), 0)
+        if text:
+            self.log(stream, text, ended)
 
 
 def outcome_of(request: AttemptRequest, message: Sequence[Any]) -> Outcome:
