@@ -101,5 +101,5 @@ def test_a_group_whose_leader_is_gone_is_killed_and_our_own_is_spared(tmp_path):
     assert holder.kill_group(leader.pid, mark)
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
     assert not holder.kill_group(leader.pid, mark), "there is nobody left"
-    assert not holder.kill_group(os.getpgrp(), holder.born(os.getpgrp()))
+    assert not holder.kill_group(os.getpgrp(), holder.born(os.getpid()))
     assert not holder.kill_group(1, 0.0)
