@@ -23,10 +23,11 @@ from orch_nb.engine.ports import Cached, Journal
 from orch_nb.graph import topology
 from orch_nb.graph.items import item_parameter
 from orch_nb.model.event import ResultRef
-from orch_nb.model.fold import RunState, TaskState
+from orch_nb.model.fold import RunState
 from orch_nb.model.plan import encode, parameters
 from orch_nb.model.status import Status
 from orch_nb.model.task import Task
+from orch_nb.model.task_state import TaskState
 
 __all__ = ["Cache", "key_of", "source_hash"]
 

@@ -302,7 +302,7 @@ class Driver(Controls):
         if starts:
             batch += starts
         if batch:
-            self.state.apply_all(batch)
+            self.state.take(batch)
             if self._cache.active:
                 self._remember(batch)
             if self._logs:  # what succeeded never runs again, so its output must not be lost

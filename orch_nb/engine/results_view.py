@@ -7,8 +7,9 @@ from typing import Any
 
 from orch_nb.engine.ports import Blob, Journal
 from orch_nb.model.event import ResultRef
-from orch_nb.model.fold import RunState, TaskState
+from orch_nb.model.fold import RunState
 from orch_nb.model.status import Status
+from orch_nb.model.task_state import TaskState
 
 __all__ = ["Given", "Results"]
 

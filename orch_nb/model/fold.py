@@ -6,14 +6,16 @@
 The driver folds what it commits, and recovery folds what the journal kept: the same code, so a
 recovered run is the run. The fold decides nothing (that is `engine.scheduler`) and judges nothing.
 
-A task's state keeps the events that began and ended its last attempt as they are; what a person
-sees of them is worked out when somebody looks. That keeps the fold at a few assignments an event.
+Of a run that nobody watches, starts and successes are folded when somebody looks at a task (`take`,
+`tasks`): then nobody has paid for what nobody saw.
 """
 
 from __future__ import annotations
 
 import copy
 import itertools
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -23,118 +25,23 @@ import msgspec
 
 from orch_nb.model import event as ev
 from orch_nb.model.plan import Plan
-from orch_nb.model.run import Attempt, Run, TaskRun, TaskRuns, utc
+from orch_nb.model.run import Run, TaskRuns, utc
 from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task import Task
+from orch_nb.model.task_state import End, TaskState
 
-__all__ = ["RunState", "TaskState", "replay"]
+__all__ = ["RunState", "replay"]
 
 _TOLD = 1000
 _WAITING = (Status.PENDING, Status.READY, Status.BACKING_OFF, Status.WAITING)
-_End = ev.AttemptSucceeded | ev.AttemptFailed | ev.AttemptLost
-
-
-class TaskState(msgspec.Struct, gc=False):
-    """The mutable counterpart of a `TaskRun`; times are seconds since the epoch.
-
-    `start` and `end` are those of the last attempt, `earlier` a chain of those before it:
-    ((start, end), the ones before). No cycle can come of these, so the collector need not look.
-    """
-
-    task: str
-    status: Status = Status.PENDING
-    start: ev.AttemptStarted | None = None
-    end: _End | None = None
-    earlier: Any = None
-    tries: int = 0
-    ready: float | None = None
-    finished: float | None = None
-    result: ev.ResultRef | None = None
-    reason: str = ""
-    cause: str | None = None
-    until: float | None = None
-    waiting_since: float | None = None
-    pid: tuple[int, float] | None = None
-    decided: bool = False
-    decided_by: str = ""
-    note: str = ""
-    of: str | None = None
-    index: int | None = None
-    instances: int | None = None
-    items: ev.ResultRef | None = None
-    cached: str = ""
-
-    def pairs(self) -> list[tuple[ev.AttemptStarted, _End | None]]:
-        """The attempts, the first one first, each as the events that began and ended it."""
-        found = [] if self.start is None else [(self.start, self.end)]
-        rest = self.earlier
-        while rest is not None:
-            pair, rest = rest
-            found.append(pair)
-        return found[::-1]
-
-    @property
-    def begun(self) -> float | None:
-        """When its first attempt started, or its person was asked."""
-        rest, first = self.earlier, (self.start, self.end)
-        while rest is not None:
-            first, rest = rest
-        start, end = first
-        if start is None:
-            return self.waiting_since
-        return getattr(end, "started", None) or start.at
-
-    @property
-    def last_error(self) -> ev.Failure | None:
-        """The error of the last attempt that failed."""
-        errors = (end.error for _, end in self.pairs()[::-1] if isinstance(end, ev.AttemptFailed))
-        return next(errors, None)
-
-    def snapshot(self) -> TaskRun:
-        attempts = tuple(_attempt(start, end) for start, end in self.pairs())
-        started = attempts[0].started if attempts else utc(self.waiting_since)
-        since, until = self.ready, None
-        if attempts and since is not None:
-            until = attempts[0].started.timestamp()
-        elif self.waiting_since is not None and self.instances is None:
-            since, until = self.waiting_since, self.finished
-        return TaskRun(
-            task=self.task, status=self.status, attempts=attempts, started=started,
-            finished=utc(self.finished),
-            wait_s=max(0.0, until - since) if since is not None and until is not None else None,
-            reason=self.reason, cause=self.cause, result=self.result, decided_by=self.decided_by,
-            note=self.note, of=self.of, index=self.index, instances=self.instances,
-            cached=self.cached, until=utc(self.until),
-        )  # fmt: skip
-
-
-def _attempt(start: ev.AttemptStarted, end: _End | None) -> Attempt:
-    """What a person sees of one attempt. Its body began when its end says so: before that it stood
-    in an executor's queue."""
-    began = datetime.fromtimestamp(start.at, UTC)
-    if end is None:
-        return Attempt(number=start.attempt, status="running", started=began)
-    finished = datetime.fromtimestamp(end.at, UTC)
-    if isinstance(end, ev.AttemptLost):
-        return Attempt(number=start.attempt, status="lost", started=began, finished=finished)
-    began = datetime.fromtimestamp(end.started, UTC)
-    if isinstance(end, ev.AttemptSucceeded):
-        return Attempt(
-            number=start.attempt, status="succeeded", started=began, finished=finished,
-            exit_code=end.exit_code,
-        )  # fmt: skip
-    return Attempt(
-        number=start.attempt, status="cancelled" if end.cancelled else "failed", started=began,
-        finished=finished, error=end.error, exit_code=end.exit_code, timed_out=end.timed_out,
-        abandoned=end.abandoned, injected=end.injected,
-    )  # fmt: skip
+_LATER = frozenset({ev.AttemptStarted, ev.AttemptSucceeded})
 
 
 class RunState:
     """A run being folded. `apply` each event, in order, the first being `RunStarted`.
 
     `tasks` holds the plan's tasks, `derived` what came to be in the run: instances, compensations,
-    the plan's `on_failure`.
+    the plan's `on_failure`. Both may be read from any thread; one thread folds.
     """
 
     def __init__(self) -> None:
@@ -150,8 +57,10 @@ class RunState:
         self.cancelling = False
         self.cancel_cause = ""
         self.paused = False
-        self.tasks: dict[str, TaskState] = {}
-        self.derived: dict[str, TaskState] = {}
+        self._tasks: dict[str, TaskState] = {}
+        self._derived: dict[str, TaskState] = {}
+        self._later: deque[Sequence[ev.Event]] = deque()  # taken, and not folded yet
+        self._folding = threading.RLock()
         self._undoes: dict[str, str] = {}
         self._apply: dict[type[ev.Event], Callable[[Any], None]] = {
             ev.AttemptStarted: self._attempt_started,
@@ -175,14 +84,64 @@ class RunState:
             ev.RunEnded: self._run_ended,
         }
 
+    @property
+    def tasks(self) -> dict[str, TaskState]:
+        if self._later:
+            self._catch_up()
+        return self._tasks
+
+    @property
+    def derived(self) -> dict[str, TaskState]:
+        if self._later:
+            self._catch_up()
+        return self._derived
+
     def apply(self, event: ev.Event) -> None:
+        if self._later:
+            self._catch_up()
         self._apply[type(event)](event)
         self.last = event.at
 
     def apply_all(self, events: Sequence[ev.Event]) -> None:
-        """`apply` for many. The two events that nearly all are have their lines here, since a call
-        for each would cost as much again."""
-        tasks, apply = self.tasks, self._apply
+        """`apply` for many."""
+        if events and type(events[0]) is ev.RunStarted:
+            self.apply(events[0])
+            events = events[1:]
+        if events:
+            if self._later:
+                self._catch_up()
+            self._fold(events)
+            self.last = events[-1].at
+
+    def take(self, events: Sequence[ev.Event]) -> None:
+        """`apply_all`, put off where these are starts and successes, until somebody looks. They
+        belong to this state from now on."""
+        last = events[-1]
+        if type(last) is ev.RunEnded:
+            if len(events) > 1:
+                self.take(events[:-1])
+            self._run_ended(last)
+        elif _LATER.issuperset(map(type, events)):
+            self._later.append(events)
+        else:
+            self.apply_all(events)
+        self.last = last.at
+
+    def _catch_up(self) -> None:
+        """Fold what was put off. What another thread is folding is there when this returns."""
+        with self._folding:
+            while self._later:
+                last = self.last
+                self._fold(self._later[0])
+                self.last = last
+                self._later.popleft()  # only now: who finds nothing here has all of it
+
+    def _fold(self, events: Sequence[ev.Event]) -> None:
+        """The two events that nearly all are have their lines here, since a call for each would
+        cost as much again."""
+        if not self._tasks:
+            self._tasks = {task.id: TaskState(task.id) for task in self.plan.tasks}
+        tasks, apply = self._tasks, self._apply
         started, succeeded = ev.AttemptStarted, ev.AttemptSucceeded
         running, done = Status.RUNNING, Status.SUCCEEDED
         before = None
@@ -211,8 +170,6 @@ class RunState:
                 self.last = before.at
             apply[kind](event)
             before = event
-        if events:
-            self.last = events[-1].at
 
     def task(self, name: str) -> TaskState:
         """The state of a task of the plan or of one that came to be; KeyError if there is none."""
@@ -252,16 +209,20 @@ class RunState:
 
         `why` says what a task waits for; it is asked for the first thousand that wait.
         """
-        tasks, derived = list(self.tasks.values()), list(self.derived.values())
-        if not final:
-            tasks, derived = [copy.copy(t) for t in tasks], [copy.copy(t) for t in derived]
+        if final:
+            tasks = TaskRuns(lambda: list(self.tasks.values()))
+            derived = TaskRuns(lambda: list(self.derived.values()))
+        else:
+            copies = [copy.copy(task) for task in list(self.tasks.values())]
+            others = [copy.copy(task) for task in list(self.derived.values())]
             if why is not None:
-                _tell_waits([*tasks, *derived], why)
+                _tell_waits([*copies, *others], why)
+            tasks, derived = TaskRuns(copies), TaskRuns(others)
         return Run(
             run_id=self.run_id,
             plan=self.plan,
             status=self.status,
-            tasks=TaskRuns(tasks),
+            tasks=tasks,
             started=datetime.fromtimestamp(self.started, UTC),
             finished=utc(self.finished),
             name=self.name,
@@ -270,14 +231,14 @@ class RunState:
             resumed=self.resumed,
             idle_s=self.idle_s,
             journal=journal,
-            derived=TaskRuns(derived),
+            derived=derived,
             paused=self.paused,
         )
 
     # -- attempts, the hot part ----------------------------------------------------------------
 
     def _attempt_started(self, event: ev.AttemptStarted) -> None:
-        task = self.tasks.get(event.task)
+        task = self._tasks.get(event.task)
         if task is None:
             task = self._derive(event.task)
         task.status = Status.RUNNING
@@ -293,11 +254,11 @@ class RunState:
             task.reason = ""
 
     def _attempt_succeeded(self, event: ev.AttemptSucceeded) -> None:
-        task = self.tasks.get(event.task)
+        task = self._tasks.get(event.task)
         if task is None:
             task = self._derive(event.task)
             if event.task in self._undoes:
-                self.tasks[self._undoes[event.task]].status = Status.COMPENSATED
+                self._tasks[self._undoes[event.task]].status = Status.COMPENSATED
         self._finish(task, event)
         task.status = Status.SUCCEEDED
         task.result = event.result
@@ -305,7 +266,7 @@ class RunState:
         if task.pid is not None:
             task.pid = None
 
-    def _finish(self, task: TaskState, event: _End) -> None:
+    def _finish(self, task: TaskState, event: End) -> None:
         if task.start is None or task.start.attempt != event.attempt:
             raise ValueError(f"{event.task}: attempt {event.attempt} ended before it started")
         task.end = event
@@ -330,11 +291,11 @@ class RunState:
 
     def _derive(self, name: str) -> TaskState:
         """The state of a task, made where it is one that comes to be in the run."""
-        found = self.tasks.get(name) or self.derived.get(name)
+        found = self._tasks.get(name) or self._derived.get(name)
         if found is None:
             if name not in self._undoes and name != "on_failure":
                 raise KeyError(name)
-            found = self.derived[name] = TaskState(name, of=self._undoes.get(name))
+            found = self._derived[name] = TaskState(name, of=self._undoes.get(name))
         return found
 
     # -- tasks ---------------------------------------------------------------------------------
@@ -364,12 +325,12 @@ class RunState:
             task.result, task.cached = event.result, event.cached
 
     def _expanded(self, event: ev.Expanded) -> None:
-        group = self.tasks[event.task]
+        group = self._tasks[event.task]
         group.status, group.instances, group.items = Status.RUNNING, event.count, event.items
         group.waiting_since = event.at
         for n in range(event.count):
             name = f"{event.task}[{n}]"
-            self.derived[name] = TaskState(name, of=event.task, index=n)
+            self._derived[name] = TaskState(name, of=event.task, index=n)
 
     def _retry_requested(self, event: ev.RetryRequested) -> None:
         reset = [self._derive(name) for name in event.reset or (event.task,)]
@@ -384,7 +345,7 @@ class RunState:
             task.decided, task.decided_by, task.note = False, "", ""
             if task.instances is not None:
                 for n in range(task.instances):  # its items are worked out anew
-                    self.derived.pop(f"{task.task}[{n}]", None)
+                    self._derived.pop(f"{task.task}[{n}]", None)
                 task.instances = task.items = None
 
     # -- the run -------------------------------------------------------------------------------
@@ -402,7 +363,8 @@ class RunState:
     def _run_started(self, event: ev.RunStarted) -> None:
         self.run_id, self.plan, self.name = event.run_id, event.plan, event.name
         self.options, self.started = event.options, event.at
-        self.tasks = {task.id: TaskState(task.id) for task in event.plan.tasks}
+        self._tasks = {}
+        self._later.append(())  # they are made when somebody looks
         self._undoes = {
             task.compensate.id: task.id
             for task in event.plan.tasks

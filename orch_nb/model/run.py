@@ -6,7 +6,7 @@ is looked at, so its `TaskRun`s are made when somebody looks at them, and then k
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
@@ -21,7 +21,7 @@ from orch_nb.model.task import Task
 from orch_nb.model.view import View
 
 if TYPE_CHECKING:
-    from orch_nb.model.fold import TaskState
+    from orch_nb.model.task_state import TaskState
 
 __all__ = ["Attempt", "Run", "TaskRun", "TaskRuns", "utc"]
 
@@ -99,13 +99,24 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskRuns(Sequence[TaskRun]):
-    """The `TaskRun`s of a run, made as they are asked for."""
+    """The `TaskRun`s of a run, made as they are asked for, of states or of what gives them."""
 
-    __slots__ = ("_made", "_states")
+    __slots__ = ("_found", "_made", "_of")
 
-    def __init__(self, states: Sequence[TaskState]) -> None:
-        self._states = states
+    def __init__(self, states: Sequence[TaskState] | Callable[[], Sequence[TaskState]]) -> None:
+        self._of = states
+        self._found: Sequence[TaskState] | None = None
         self._made: list[TaskRun | None] | None = None
+
+    @property
+    def _states(self) -> Sequence[TaskState]:
+        if self._found is None:
+            self._found = self._of() if callable(self._of) else self._of
+            self._of = ()
+        return self._found
+
+    def __reduce__(self) -> tuple[type[TaskRuns], tuple[Sequence[TaskState]]]:
+        return TaskRuns, (self._states,)
 
     @overload
     def __getitem__(self, index: int) -> TaskRun: ...

@@ -24,10 +24,11 @@ import traitlets
 
 from orch_nb.engine.session import LiveRun
 from orch_nb.model.event import Event
-from orch_nb.model.fold import RunState, TaskState
+from orch_nb.model.fold import RunState
 from orch_nb.model.plan import Plan
 from orch_nb.model.quantity import times
 from orch_nb.model.status import Status
+from orch_nb.model.task_state import TaskState
 from orch_nb.render.drawing import plan_svg
 from orch_nb.render.facts import entries
 from orch_nb.render.palette import CRITICAL, GREY, LOOKS
