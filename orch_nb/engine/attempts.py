@@ -26,6 +26,7 @@ from orch_nb.engine.ports import (
 from orch_nb.engine.results_view import Results
 from orch_nb.model import event as ev
 from orch_nb.model.fold import RunState
+from orch_nb.model.task import Task
 
 __all__ = ["Attempts"]
 
@@ -57,18 +58,21 @@ class Attempts:
         self._timers: dict[AttemptKey, Timer] = {}
         self._injected: set[AttemptKey] = set()
 
-    def requests(self, events: Sequence[Any]) -> list[AttemptRequest]:
+    def requests(
+        self, events: Sequence[Any], tasks: Sequence[Task] | None = None
+    ) -> list[AttemptRequest]:
         """What the executor gets for these starts; nothing for one that has ended before it could
-        begin."""
+        begin. `tasks` are theirs, where all are the plan's own."""
         found: list[AttemptRequest] = []
         live, setting, none = self._live, self._setting, self._inputs.none
-        plain = {} if self._faults else self._state.plan.by_id
-        for event in events:
-            name = event.task
-            live[name] = event.attempt
-            task = plain.get(name)
-            if task is not None and task.timeout_s is None and none(task):
-                found.append(AttemptRequest(task, name, event.attempt, setting))
+        if tasks is None:
+            tasks = map(self._state.plan.by_id.get, (event.task for event in events))
+        plain = not self._faults
+        for event, task in zip(events, tasks, strict=True):
+            name, attempt = event.task, event.attempt
+            live[name] = attempt
+            if plain and task is not None and task.timeout_s is None and none(task):
+                found.append(AttemptRequest(task, name, attempt, setting))
             else:
                 made = self._request(event)
                 if made is not None:

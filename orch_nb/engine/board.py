@@ -2,7 +2,7 @@
 
     states[n]   where task n stands (`engine.states`)      left[n]   upstream that has not ended
     tries[n]    its attempts                               odd[n]    upstream that did not succeed
-    keys[n]     its urgency                                flags[n]  what is special about it
+    keys[n]     its urgency, the smaller the more          flags[n]  what is special about it
 
 `observe` takes an event as history: no decision is made. The `Scheduler` decides on top of it.
 """
@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -55,6 +55,7 @@ from orch_nb.model.task import Task
 __all__ = ["Board"]
 
 _NOTED = LIMITED | TIMED | MEMBER | SAGA | DERIVED
+_PLAIN = frozenset({ev.RunStarted, ev.AttemptStarted, ev.AttemptSucceeded})
 _ODD = {SKIPPED: 0, FAILED: 1, CANCELLED: 1, UPSTREAM_FAILED: 2}
 
 
@@ -67,6 +68,9 @@ class Board:
         count = self._planned = len(shape.ids)
         self.flags = list(map(features, plan.tasks))
         kinds = set(self.flags)
+        #: No task is special, and nothing but starts and successes has happened yet: then there is
+        #: nothing to be looked at but who waits for whom.
+        self.plain = kinds <= {0}
         undoes = any(kind & SAGA for kind in kinds)
         # Tasks come to be in the run: then these lists grow, and the plan's own must not.
         changes = undoes or plan.on_failure is not None or any(k & FANS_OUT for k in kinds)
@@ -79,7 +83,8 @@ class Board:
         self.states = [PENDING] * count
         self.since = [0.0] * count
         self.tries = [0] * count
-        self.keys = _keys(plan)
+        self.order = _order(plan)  # the most urgent first
+        self.keys = _ranks(self.order) if self.plain else _keys(self.order)
         self.limits = Limits(plan.pools, self.states)
         if any(kind & LIMITED for kind in kinds):
             for n, task in enumerate(plan.tasks):
@@ -93,6 +98,7 @@ class Board:
         self._overdue: set[int] = set()
         self.todo: deque[int] = deque()
         self.ready = Ready()
+        self.chosen: list[int] = []  # whose starts `fill` gave last, where that was simple
         self.running = self.backing_off = self.asking_now = 0
         self.open = count
         self.options = ev.RunOptions()
@@ -151,9 +157,18 @@ class Board:
     def observe(self, event: ev.Event) -> None:
         """Take `event` as history: what followed from it is in the journal, or will be asked anew
         by `RunResumed`."""
+        if self.plain and type(event) not in _PLAIN:
+            self._complicate()
         observe = self._observe.get(type(event))
         if observe is not None:
             observe(event)
+
+    def _complicate(self) -> None:
+        """It is no longer `plain`, or never was."""
+        if self.plain:
+            self.plain = False
+            self.keys = _keys(self.order)
+            self.ready.translate([self.keys[n] for n in self.order])
 
     def status(self, task: str) -> Status:
         return STATUSES[self.states[self.index[task]]]
@@ -173,6 +188,7 @@ class Board:
     def _take_options(self, options: ev.RunOptions) -> None:
         self.options = options
         if options.cache:
+            self._complicate()
             for n, task in enumerate(self.plan.tasks):
                 self.flags[n] |= cached(task)
 
@@ -379,18 +395,29 @@ class Board:
         return RunStatus.FAILED if missing else RunStatus.SUCCEEDED
 
 
-def _keys(plan: Plan) -> list[int]:
-    """A number for each task, the smaller the more urgent; its low half is the task's index."""
-    tail = (
-        list(critical_path.remaining(plan).values())
-        if not hasattr(critical_path, "urgency")
-        else critical_path.urgency(plan)
-    )
+def _order(plan: Plan) -> list[int]:
+    """The places of the plan's tasks, the most urgent first."""
+    tail = critical_path.urgency(plan)
     order = sorted(range(len(tail)), key=tail.__getitem__, reverse=True)
     priorities = [task.priority for task in plan.tasks]
     if any(priorities):
         order.sort(key=lambda n: -priorities[n])
+    return order
+
+
+def _ranks(order: Sequence[int]) -> list[int]:
+    """A number for each task, the smaller the more urgent: its place in `order`. Numbers as small
+    as these are sorted in a third of the time."""
+    ranks = [0] * len(order)
+    for rank, n in enumerate(order):
+        ranks[n] = rank
+    return ranks
+
+
+def _keys(order: Sequence[int]) -> list[int]:
+    """A number for each task, the smaller the more urgent; its low half is the task's index. There
+    is room for more tasks between two."""
     keys = [0] * len(order)
-    for place, n in enumerate(order):
-        keys[n] = place << 32 | n
+    for rank, n in enumerate(order):
+        keys[n] = rank << 32 | n
     return keys

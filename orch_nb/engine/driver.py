@@ -63,6 +63,7 @@ __all__ = ["Driver"]
 _POLL_S = 0.25  # how often requests of other processes and logs are moved
 _WITHDRAW_S = 0.05  # how long an attempt that was given ahead may stand in an executor's queue
 _SHORT_S = 0.001
+_OUTCOMES = frozenset({Outcome})
 _BATCH = 256  # outcomes a turn handles before the loop's other work has its turn
 
 
@@ -106,6 +107,7 @@ class Driver(Controls):
             threaded=executor.name not in ("inline", "fake"),
         )  # fmt: skip
         self._inbox: deque[Any] = deque()
+        self._reporter = self.report  # one object: whose an outcome is, is asked for each
         self._logs: deque[tuple[str, int, str, str]] = deque()
         self._awake = False
         self._done: asyncio.Future[None] = self._loop.create_future()
@@ -315,11 +317,10 @@ class Driver(Controls):
 
     def _handled(self, happened: Sequence[Any]) -> tuple[list[ev.Event], list[ev.ProcessStarted]]:
         """What is to be recorded of `happened`, and what follows from it."""
-        outcomes = [item for item in happened if type(item) is Outcome]
-        if outcomes:
-            self._pace(outcomes)
-        if len(outcomes) == len(happened):
-            return self.scheduler.handle_all(self._attempts.ended(outcomes)), []
+        if _OUTCOMES.issuperset(map(type, happened)):
+            self._pace(happened)
+            return self.scheduler.handle_all(self._attempts.ended(happened)), []
+        self._pace([item for item in happened if type(item) is Outcome])
         batch: list[ev.Event] = []
         processes: list[ev.ProcessStarted] = []
         for item in happened:
@@ -350,7 +351,9 @@ class Driver(Controls):
                 if (start.task, start.attempt) in stops:
                     self._attempts.never_began(start)
             starts = [s for s in starts if (s.task, s.attempt) not in stops]
-        attempts = self._attempts.requests(starts)
+        chosen = self.scheduler.chosen if not stops else ()
+        tasks = [self.plan.tasks[n] for n in chosen] if chosen else None
+        attempts = self._attempts.requests(starts, tasks)
         for event in processes:
             self._commit(event)
         for act in acts:
@@ -359,7 +362,7 @@ class Driver(Controls):
             elif type(act) is Ask:
                 self._prelude.answer(act.task, functools.partial(self._answered, act.task))
         if attempts:
-            self.executor.submit(attempts, self.report)
+            self.executor.submit(attempts, self._reporter)
             if self._ahead and self.scheduler.running > self.scheduler.options.workers:
                 self._watch()
         for key, why in reversed(stops.items()):
@@ -399,7 +402,7 @@ class Driver(Controls):
         """How many attempts an executor is given beyond those that run: more and more while they
         are short, none as soon as they are not."""
         self._ended += len(outcomes)
-        if not self._most_ahead:
+        if not self._most_ahead or not outcomes:
             return
         for outcome in outcomes:
             if outcome.finished - outcome.started > _SHORT_S:

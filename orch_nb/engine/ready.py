@@ -10,6 +10,7 @@ a long list would look at all of it, so they go to a heap beside it.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 
 __all__ = ["Ready"]
 
@@ -44,6 +45,21 @@ class Ready:
         if heap and (not ordered or heap[0] < ordered[-1]):
             return heapq.heappop(heap)
         return ordered.pop()
+
+    def take(self, count: int) -> list[int]:
+        """As many of those in their places, the most urgent first; fewer if there are fewer."""
+        ordered = self.ordered
+        if self.heap:
+            return [self.pop() for _ in range(min(count, len(ordered) + len(self.heap)))]
+        taken = ordered[-count:]
+        del ordered[-count:]
+        taken.reverse()
+        return taken
+
+    def translate(self, keys: Sequence[int]) -> None:
+        """Put keys[k], which stand in the same order, in the place of every k."""
+        for held in (self.fresh, self.ordered, self.heap):
+            held[:] = [keys[key] for key in held]
 
     def clear(self) -> None:
         self.fresh.clear()

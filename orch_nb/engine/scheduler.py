@@ -62,6 +62,7 @@ __all__ = ["Scheduler"]
 _MASK = 0xFFFFFFFF
 _SLOW = LIMITED | MEMBER | SAGA | DERIVED
 _LOOK = SPECIAL | EAGER
+_SUCCESS = frozenset({ev.AttemptSucceeded})
 _AGAIN = frozenset({UPSTREAM_FAILED, SKIPPED, CANCELLED})
 
 
@@ -93,6 +94,8 @@ class Scheduler(Admission):
     def handle(self, event: Any) -> list[ev.Event]:
         """What follows from `event`, in effect here already, to be recorded after it."""
         out: list[ev.Event] = []
+        if self.plain and type(event) is not ev.RunStarted:
+            self._complicate()
         decide = self._decide.get(type(event))
         if decide is not None:
             decide(event, out)
@@ -102,11 +105,13 @@ class Scheduler(Admission):
             self.observe(event)
         return out
 
-    def handle_all(self, events: Sequence[Any]) -> list[ev.Event]:
+    def handle_all(self, events: list[Any]) -> list[ev.Event]:
         """The events, each with what follows from it, in order: `handle` for many.
 
         Nearly all that happens is that a plain function succeeded, so that has its lines here.
         """
+        if self.plain and _SUCCESS.issuperset(map(type, events)):
+            return self._all_succeeded(events)
         out: list[ev.Event] = []
         index, states, flags, left = self.index, self.states, self.flags, self.left
         down, odd, since, keys = self.down, self.odd, self.since, self.keys
@@ -134,18 +139,38 @@ class Scheduler(Admission):
             out += self.handle(event)
         return out
 
+    def _all_succeeded(self, events: list[Any]) -> list[ev.Event]:
+        """`handle_all` where nothing but starts and successes has happened so far."""
+        index, states, left, down = self.index, self.states, self.left, self.down
+        since, keys, fresh = self.since, self.keys, self.ready.fresh
+        for event in events:
+            n = index[event.task]
+            states[n] = SUCCEEDED
+            for other in down[n]:
+                waits_for = left[other] = left[other] - 1
+                if not waits_for:
+                    states[other] = READY
+                    since[other] = event.at
+                    fresh.append(keys[other])
+        self.running -= len(events)
+        self.open -= len(events)
+        return events
+
     def fill(self, at: float, ahead: int = 0) -> list[ev.Event]:
         """Starts for ready tasks, most urgent first, as far as there are workers and slots.
 
         `ahead` more of plain functions, for an executor that queues them: see `QueueingExecutor`.
         """
         starts: list[ev.Event] = []
+        self.chosen = []
         ready = self.ready
         free = self.options.workers + ahead - self.running
         if free <= 0 or self.paused:
             return starts
         if ready.fresh:
             ready.settle()
+        if self.plain:
+            return self._starts(at, free)
         states, flags, tries, ordered = self.states, self.flags, self.tries, ready.ordered
         begun = 0
         while begun < free and (ordered or ready.heap):
@@ -174,6 +199,19 @@ class Scheduler(Admission):
         self.running += begun
         if self.limits.parked:
             self._await_period(at)
+        return starts
+
+    def _starts(self, at: float, free: int) -> list[ev.Event]:
+        """`fill` where nothing but starts and successes has happened so far."""
+        ids, states, tries, since = self.ids, self.states, self.tries, self.since
+        starts: list[ev.Event] = []
+        order, started = self.order, ev.AttemptStarted
+        self.chosen = chosen = [order[rank] for rank in self.ready.take(free)]
+        for n in chosen:
+            states[n] = RUNNING
+            tries[n] = 1
+            starts.append(started(at=at, task=ids[n], attempt=1, ready=since[n]))
+        self.running += len(starts)
         return starts
 
     def conclude(self, at: float) -> list[ev.Event]:

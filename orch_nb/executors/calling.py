@@ -26,7 +26,10 @@ def _called(request: AttemptRequest, clock: Clock) -> Outcome:
     now = clock.now
     started = now()
     try:
-        value = request.task.run(*request.args, **request.kwargs)
+        if request.args or request.kwargs:
+            value = request.task.run(*request.args, **request.kwargs)
+        else:
+            value = request.task.run()
     except BaseException as error:  # noqa: BLE001
         return Outcome(request.key, started, now(), failure=failure_of(error))
     if type(value) is CoroutineType:  # nobody would ever await it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Report
+from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Outcome, Report
 from orch_nb.executors.calling import call
 from orch_nb.executors.slots import Slots
 from orch_nb.executors.waiting import Waiting
@@ -55,12 +55,20 @@ class InlineExecutor:
     def _work(self) -> None:
         queue, clock = self._waiting.items, self._clock
         until = clock.now() + _TURN_S
+        ended: list[Outcome] = []
+        whose: Report | None = None
         while queue:
             request, report = queue.popleft()
+            if report is not whose:
+                if whose is not None:
+                    whose(ended)
+                ended, whose = [], report
             outcome = call(request, clock)
-            report((outcome,))
+            ended.append(outcome)
             if outcome.finished > until:
                 break
+        if whose is not None:
+            whose(ended)
         self.slots.give()
         self._due = bool(queue)
         if queue:
