@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from orch_nb.engine.arguments import Inputs
@@ -65,10 +65,11 @@ class Attempts:
         begin. `tasks` are theirs, where all are the plan's own."""
         found: list[AttemptRequest] = []
         live, setting, none = self._live, self._setting, self._inputs.none
+        of: Iterable[Task | None] = tasks or ()
         if tasks is None:
-            tasks = map(self._state.plan.by_id.get, (event.task for event in events))
+            of = map(self._state.plan.by_id.get, [event.task for event in events])
         plain = not self._faults
-        for event, task in zip(events, tasks, strict=True):
+        for event, task in zip(events, of, strict=True):
             name, attempt = event.task, event.attempt
             live[name] = attempt
             if plain and task is not None and task.timeout_s is None and none(task):
@@ -152,7 +153,7 @@ class Attempts:
         """The events that outcomes are; none for an attempt that was abandoned before."""
         found: list[ev.Event] = []
         live, succeeded = self._live, ev.AttemptSucceeded
-        plain = not (self._timers or self._stopping)
+        plain, held = not (self._timers or self._stopping), self._results.held
         for outcome in outcomes:
             name, attempt = outcome.key
             if live.get(name) != attempt:
@@ -163,7 +164,8 @@ class Attempts:
                 plain and value is None and outcome.failure is None
                 and outcome.exit_code is None and not outcome.cancelled
             ):  # fmt: skip
-                self._results.put(name, None)
+                if held:
+                    self._results.put(name, None)  # in the place of an earlier try's
                 found.append(
                     succeeded(
                         at=outcome.finished, task=name, attempt=attempt, started=outcome.started

@@ -68,12 +68,12 @@ class Board:
         count = self._planned = len(shape.ids)
         self.flags = list(map(features, plan.tasks))
         kinds = set(self.flags)
-        #: No task is special, and nothing but starts and successes has happened yet: then there is
-        #: nothing to be looked at but who waits for whom.
-        self.plain = kinds <= {0}
         undoes = any(kind & SAGA for kind in kinds)
         # Tasks come to be in the run: then these lists grow, and the plan's own must not.
         changes = undoes or plan.on_failure is not None or any(k & FANS_OUT for k in kinds)
+        #: No task is special, and nothing but starts and successes has happened yet: then there is
+        #: nothing to be looked at but who waits for whom.
+        self.plain = not changes and kinds <= {0}
         self.ids: list[str] = list(shape.ids) if changes else shape.ids
         self.index: dict[str, int] = dict(shape.index) if changes else shape.index
         self.up: list[tuple[int, ...]] = list(shape.up) if changes else shape.up

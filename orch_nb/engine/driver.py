@@ -37,6 +37,7 @@ from orch_nb.engine.faults import Faults, without_kill
 from orch_nb.engine.people import Controls
 from orch_nb.engine.ports import (
     AttemptKey,
+    AttemptRequest,
     Clock,
     Executor,
     Journal,
@@ -63,6 +64,7 @@ __all__ = ["Driver"]
 _POLL_S = 0.25  # how often requests of other processes and logs are moved
 _WITHDRAW_S = 0.05  # how long an attempt that was given ahead may stand in an executor's queue
 _SHORT_S = 0.001
+_DEPTH = 2  # an attempt that ends while it is submitted is handled at once, what it releases not
 _OUTCOMES = frozenset({Outcome})
 _BATCH = 256  # outcomes a turn handles before the loop's other work has its turn
 
@@ -109,7 +111,8 @@ class Driver(Controls):
         self._inbox: deque[Any] = deque()
         self._reporter = self.report  # one object: whose an outcome is, is asked for each
         self._logs: deque[tuple[str, int, str, str]] = deque()
-        self._awake = False
+        self._awake = self._deciding = self._simple = False
+        self._depth = 0
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._timers: dict[Any, Timer] = {}
         self._ahead, self._most_ahead = 0, getattr(executor, "ahead", 0)
@@ -143,6 +146,7 @@ class Driver(Controls):
                         raise
             self._done.result()
         except asyncio.CancelledError:
+            self._done.cancel()  # what is reported from now on is not of the run
             self._attempts.stop_all()
             raise
         finally:
@@ -167,7 +171,7 @@ class Driver(Controls):
             self.state.apply(first)
             self._ready(now, self.options.faults)
             self._notify([first])
-            self._perform(self.scheduler.handle(first), [])
+            self._start(self.scheduler.handle(first))
             return
         with calm():
             if not self._folded:
@@ -204,6 +208,7 @@ class Driver(Controls):
             self.state, self.results, self._inputs, executor=self.executor, clock=self.clock,
             setting=setting, faults=self._faults, report=self.report,
         )  # fmt: skip
+        self._simple = not (self._faults or self._cache.active)
         self.begun.set()
         if self.options.timeout_s is not None:
             idle = self.state.idle_s + max(0.0, self.clock.now() - self.state.last)
@@ -225,6 +230,15 @@ class Driver(Controls):
             why = "its result was not kept"
             again.append(ev.RetryRequested(at=now, task=unkept[0], by=why, reset=unkept))
         return again
+
+    def _start(self, batch: list[ev.Event]) -> None:
+        self._deciding = True
+        try:
+            attempts = self._decided(batch, [])
+        finally:
+            self._deciding = False
+        if attempts:
+            self.executor.submit(attempts, self._reporter)
 
     def _created(self, now: float) -> ev.RunStarted:
         """The run's first event, committed; under another id where one that nobody asked for by
@@ -265,6 +279,7 @@ class Driver(Controls):
     def _drain(self) -> None:
         """Everything that came in, in turns; the loop's other work goes in between."""
         inbox = self._inbox
+        self._depth += 1
         try:
             for _ in range(_BATCH):
                 if self._done.done():
@@ -282,6 +297,8 @@ class Driver(Controls):
         except Exception as error:  # noqa: BLE001  # told to whom awaits the run, by `drive`
             self._awake = False
             self._fail(error)
+        finally:
+            self._depth -= 1
 
     def _taken(self) -> list[Any]:
         inbox = self._inbox
@@ -289,14 +306,52 @@ class Driver(Controls):
 
     def _turn(self, happened: Sequence[Any]) -> None:
         """Handle `happened` and all that follows from it, commit it, then act on it."""
-        self._perform(*self._handled(happened))
+        self._deciding = True
+        try:
+            if self._simple and self.scheduler.plain and _OUTCOMES.issuperset(map(type, happened)):
+                attempts = self._simply_decided(happened)
+            else:
+                attempts = self._decided(*self._handled(happened))
+        finally:
+            self._deciding = False
+        if attempts:
+            self.executor.submit(attempts, self._reporter)
 
-    def _perform(self, batch: list[ev.Event], processes: Sequence[ev.ProcessStarted]) -> None:
-        """Add the starts that there are workers for, commit, act."""
+    def _simply_decided(self, outcomes: Sequence[Outcome]) -> list[AttemptRequest]:
+        """The same for ends of attempts in a run in which nothing special has happened, without
+        what there is nothing to do for then."""
+        scheduler = self.scheduler
+        self._pace(outcomes)
+        batch = self._attempts.ended(outcomes)
+        if not (batch and scheduler.succeeded(batch)):
+            return self._decided(scheduler.handle_all(batch), [])
+        starts = scheduler.fill(self.clock.now(), self._ahead)
+        if not scheduler.running:
+            return self._decided(batch, [])
+        attempts: list[AttemptRequest] = []
+        if starts:
+            batch += starts
+        self.state.put_off(batch)
+        if self._logs:
+            self._flush_logs()
+        self.journal.append(self.run_id, batch, self.results.take_blobs())
+        if starts:
+            tasks = self.plan.tasks
+            attempts = self._attempts.requests(starts, [tasks[n] for n in scheduler.chosen])
+            if self._ahead and scheduler.running > scheduler.options.workers:
+                self._watch()
+        if self.observers:
+            self._notify(tuple(batch))
+        return attempts
+
+    def _decided(
+        self, batch: list[ev.Event], processes: Sequence[ev.ProcessStarted]
+    ) -> list[AttemptRequest]:
+        """Add the starts that there are workers for, commit, act; what is to be submitted."""
         scheduler = self.scheduler
         now = self.clock.now()
         starts = scheduler.fill(now, self._ahead)
-        if scheduler.idle:
+        if not scheduler.running and scheduler.idle:
             batch += scheduler.conclude(now)
             while not (starts or scheduler.paused) and scheduler.ready:  # what is left of a saga
                 starts = scheduler.fill(now)
@@ -310,16 +365,15 @@ class Driver(Controls):
             if self._logs:  # what succeeded never runs again, so its output must not be lost
                 self._flush_logs()
             self.journal.append(self.run_id, batch, self.results.take_blobs())
+        attempts: list[AttemptRequest] = []
         if starts or scheduler.acts or processes:
-            self._act(starts, processes)
+            attempts = self._act(starts, processes)
         if batch:
             self._after(batch)
+        return attempts
 
     def _handled(self, happened: Sequence[Any]) -> tuple[list[ev.Event], list[ev.ProcessStarted]]:
         """What is to be recorded of `happened`, and what follows from it."""
-        if _OUTCOMES.issuperset(map(type, happened)):
-            self._pace(happened)
-            return self.scheduler.handle_all(self._attempts.ended(happened)), []
         self._pace([item for item in happened if type(item) is Outcome])
         batch: list[ev.Event] = []
         processes: list[ev.ProcessStarted] = []
@@ -341,32 +395,36 @@ class Driver(Controls):
                 self._forget(event)
         return batch, processes
 
-    def _act(self, starts: list[Any], processes: Sequence[ev.ProcessStarted]) -> None:
-        """Do what was decided, now that it is committed."""
-        acts, self.scheduler.acts = self.scheduler.acts, []
-        # Of two reasons to stop one the first counts, so they are put in from the last on.
-        stops = {(act.task, act.attempt): act.why for act in acts[::-1] if type(act) is Stop}
-        if stops:
+    def _act(
+        self, starts: list[Any], processes: Sequence[ev.ProcessStarted]
+    ) -> list[AttemptRequest]:
+        """Do what was decided, now that it is committed; what the executor is to be given."""
+        stops: dict[AttemptKey, str] = {}
+        if self.scheduler.acts:
+            acts, self.scheduler.acts = self.scheduler.acts, []
+            # Of two reasons to stop one the first counts, so they are put in from the last on.
+            stops = {(act.task, act.attempt): act.why for act in acts[::-1] if type(act) is Stop}
             for start in starts:
                 if (start.task, start.attempt) in stops:
                     self._attempts.never_began(start)
-            starts = [s for s in starts if (s.task, s.attempt) not in stops]
-        chosen = self.scheduler.chosen if not stops else ()
-        tasks = [self.plan.tasks[n] for n in chosen] if chosen else None
-        attempts = self._attempts.requests(starts, tasks)
+            for act in acts:
+                if type(act) is Arm:
+                    self._arm(act)
+                elif type(act) is Ask:
+                    self._prelude.answer(act.task, functools.partial(self._answered, act.task))
         for event in processes:
             self._commit(event)
-        for act in acts:
-            if type(act) is Arm:
-                self._arm(act)
-            elif type(act) is Ask:
-                self._prelude.answer(act.task, functools.partial(self._answered, act.task))
-        if attempts:
-            self.executor.submit(attempts, self._reporter)
-            if self._ahead and self.scheduler.running > self.scheduler.options.workers:
-                self._watch()
+        tasks = None
+        if stops:
+            starts = [s for s in starts if (s.task, s.attempt) not in stops]
+        elif self.scheduler.chosen:
+            tasks = [self.plan.tasks[n] for n in self.scheduler.chosen]
+        attempts = self._attempts.requests(starts, tasks)
+        if attempts and self._ahead and self.scheduler.running > self.scheduler.options.workers:
+            self._watch()
         for key, why in reversed(stops.items()):
             self._attempts.stop(key, why)
+        return attempts
 
     def _after(self, batch: Sequence[ev.Event]) -> None:
         """Tell whoever watches; see whether that was the end."""
@@ -461,11 +519,15 @@ class Driver(Controls):
         self.put(event)
 
     def report(self, outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes of attempts, from any thread."""
+        """Take outcomes of attempts, from any thread. On the loop's own they are handled at once,
+        so that who reports them finds more to do before the loop has its turn."""
         if _forks != self._forks:  # a task forked, and its child has come back: it ends here
             os._exit(0)
         self._inbox.extend(outcomes)
-        if not self._awake:
+        if threading.get_ident() == self._thread and not self._deciding and self._depth < _DEPTH:
+            self._awake = True
+            self._drain()
+        elif not self._awake:
             self._wake()
 
     def put(self, item: Any) -> None:
@@ -488,9 +550,9 @@ class Driver(Controls):
 
     def _fail(self, error: Exception) -> None:
         """The engine itself cannot go on (the journal is gone, a defect): stop, and say why."""
-        self._attempts.stop_all()
         if not self._done.done():
             self._done.set_exception(error)
+        self._attempts.stop_all()
 
     def _poll(self) -> None:
         if self._done.done():

@@ -47,8 +47,12 @@ class Ready:
         return ordered.pop()
 
     def take(self, count: int) -> list[int]:
-        """As many of those in their places, the most urgent first; fewer if there are fewer."""
+        """As many as that, the most urgent first; fewer if there are fewer."""
         ordered = self.ordered
+        if self.fresh:
+            if len(self.fresh) == 1 and not (ordered or self.heap):
+                return [self.fresh.pop()]
+            self.settle()
         if self.heap:
             return [self.pop() for _ in range(min(count, len(ordered) + len(self.heap)))]
         taken = ordered[-count:]

@@ -39,6 +39,11 @@ class Results(Mapping[str, Any]):
         self._values[task] = value
         return self.keep(value)
 
+    @property
+    def held(self) -> bool:
+        """Whether this process has any result that is not None."""
+        return bool(self._values)
+
     def keep(self, value: Any) -> ResultRef:
         """Where `value` is kept; its bytes wait in `take_blobs`."""
         ref, blob = self._journal.store(value)

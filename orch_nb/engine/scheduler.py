@@ -110,8 +110,8 @@ class Scheduler(Admission):
 
         Nearly all that happens is that a plain function succeeded, so that has its lines here.
         """
-        if self.plain and _SUCCESS.issuperset(map(type, events)):
-            return self._all_succeeded(events)
+        if self.plain and self.succeeded(events):
+            return events
         out: list[ev.Event] = []
         index, states, flags, left = self.index, self.states, self.flags, self.left
         down, odd, since, keys = self.down, self.odd, self.since, self.keys
@@ -139,8 +139,11 @@ class Scheduler(Admission):
             out += self.handle(event)
         return out
 
-    def _all_succeeded(self, events: list[Any]) -> list[ev.Event]:
-        """`handle_all` where nothing but starts and successes has happened so far."""
+    def succeeded(self, events: Sequence[Any]) -> bool:
+        """`handle_all` while the run is `plain`: then nothing has to be recorded besides successes
+        of plain functions. False, and nothing done, if there is something else among them."""
+        if not _SUCCESS.issuperset(map(type, events)):
+            return False
         index, states, left, down = self.index, self.states, self.left, self.down
         since, keys, fresh = self.since, self.keys, self.ready.fresh
         for event in events:
@@ -154,7 +157,7 @@ class Scheduler(Admission):
                     fresh.append(keys[other])
         self.running -= len(events)
         self.open -= len(events)
-        return events
+        return True
 
     def fill(self, at: float, ahead: int = 0) -> list[ev.Event]:
         """Starts for ready tasks, most urgent first, as far as there are workers and slots.
@@ -167,10 +170,10 @@ class Scheduler(Admission):
         free = self.options.workers + ahead - self.running
         if free <= 0 or self.paused:
             return starts
-        if ready.fresh:
-            ready.settle()
         if self.plain:
             return self._starts(at, free)
+        if ready.fresh:
+            ready.settle()
         states, flags, tries, ordered = self.states, self.flags, self.tries, ready.ordered
         begun = 0
         while begun < free and (ordered or ready.heap):

@@ -60,14 +60,17 @@ class InlineExecutor:
         while queue:
             request, report = queue.popleft()
             if report is not whose:
-                if whose is not None:
+                if whose is not None and ended:
                     whose(ended)
                 ended, whose = [], report
             outcome = call(request, clock)
             ended.append(outcome)
             if outcome.finished > until:
                 break
-        if whose is not None:
+            if not queue:
+                report(ended)  # who hears of it may have more
+                ended = []
+        if whose is not None and ended:
             whose(ended)
         self.slots.give()
         self._due = bool(queue)

@@ -122,10 +122,15 @@ class RunState:
                 self.take(events[:-1])
             self._run_ended(last)
         elif _LATER.issuperset(map(type, events)):
-            self._later.append(events)
+            self.put_off(events)
         else:
             self.apply_all(events)
         self.last = last.at
+
+    def put_off(self, events: Sequence[ev.Event]) -> None:
+        """`take` for what is known to be starts and successes only."""
+        self._later.append(events)
+        self.last = events[-1].at
 
     def _catch_up(self) -> None:
         """Fold what was put off. What another thread is folding is there when this returns."""

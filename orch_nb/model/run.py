@@ -244,7 +244,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, weakref=True, dict=True):
 
     def __repr__(self) -> str:
         # Bounded: asyncio.run and tracebacks repr what they hold, 100,000 tasks too.
-        return f"<Run {self.run_id}: {self.status}, {len(self)} tasks>"
+        return f"<Run {self.run_id}: {self.status}, {len(self.plan.tasks)} tasks>"
 
     def _repr_mimebundle_(self, **_: Any) -> Any:
         return View("run.show").__get__(self, Run)
