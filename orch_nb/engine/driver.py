@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from orch_nb.engine import holder
-from orch_nb.engine.acts import UNRECORDED, Arm, Ask, Stop
+from orch_nb.engine.acts import UNRECORDED, Act, Arm, Ask, Stop
 from orch_nb.engine.arguments import Inputs
 from orch_nb.engine.attempts import Attempts
 from orch_nb.engine.cache import Cache
@@ -399,27 +399,24 @@ class Driver(Controls):
         self, starts: list[Any], processes: Sequence[ev.ProcessStarted]
     ) -> list[AttemptRequest]:
         """Do what was decided, now that it is committed; what the executor is to be given."""
-        stops: dict[AttemptKey, str] = {}
+        acts: list[Act] = []
         if self.scheduler.acts:
             acts, self.scheduler.acts = self.scheduler.acts, []
-            # Of two reasons to stop one the first counts, so they are put in from the last on.
-            stops = {(act.task, act.attempt): act.why for act in acts[::-1] if type(act) is Stop}
+        # Of two reasons to stop one the first counts, so they are put in from the last on.
+        stops = {(act.task, act.attempt): act.why for act in acts[::-1] if type(act) is Stop}
+        if stops:
             for start in starts:
                 if (start.task, start.attempt) in stops:
                     self._attempts.never_began(start)
-            for act in acts:
-                if type(act) is Arm:
-                    self._arm(act)
-                elif type(act) is Ask:
-                    self._prelude.answer(act.task, functools.partial(self._answered, act.task))
+            starts = [s for s in starts if (s.task, s.attempt) not in stops]
+        attempts = self._attempts.requests(starts)
         for event in processes:
             self._commit(event)
-        tasks = None
-        if stops:
-            starts = [s for s in starts if (s.task, s.attempt) not in stops]
-        elif self.scheduler.chosen:
-            tasks = [self.plan.tasks[n] for n in self.scheduler.chosen]
-        attempts = self._attempts.requests(starts, tasks)
+        for act in acts:
+            if type(act) is Arm:
+                self._arm(act)
+            elif type(act) is Ask:
+                self._prelude.answer(act.task, functools.partial(self._answered, act.task))
         if attempts and self._ahead and self.scheduler.running > self.scheduler.options.workers:
             self._watch()
         for key, why in reversed(stops.items()):
