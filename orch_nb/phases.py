@@ -342,9 +342,11 @@ def resuming(
 
     `changed`: options of `execute` that are to be others than before; None leaves one as it was.
     """
-    told = launch.past(run_id, journal)
+    known = None if plan is None else _planned(plan, namespace or {})
+    told = launch.past(run_id, journal, known)
     run = told.run
-    known = None if plan is None else launch.same_plan(run, _planned(plan, namespace or {}))
+    if known is not None:
+        known = launch.same_plan(run, known)
     if retry is None and run.status not in (RunStatus.RUNNING, RunStatus.WAITING):
         return past_run(told.history, journal, plan=known)
     if known is None:

@@ -95,7 +95,7 @@ class Driver(Controls):
         self.plan, self.run_id, self.name = plan, run_id, name
         self.journal, self.executor, self.options = journal, executor, options
         self.observers = list(observers)
-        self.state = state if state is not None else RunState()  # with the history folded
+        self.state = state or RunState(threading.RLock())  # with the history folded
         self._folded = state is not None
         self._history, self._retry, self._next_id = history, retry, next_id
         self._loop = asyncio.get_running_loop()
@@ -259,7 +259,7 @@ class Driver(Controls):
 
     def unkept(self, going_on: Iterable[str]) -> tuple[str, ...]:
         """Successes whose results were not kept and are needed by what goes on: they run again."""
-        edges = topology.upstream(self.plan)
+        graph = topology.compiled(self.plan)
         again: dict[str, None] = {}
         stack = list(going_on)
         for task in stack:
@@ -267,8 +267,9 @@ class Driver(Controls):
             if items is not None and items.format == "unstored":
                 again[task] = None  # what its instances are for is gone
         while stack:
-            name = stack.pop()
-            for need in edges.get(name, ()):
+            place = graph.index.get(stack.pop())
+            for n in () if place is None else graph.up[place]:
+                need = graph.ids[n]
                 if need not in again and self.results.lost(need):
                     again[need] = None
                     stack.append(need)

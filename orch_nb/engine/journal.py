@@ -33,8 +33,10 @@ from orch_nb.model.event import (
     RunStarted,
     decode_event,
     decode_events,
+    decode_start,
     encode_events,
 )
+from orch_nb.model.plan import Plan
 
 __all__ = ["DEFAULT_PATH", "SqliteJournal", "open_journal"]
 
@@ -86,7 +88,9 @@ class SqliteJournal(Tables):
     def create(self, run_id: str, event: Event) -> None:
         """Begin a run with its first event. Raises RunExists."""
         assert isinstance(event, RunStarted)
-        body, plan_hash = encode_events([event]), event.plan.hash
+        document, plan_hash = event.plan.encoded()
+        told = msgspec.structs.replace(event, plan=msgspec.Raw(document))  # not written out twice
+        body = encode_events([told])
         with self._transaction as execute:
             if execute("SELECT 1 FROM run WHERE run_id=?", (run_id,)).fetchone():
                 raise RunExists(
@@ -227,9 +231,10 @@ class SqliteJournal(Tables):
         )  # fmt: skip
         return int(old + last)
 
-    def history(self, run_id: str) -> list[Event]:
+    def history(self, run_id: str, plan: Plan | None = None) -> list[Event]:
         """All events of a run, in the order of their commits, whatever the clocks of the processes
-        said that worked on it. Raises RunNotFound."""
+        said that worked on it. `plan` stands for the run's own if it is the same. Raises
+        RunNotFound."""
         old = self._read("SELECT body FROM event WHERE run_id=? ORDER BY seq", run_id)
         rows = self._read(
             "SELECT id, sum, body FROM batch, worked WHERE run_id=? AND id>=n*? AND id<(n+1)*? "
@@ -237,10 +242,17 @@ class SqliteJournal(Tables):
         )  # fmt: skip
         if not rows and not old:
             raise self._unknown(run_id)
+        same = plan is not None and (plan.hash,) in self._read(
+            "SELECT plan_hash FROM run WHERE run_id=?", run_id
+        )
         try:
             found = [decode_event(body) for (body,) in old]
             for place, (number, check, body) in enumerate(rows):
-                found += decode_events(_intact(body, check, number % _PLACES == place))
+                intact = _intact(body, check, number % _PLACES == place)
+                if same and plan is not None and not found:
+                    found += decode_start(intact, plan)
+                else:
+                    found += decode_events(intact)
         except (msgspec.MsgspecError, ValueError, TypeError) as error:
             raise JournalError(
                 f"The journal {self.path} holds events of run `{run_id}` that cannot be read: "

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -140,12 +141,12 @@ class Past(msgspec.Struct):
     run: Run
 
 
-def past(run_id: str, journal: Journal) -> Past:
-    """Raises RunNotFound, JournalError."""
+def past(run_id: str, journal: Journal, plan: Plan | None = None) -> Past:
+    """`plan` stands for the run's own if it is the same. Raises RunNotFound, JournalError."""
     position = journal.position(run_id)
     with calm():
-        history = journal.history(run_id)
-        state = replay(history)
+        history = journal.history(run_id, plan)
+        state = replay(history, threading.RLock())
     run = state.snapshot(Results(state, journal), journal=journal.path, final=True)
     return Past(history, state, position, run)
 
@@ -171,7 +172,7 @@ def resuming(
     # Last, when nothing that was asked for can be wrong any more: a claim has to be given back.
     journal.claim(run_id)
     if journal.position(run_id) != told.position:  # another process has gone on until the claim
-        told = past(run_id, journal)
+        told = past(run_id, journal, plan)
 
     def make() -> Driver:
         return Driver(
@@ -204,7 +205,7 @@ def _whys(history: Sequence[Event], state: RunState) -> Callable[[str], str] | N
 
 def same_plan(run: Run, plan: Plan) -> Plan:
     """`plan`, if it is the one that `run` was made from. Raises PlanError, saying what differs."""
-    if plan.hash == run.plan.hash:
+    if plan is run.plan or plan.hash == run.plan.hash:
         return plan
     ours, theirs = {t.id for t in plan.tasks}, {t.id for t in run.plan.tasks}
     differs = ", ".join(f"`{task}`" for task in sorted(ours ^ theirs)[:5])

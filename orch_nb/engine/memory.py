@@ -75,7 +75,7 @@ class MemoryJournal:
     def position(self, run_id: str) -> int:
         return len(self._events.get(run_id, ()))
 
-    def history(self, run_id: str) -> list[Event]:
+    def history(self, run_id: str, plan: Plan | None = None) -> list[Event]:
         if run_id not in self._events:
             raise RunNotFound(f"This journal has no run `{run_id}`.")
         return list(self._events[run_id])

@@ -21,6 +21,7 @@ import msgspec
 
 from orch_nb.model.event import Event, Failure, ResultRef
 from orch_nb.model.fold import RunState
+from orch_nb.model.plan import Plan
 from orch_nb.model.task import Task
 
 __all__ = [
@@ -248,7 +249,9 @@ class Journal(Protocol):
 
     def position(self, run_id: str) -> int: ...
 
-    def history(self, run_id: str) -> list[Event]: ...
+    def history(self, run_id: str, plan: Plan | None = None) -> list[Event]:
+        """All events of a run. `plan`: where it is the run's own, this very object stands for it,
+        and another has not to be made. Raises RunNotFound."""
 
     def store(self, value: Any) -> tuple[ResultRef, Blob | None]: ...
 

@@ -42,6 +42,7 @@ __all__ = [
     "WorkersChanged",
     "decode_event",
     "decode_events",
+    "decode_start",
     "encode_event",
     "encode_events",
 ]
@@ -299,6 +300,31 @@ _decoder = msgspec.json.Decoder(_ANY)
 #: Several events, as one JSON array, and back.
 encode_events = _encoder.encode
 decode_events = msgspec.json.Decoder(list[_ANY]).decode
+
+
+class _Begun(msgspec.Struct, tag_field="t", tag="run_started"):
+    """A `RunStarted` whose plan need not be made anew."""
+
+    at: float
+    run_id: str
+    plan: msgspec.Raw
+    name: str = ""
+    options: RunOptions = RunOptions()
+
+
+_begun = msgspec.json.Decoder(tuple[_Begun]).decode
+
+
+def decode_start(body: bytes, plan: Plan) -> list[Event]:
+    """`decode_events` of a run's first, a `RunStarted` alone, of which this is the plan."""
+    (first,) = _begun(body)
+    return [
+        RunStarted(
+            at=first.at, run_id=first.run_id, plan=plan, name=first.name, options=first.options
+        )
+    ]
+
+
 #: JSON of one event, and back. `decode_event` raises msgspec.DecodeError on what is none.
 encode_event = _encoder.encode
 decode_event = _decoder.decode

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import copy
 import itertools
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -41,10 +41,10 @@ class RunState:
     """A run being folded. `apply` each event, in order, the first being `RunStarted`.
 
     `tasks` holds the plan's tasks, `derived` what came to be in the run: instances, compensations,
-    the plan's `on_failure`. Both may be read from any thread; one thread folds.
+    the plan's `on_failure`. One thread folds; where others read these, `guard` is a lock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, guard: AbstractContextManager[Any] | None = None) -> None:
         self.run_id = self.name = ""
         self.plan = Plan(goal="")
         self.options = ev.RunOptions()
@@ -60,7 +60,7 @@ class RunState:
         self._tasks: dict[str, TaskState] = {}
         self._derived: dict[str, TaskState] = {}
         self._later: deque[Sequence[ev.Event]] = deque()  # taken, and not folded yet
-        self._folding = threading.RLock()
+        self._guard = guard if guard is not None else nullcontext()
         self._undoes: dict[str, str] = {}
         self._apply: dict[type[ev.Event], Callable[[Any], None]] = {
             ev.AttemptStarted: self._attempt_started,
@@ -134,7 +134,7 @@ class RunState:
 
     def _catch_up(self) -> None:
         """Fold what was put off. What another thread is folding is there when this returns."""
-        with self._folding:
+        with self._guard:
             while self._later:
                 last = self.last
                 self._fold(self._later[0])
@@ -338,7 +338,8 @@ class RunState:
             self._derived[name] = TaskState(name, of=event.task, index=n)
 
     def _retry_requested(self, event: ev.RetryRequested) -> None:
-        reset = [self._derive(name) for name in event.reset or (event.task,)]
+        named = [self._derive(name) for name in event.reset or (event.task,)]
+        reset = [task for task in named if task.status.ended]  # not of a second request in a turn
         kept = {task.of for task in reset if task.index is not None}  # only instances of these
         for task in reset:
             task.reason, task.cause, task.finished, task.cached = "", None, None, ""
@@ -392,9 +393,11 @@ def _tell_waits(tasks: Sequence[TaskState], why: Callable[[str], str]) -> None:
         task.reason = why(task.task)
 
 
-def replay(events: Sequence[ev.Event]) -> RunState:
+def replay(
+    events: Sequence[ev.Event], guard: AbstractContextManager[Any] | None = None
+) -> RunState:
     """The state after `events`, the first of which is `RunStarted`."""
-    state = RunState()
+    state = RunState(guard)
     if events:
         state.apply(events[0])
         state.apply_all(events[1:])

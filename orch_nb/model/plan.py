@@ -81,7 +81,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     @functools.cached_property
     def hash(self) -> str:
         """A hash of the plan as a document: equal plans have equal hashes, in any process."""
-        return hashlib.sha256(encode(self)).hexdigest()[:16]
+        return self.encoded()[1]
+
+    def encoded(self) -> tuple[bytes, str]:
+        """The plan as a JSON document, and its hash. Raises TypeError for what none can hold."""
+        document = encode(self)
+        found = self.__dict__["hash"] = hashlib.sha256(document).hexdigest()[:16]
+        return document, found
 
     def __getitem__(self, task: str) -> Task:
         return self.by_id[task]
