@@ -3,8 +3,9 @@
 No futures: a thread takes the next attempt, runs it, reports it, takes the next, until the queue is
 empty; then it sleeps. Whoever finds more in the queue than it can take wakes one other thread,
 which, once it runs, does the same, and no second one while the first is on its way: attempts that
-wait for something soon have a thread each, and a thousand that do nothing are run by the few that
-are awake anyway.
+wait for something soon have a thread each. Where attempts have proved to take no time at all, the
+one thread that is awake is left alone with them, since Python runs one at a time anyway, and waking
+another costs as much as ten of them; the loop looks once a millisecond whether it got stuck.
 
 A thread that runs a function past its timeout cannot be stopped: it is left behind, its slot goes
 to another, and it ends with its function. Threads run in a copy of the context that `start` was
@@ -13,6 +14,7 @@ called in, so that what a task prints lands in the cell that started the run.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import queue
 import threading
@@ -24,6 +26,9 @@ from orch_nb.executors.slots import Slots
 from orch_nb.executors.waiting import Waiting
 
 __all__ = ["ThreadExecutor"]
+
+_SHORT_S = 0.0001  # an attempt that takes less is not worth another thread
+_LOOK_S = 0.001
 
 
 class ThreadExecutor:
@@ -42,7 +47,7 @@ class ThreadExecutor:
     def submit(self, attempts: Sequence[AttemptRequest], report: Report) -> None:
         assert self._pool is not None
         self._pool.waiting.add(attempts, report)
-        self._pool.rouse()
+        self._pool.more()
 
     def withdraw(self) -> list[AttemptKey]:
         return self._pool.waiting.withdraw() if self._pool is not None else []
@@ -79,6 +84,34 @@ class _Pool:
         self._coming = False  # a thread has a slot and does not run yet
         self._full = False  # there was no slot to be had; `_granted` is called when there is
         self._stopped = False
+        self._short = False  # attempts take no time, of late
+        self._loop = asyncio.get_running_loop()
+        self._looking = False  # a look is due
+        self._seen: list[AttemptRequest | None] = []  # what ran at the last look
+
+    def more(self) -> None:
+        """There are more attempts. Called on the loop's thread."""
+        if not (self._short and self._active):
+            self.rouse()
+        if not self._looking:
+            self._look_soon([])
+
+    def _look_soon(self, now: list[AttemptRequest | None]) -> None:
+        self._looking, self._seen = True, now
+        self._loop.call_later(_LOOK_S, self._look)
+
+    def _look(self) -> None:
+        """While attempts wait: wake another thread if one has not got on since the last look."""
+        self._looking = False
+        if self._stopped or not self.waiting.items:
+            return
+        with self._lock:
+            now = [thread.request for thread in self._active]
+        if any(one is old for one in now for old in self._seen if old is not None):
+            self._short = False
+        if not self._short:
+            self.rouse()
+        self._look_soon(now)
 
     def rouse(self) -> None:
         """Have one more thread look at the queue, unless one is on its way or there is no slot."""
@@ -149,11 +182,12 @@ class _Pool:
             except IndexError:
                 pass
             else:
-                if queue and not (self._coming or self._full):
+                if queue and not (self._short or self._coming or self._full):
                     self.rouse()
                 me.request = request
                 outcome = call(request, clock)
                 me.request = None
+                self._short = outcome.finished - outcome.started < _SHORT_S
                 report((outcome,))
                 if me.abandoned:
                     return False
