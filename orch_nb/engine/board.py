@@ -386,6 +386,8 @@ class Board:
 
     def verdict(self) -> RunStatus:
         """How the run stands when everything has ended."""
+        if self.plain:
+            return RunStatus.SUCCEEDED
         if self.cancelling and CANCELLED in self.states[: self._planned]:
             return RunStatus.FAILED if self._cause else RunStatus.CANCELLED
         missing = any(

@@ -292,6 +292,14 @@ class Scheduler(Admission):
     def _begin(self, event: ev.RunStarted | ev.RunResumed, out: list[ev.Event]) -> None:
         self.observe(event)
         self.ready.clear()
+        if self.plain:
+            for n, waits_for in enumerate(self.left):
+                if not waits_for:
+                    self.make_ready(n, event.at)
+        else:
+            self._look_at_all(event, out)
+
+    def _look_at_all(self, event: ev.RunStarted | ev.RunResumed, out: list[ev.Event]) -> None:
         for n in sorted(self._first):
             if self.states[n] <= EXPANDED:
                 self._time(n, self._first[n])

@@ -49,6 +49,7 @@ class _Runner:
     def tell(self) -> None:
         assert self.report is not None
         ended, self.ended = self.ended, []
+        entered.set(None)  # who is told acts at once, and is no part of an attempt
         self.report(ended)
 
 
