@@ -41,7 +41,7 @@ class Admission(Board):
 
     def _consider(self, n: int, at: float, out: list[ev.Event]) -> None:
         if self.cancelling or n in self.cancelled:
-            self.close(n, at, CANCELLED, f"cancelled{self.because()}", out)
+            self.close(n, at, CANCELLED, f"cancelled{self.because(n)}", out)
             return
         total, left = len(self.up[n]), self.left[n]
         skipped, failed, unreached = self.odd.get(n, (0, 0, 0))
@@ -122,7 +122,13 @@ class Admission(Board):
         )
         self._end(n, status, at, out)
 
-    def because(self) -> str:
+    def because(self, n: int) -> str:
+        """Why, or by whom, `n` is cancelled, as the end of a sentence."""
+        by = self._by.get(n, "") if n in self.cancelled else ""
+        if not (by or self._cause):
+            by = self._by.get(None, "")
+        if by:
+            return f" by {by}"
         if self._cause == "timeout":
             return f": the run took longer than {self.options.timeout_s or 0:g} s"
         return ": fail-fast" if self._cause else ""

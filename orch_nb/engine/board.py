@@ -105,6 +105,7 @@ class Board:
         self._run_id = ""
         self.cancelling = self.paused = self._ended = False
         self._cause = ""
+        self._by: dict[int | None, str] = {}  # who cancelled the run (None), or a task
         self._tick: float | None = None
         self.groups = Groups(self)
         self._saga = sagas.Saga(self, undoes=undoes)
@@ -183,6 +184,7 @@ class Board:
         self._take_options(event.options)
         self._ended = self.cancelling = self.paused = False
         self._cause = ""
+        self._by.pop(None, None)
         self._saga.resume()
 
     def _take_options(self, options: ev.RunOptions) -> None:
@@ -253,12 +255,14 @@ class Board:
         if event.task is None:
             if not self.cancelling:  # of several the first counts
                 self._cause = event.cause
+                self._by[None] = event.by
             self.cancelling = True
             return
         n = self.index[event.task]
-        self.cancelled.add(n)
-        members = self.groups.with_members(n)
-        self.cancelled.update(m for m in members if self.states[m] <= EXPANDED)
+        chosen = {n, *(m for m in self.groups.with_members(n) if self.states[m] <= EXPANDED)}
+        self.cancelled |= chosen
+        for m in chosen:
+            self._by.setdefault(m, event.by)
 
     def _on_retry(self, event: ev.RetryRequested) -> None:
         self._saga.reopen()
@@ -299,6 +303,7 @@ class Board:
         self.failures.pop(n, None)
         self._first.pop(n, None)
         self.cancelled.discard(n)
+        self._by.pop(n, None)
         self._overdue.discard(n)
 
     def leave(self, n: int) -> None:

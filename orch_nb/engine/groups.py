@@ -128,7 +128,7 @@ class Groups:
         missing = group.failed + group.cancelled
         enough = group.failed <= group.tolerated
         if enough and group.cancelled and (g in mind.cancelled or mind.cancelling):
-            mind.close(g, at, CANCELLED, f"cancelled{mind.because()}", out)
+            mind.close(g, at, CANCELLED, f"cancelled{mind.because(g)}", out)
         elif missing > group.tolerated:
             first = next(m for m in group.members if mind.states[m] != SUCCEEDED)
             how = f"{missing} of {total} instances did not succeed"

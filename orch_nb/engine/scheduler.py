@@ -336,7 +336,7 @@ class Scheduler(Admission):
             self.close(n, event.at, FAILED, reason, out)
         elif n in self.cancelled or cancelling:
             left = "; it still runs" if event.abandoned else ""
-            self.close(n, event.at, CANCELLED, f"cancelled{self.because()}{left}", out)
+            self.close(n, event.at, CANCELLED, f"cancelled{self.because(n)}{left}", out)
         elif retryable(task.retry, failures, event.error):
             u = spread(self._run_id, event.task, event.attempt)
             backing_off = ev.BackingOff(
@@ -397,7 +397,6 @@ class Scheduler(Admission):
 
     def _cancel(self, event: ev.CancelRequested, out: list[ev.Event]) -> None:
         self._on_cancel(event)
-        who = f" by {event.by}" if event.by and not event.cause else self.because()
         if event.task is None:
             chosen = [n for n in range(len(self.ids)) if not self.flags[n] & DERIVED]
         else:
@@ -407,7 +406,7 @@ class Scheduler(Admission):
                 self.cancelled.add(n)
                 self.acts.append(Stop(self.ids[n], self.tries[n]))
             elif self.states[n] < EXPANDED:
-                self.close(n, event.at, CANCELLED, f"cancelled{who}", out)
+                self.close(n, event.at, CANCELLED, f"cancelled{self.because(n)}", out)
 
     def _retry(self, event: ev.RetryRequested, out: list[ev.Event]) -> None:
         self._on_retry(event)

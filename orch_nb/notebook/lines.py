@@ -134,7 +134,7 @@ class Line:
             raise UsageError(f"workers is a whole number of at least 1, not `{number}`.")
         for live in self._live().values():
             live.set_workers(int(number), by="%orchestrate")
-        print(f"{number} workers")
+        print(f"{number} worker" + "s" * (int(number) != 1))
 
     def _live(self) -> dict[str, Any]:
         live = SESSION.running()
