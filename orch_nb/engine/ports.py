@@ -164,6 +164,10 @@ class QueueingExecutor(Executor, Protocol):
     A hand-over and a commit for each attempt cost more than a short attempt, so the driver gives up
     to `ahead` more while attempts take less than a millisecond, and takes back with `withdraw` what
     did not begin soon.
+
+    An executor that has `anywhere = True` besides has a `submit` that may be called from the
+    threads which it calls `report` from: then the driver takes turns there. Others are called on
+    the loop's thread only.
     """
 
     ahead: int

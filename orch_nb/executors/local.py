@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -86,6 +87,7 @@ class LocalExecutor:
     def __init__(self, functions: Executor) -> None:
         self.name = functions.name
         self.ahead: int = getattr(functions, "ahead", 0)
+        self.anywhere: bool = getattr(functions, "anywhere", False)
         self._functions = functions
         self._coroutines = CoroutineExecutor()
         self._shell = _Gate(ShellExecutor())
@@ -96,6 +98,7 @@ class LocalExecutor:
 
     def start(self, clock: Clock, workers: int) -> None:
         self._clock, self._workers = clock, workers
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         if self._slots is None:
             self._slots = Slots()
         for executor in self._all():
@@ -120,13 +123,20 @@ class LocalExecutor:
             places = [self._choose(one.task) for one in attempts]
         first = places[0]
         if places.count(first) == len(places):
-            first.submit(attempts, report)
+            self._give(first, attempts, report)
             return
         batches: dict[Executor, list[AttemptRequest]] = {}
         for one, place in zip(attempts, places, strict=True):
             batches.setdefault(place, []).append(one)
         for place, batch in batches.items():
+            self._give(place, batch, report)
+
+    def _give(self, place: Executor, batch: Sequence[AttemptRequest], report: Report) -> None:
+        """From any thread, if `anywhere`: the places of other kinds of tasks are the loop's."""
+        if place is self._functions or threading.get_ident() == self._thread:
             place.submit(batch, report)
+        else:
+            self._loop.call_soon_threadsafe(place.submit, batch, report)
 
     def _choose(self, task: Task) -> Executor:
         if self._takes_all:

@@ -15,12 +15,14 @@ called in, so that what a task prints lands in the cell that started the run.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import queue
 import threading
+from collections import deque
 from collections.abc import Sequence
 
-from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Report
+from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Outcome, Report
 from orch_nb.executors.calling import call
 from orch_nb.executors.slots import Slots
 from orch_nb.executors.waiting import Waiting
@@ -29,11 +31,13 @@ __all__ = ["ThreadExecutor"]
 
 _SHORT_S = 0.0001  # an attempt that takes less is not worth another thread
 _LOOK_S = 0.001
+_TOGETHER_S = 0.002
 
 
 class ThreadExecutor:
     name = "threads"
     ahead = 256  # a batch costs two changes of thread: some 100 us, shared by all of it
+    anywhere = True
 
     def __init__(self) -> None:
         self.slots = Slots()
@@ -66,8 +70,28 @@ class ThreadExecutor:
 class _Thread:
     """What others may know of a thread at work."""
 
-    request: AttemptRequest | None = None
-    abandoned = False
+    def __init__(self) -> None:
+        self.request: AttemptRequest | None = None
+        self.abandoned = False
+        self.report: Report | None = None
+        self.ended: deque[Outcome] = deque()  # and not reported yet
+
+    def run(self, request: AttemptRequest, report: Report, clock: Clock) -> Outcome:
+        self.report = report
+        self.request = request
+        outcome = call(request, clock)
+        self.request = None
+        self.ended.append(outcome)
+        return outcome
+
+    def tell(self) -> None:
+        """Report what has ended. From this thread, or the loop's."""
+        ended = []
+        with contextlib.suppress(IndexError):  # another thread was quicker
+            while self.ended:
+                ended.append(self.ended.popleft())
+        if ended and self.report is not None:
+            self.report(ended)
 
 
 class _Pool:
@@ -85,30 +109,38 @@ class _Pool:
         self._full = False  # there was no slot to be had; `_granted` is called when there is
         self._stopped = False
         self._short = False  # attempts take no time, of late
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self._looking = False  # a look is due
         self._seen: list[AttemptRequest | None] = []  # what ran at the last look
 
     def more(self) -> None:
-        """There are more attempts. Called on the loop's thread."""
+        """There are more attempts. Called on the loop's thread, or one of ours."""
         if not (self._short and self._active):
             self.rouse()
         if not self._looking:
-            self._look_soon([])
+            if threading.get_ident() == self._thread:
+                self._look_soon([])
+            else:
+                self._looking = True
+                self._loop.call_soon_threadsafe(self._look_soon, [])
 
     def _look_soon(self, now: list[AttemptRequest | None]) -> None:
         self._looking, self._seen = True, now
         self._loop.call_later(_LOOK_S, self._look)
 
     def _look(self) -> None:
-        """While attempts wait: wake another thread if one has not got on since the last look."""
+        """While attempts wait, or their ends are held: wake another thread if one has not got on
+        since the last look."""
         self._looking = False
-        if self._stopped or not self.waiting.items:
-            return
         with self._lock:
-            now = [thread.request for thread in self._active]
+            threads = list(self._active)
+        if self._stopped or not (self.waiting.items or any(one.ended for one in threads)):
+            return
+        now = [thread.request for thread in threads]
         if any(one is old for one in now for old in self._seen if old is not None):
             self._short = False
+            for thread in threads:
+                thread.tell()  # what ended before the one that takes long
         if not self._short:
             self.rouse()
         self._look_soon(now)
@@ -174,21 +206,31 @@ class _Pool:
                 return
 
     def _work(self, me: _Thread) -> bool:
-        """Attempts until there are no more, or others need the slot; False if it is lost."""
+        """Attempts until there are no more, or others need the slot; False if it is lost.
+
+        Ends of short ones are reported together, when the queue is empty, or has one left: a turn
+        of the driver for each would cost more than they do. `_look` sees to it where one of them
+        proves to take long.
+        """
         queue, clock, slots = self.waiting.items, self._clock, self._slots
+        ended, until = me.ended, 0.0
         while True:
             try:
                 request, report = queue.popleft()
             except IndexError:
-                pass
+                if ended:  # others have been taken back
+                    me.tell()
+                    continue
             else:
+                if ended and (not queue or report is not me.report):
+                    me.tell()
                 if queue and not (self._short or self._coming or self._full):
                     self.rouse()
-                me.request = request
-                outcome = call(request, clock)
-                me.request = None
-                self._short = outcome.finished - outcome.started < _SHORT_S
-                report((outcome,))
+                outcome = me.run(request, report, clock)
+                self._short = short = outcome.finished - outcome.started < _SHORT_S
+                if not (short and queue) or outcome.finished > until or slots.crowded:
+                    me.tell()
+                    until = outcome.finished + _TOGETHER_S
                 if me.abandoned:
                     return False
                 if not slots.crowded:
