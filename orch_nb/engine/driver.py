@@ -1,17 +1,9 @@
 """The driver performs: it takes what happened, remembers it, and does what the scheduler says.
 
-One turn, on the loop's thread, handles everything that came in since the last:
+    drive()    begins a run, or goes on with one; its turns (`engine.turns`); its end
 
-    inbox (outcomes, people's words, elapsed waits)
-      └► events ─► scheduler.handle ─► more events ... ─► scheduler.fill ─► starts
-                     └► fold, journal.append(all of them)                 one transaction
-                          └► submit attempts, arm timers, stop attempts, tell observers
-
-So "succeeded" means committed: a dependent's start stands in the same transaction as the success
-that released it, and is performed after the commit. Everything that other threads may call
-(`report`, `approve`, `cancel` ...) only puts something into the inbox and wakes the loop, once a
-batch. Recovery is the same driver with a history: it replays it, declares what was in flight lost,
-and goes on.
+Recovery is the same driver with a history: it replays it, declares what was in flight lost, and
+goes on. Here stand what a run begins with, the timers, what other processes ask for, and output.
 """
 
 from __future__ import annotations
