@@ -143,6 +143,8 @@ GROUPS = (
             Target("ours:file_inline", 1.5, "journals:durable", shapes=(CHAIN,)),
             Target("ours:file_threads", 2.0, "journals:durable", shapes=WIDE),
             Target("ours:file_threads", 1.5, "journals:durable", shapes=(CHAIN,)),
+            Target("ours:file_inline", 2.0, "journals:durable_json", shapes=WIDE),
+            Target("ours:file_inline", 1.5, "journals:durable_json", shapes=(CHAIN,)),
         ),
         note="The floor: Kahn's algorithm a batch at a time, one row of plain columns a finished "
         "task, executemany, a commit, and then the release. WAL, synchronous=NORMAL, both.",

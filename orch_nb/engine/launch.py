@@ -234,9 +234,9 @@ def known_gates(plan: Plan, approve: Sequence[str]) -> tuple[str, ...]:
 
 def check_retry(run: Run, task: str) -> None:
     """Raises UsageError if `task` cannot be tried anew, with what can."""
-    instances = {t.task for t in run.derived if t.index is not None}
-    if task not in run.plan and task not in instances:
-        near = did_you_mean(task, [*run.plan.by_id, *instances])
+    others = {t.task for t in run.derived}  # instances, and what undoes
+    if task not in run.plan and task not in others:
+        near = did_you_mean(task, [*run.plan.by_id, *others])
         raise UsageError(f"run `{run.run_id}` has no task `{task}`. {near}".rstrip())
     state = run[task]
     if state.cause is not None and state.status is Status.UPSTREAM_FAILED:

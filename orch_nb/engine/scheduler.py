@@ -247,7 +247,8 @@ class Scheduler(Admission):
 
     def reset_by_retry(self, task: str) -> tuple[str, ...]:
         """What goes back to pending when `task` is retried: it (of a `foreach` task the instances
-        that failed), what it kept from running, and what has been undone."""
+        that failed), what it kept from running, what has been undone, and what used the list of a
+        `foreach` task of which an instance is tried anew."""
         first = self.index[task]
         if self.flags[first] & DERIVED:
             return (task,)
@@ -256,6 +257,7 @@ class Scheduler(Admission):
         stack += [n for n in self._saga.undone() if n not in found]
         found |= dict.fromkeys(stack)
         undone = {n for n in found if self.states[n] == CODES[Status.COMPENSATED]}
+        undone |= {n for n in found if n != first and self.states[n] == SUCCEEDED}  # its task
         while stack:
             n = stack.pop()
             for other in self.down[n]:

@@ -158,7 +158,7 @@ class Turns(Controls):
                     break
                 self._take_turn(lambda: self._simply_decided(taken, here=False))  # noqa: B023
         except Exception as error:  # noqa: BLE001  # as in `_drain`
-            self._loop.call_soon_threadsafe(self._fail, error)
+            self.put(functools.partial(self._raise, error))
             return
         if (inbox or self._handled_there) and not self._awake:
             self._wake()
@@ -208,9 +208,13 @@ class Turns(Controls):
             attempts = self._attempts.requests(starts, [tasks[n] for n in scheduler.chosen])
             if self._ahead and scheduler.running > scheduler.options.workers:
                 self._watch(here=here)
-        if self.observers:
+        if here and self.observers:  # one that comes meanwhile is told from the next turn on
             self._notify(tuple(batch))
         return attempts
+
+    @staticmethod
+    def _raise(error: Exception) -> None:
+        raise error
 
     def _decided(
         self, batch: list[ev.Event], processes: Sequence[ev.ProcessStarted]

@@ -16,6 +16,7 @@ import functools
 import inspect
 import threading
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Executor, Outcome, Report
@@ -178,6 +179,8 @@ class LocalExecutor:
 
 
 def _is_async(function: Any) -> bool:
+    if type(function) is FunctionType and not hasattr(function, "_is_coroutine_mark"):
+        return bool(function.__code__.co_flags & inspect.CO_COROUTINE)
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004  # an object may have an async one
     )

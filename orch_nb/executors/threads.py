@@ -245,6 +245,10 @@ class _Pool:
                 return True
 
     def cancel(self, key: AttemptKey) -> bool:
+        with self._lock:
+            threads = list(self._active)
+        for thread in threads:
+            thread.tell()  # it may have ended, and then was not left behind
         if self._abandon(key):
             return False
         found = self.waiting.cancel(key, self._clock)

@@ -421,8 +421,8 @@ class World:
         part.failures, part.first, part.cancelled, part.overdue = 0, None, False, False
 
     def _reset_by_retry(self, part: Part) -> list[Part]:
-        """The task itself; what has been undone, and what came after that; and whatever all of
-        these had kept from running."""
+        """The task itself; what has been undone, or has another list now, and what came after that;
+        and whatever all of these had kept from running."""
         if part.afterwards:
             return [part]
         if part.index is not None:
@@ -432,6 +432,7 @@ class World:
         else:
             chosen = [part]
         undone = [p for p in self.order if p.status == "compensated"]
+        undone += [p for p in chosen if p.members is not None and p.status == "succeeded"]
         for one in undone:
             more = [p for p in self._behind(one) if p.has_ended and p not in chosen]
             undone += [p for p in more if p not in undone]

@@ -9,6 +9,7 @@ import asyncio
 
 import pytest
 
+import orch_nb as nb
 from orch_nb.engine.driver import Driver
 from orch_nb.engine.memory import MemoryJournal
 from orch_nb.executors.inline import InlineExecutor
@@ -373,3 +374,29 @@ def lines_of(work):
     finally:
         sys.settrace(before)
     return count
+
+
+def test_an_instance_that_is_tried_anew_has_those_run_again_that_used_the_list(tmp_path):
+    broken = {"b"}
+
+    def each(item):
+        if item in broken:
+            raise ValueError(item)
+        return item
+
+    plan = nb.Plan(
+        goal="g",
+        tasks=[
+            nb.Task(id="each", run=each, foreach=["a", "b", "c"], tolerate=1),
+            nb.Task(id="joined", run=lambda each: "".join(x or "-" for x in each)),
+            nb.Task(id="apart", run=lambda: "once"),
+        ],
+    )
+    first = nb.execute(plan, journal=tmp_path / "j.db")
+    assert first.results["joined"] == "a-c"
+    broken.clear()
+    again = nb.recover(first.run_id, plan, journal=tmp_path / "j.db", retry="each[1]")
+    assert again.succeeded
+    assert again.results["joined"] == "abc"
+    assert len(again["joined"].attempts) == 2
+    assert len(again["each[0]"].attempts) == len(again["apart"].attempts) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import orch_nb as nb
 from orch_nb.engine.memory import MemoryJournal
 from orch_nb.model.task import Pool, Rate, Task
 from orch_nb.testing import START, FakeExecutor, Hang, ManualClock, Took, nothing, perform
@@ -364,3 +365,29 @@ def test_a_cancelled_run_stays_one_when_a_compensation_of_it_is_tried_anew():
         retry="compensate(pay)",
     )  # fmt: skip
     assert (run.status, order(again)) == ("cancelled", ["compensate(pay)"])
+
+
+def test_a_compensation_that_failed_is_tried_anew_by_its_name(tmp_path):
+    stuck = [True]
+
+    def undo():
+        if stuck:
+            raise OSError("not reachable")
+
+    def fails():
+        raise ValueError("no")
+
+    plan = nb.Plan(
+        goal="g",
+        tasks=[
+            nb.Task(id="make", run=lambda: 1, compensate=undo),
+            nb.Task(id="fails", run=fails, needs=["make"]),
+        ],
+    )
+    first = nb.execute(plan, journal=tmp_path / "j.db")
+    assert (first["make"].status, first["compensate(make)"].status) == ("succeeded", "failed")
+    stuck.clear()
+    again = nb.recover(first.run_id, plan, journal=tmp_path / "j.db", retry="compensate(make)")
+    assert (again["make"].status, again["compensate(make)"].status) == ("compensated", "succeeded")
+    assert len(again["fails"].attempts) == 1
+    assert again.status == "failed"
