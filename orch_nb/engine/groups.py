@@ -26,6 +26,7 @@ from orch_nb.engine.states import (
     SUCCEEDED,
 )
 from orch_nb.model import event as ev
+from orch_nb.model.quantity import number
 
 if TYPE_CHECKING:
     from orch_nb.engine.board import Board
@@ -131,10 +132,10 @@ class Groups:
             mind.close(g, at, CANCELLED, f"cancelled{mind.because(g)}", out)
         elif missing > group.tolerated:
             first = next(m for m in group.members if mind.states[m] != SUCCEEDED)
-            how = f"{missing} of {total} instances did not succeed"
+            how = f"{number(missing)} of {number(total)} instances did not succeed"
             mind.close(g, at, FAILED, how, out, mind.ids[first])
         else:
-            some = f"{missing} of {total} instances failed, which it allows"
+            some = f"{number(missing)} of {number(total)} instances failed, which it allows"
             mind.close(g, at, SUCCEEDED, some if missing else "", out)
 
     def unended(self, n: int, before: int) -> None:

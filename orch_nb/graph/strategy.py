@@ -71,21 +71,21 @@ def _by_shape(plan: Plan, after: Edges) -> Strategy:
     if form.width == 1:
         return Strategy("sequential", f"{_tasks(form.tasks)} run one after the other.")
     if form.edges == 0:
-        return Strategy("parallel", f"None of {form.tasks} tasks waits for another.")
+        return Strategy("parallel", f"None of {form.tasks:,} tasks waits for another.")
     before = upstream(plan)
     families = children(plan)
     joins = [task for task, waits in before.items() if len(waits) > 1 and task not in families]
     spread = max(after, key=lambda task: len(after[task]))
     if not joins and len(after[spread]) == 1:
-        return Strategy("parallel", f"{len(form.roots)} chains run side by side and never meet.")
+        return Strategy("parallel", f"{len(form.roots):,} chains run side by side and never meet.")
     if form.depth > form.width:
-        return Strategy("pipeline", f"{_tasks(form.tasks)} pass through {form.depth} stages, at "
-                        f"most {form.width} side by side.")  # fmt: skip
-    wide = f"Up to {form.width} of {form.tasks} tasks run side by side"
+        return Strategy("pipeline", f"{_tasks(form.tasks)} pass through {form.depth:,} stages, at "
+                        f"most {form.width:,} side by side.")  # fmt: skip
+    wide = f"Up to {form.width:,} of {form.tasks:,} tasks run side by side"
     if not joins:
-        return Strategy("fan-out/fan-in", f"{wide}: {len(after[spread])} wait for `{spread}`.")
+        return Strategy("fan-out/fan-in", f"{wide}: {len(after[spread]):,} wait for `{spread}`.")
     join = max(joins, key=lambda task: len(before[task]))
-    return Strategy("fan-out/fan-in", f"{wide}, and {len(before[join])} meet in `{join}`.")
+    return Strategy("fan-out/fan-in", f"{wide}, and {len(before[join]):,} meet in `{join}`.")
 
 
 def _undoes(task: Task) -> bool:
@@ -109,7 +109,7 @@ def _held(gates: list[Task], after: Edges) -> int:
 
 def _names(tasks: list[Task]) -> str:
     if len(tasks) > 2:
-        return f"`{tasks[0].id}` and {len(tasks) - 1} more"
+        return f"`{tasks[0].id}` and {len(tasks) - 1:,} more"
     return " and ".join(f"`{task.id}`" for task in tasks)
 
 
@@ -117,7 +117,7 @@ def _side_by_side(tasks: list[Task]) -> str:
     bounds = [task.max_active for task in tasks]
     if len(set(bounds)) > 1 or bounds[0] is None:
         return ""
-    return ", one after the other" if bounds[0] == 1 else f", at most {bounds[0]} side by side"
+    return ", one after the other" if bounds[0] == 1 else f", at most {bounds[0]:,} side by side"
 
 
 def _verb(tasks: list[Task], one: str, many: str) -> str:
@@ -129,4 +129,4 @@ def _hangs(count: int) -> str:
 
 
 def _tasks(count: int) -> str:
-    return f"{count} task" if count == 1 else f"{count} tasks"
+    return f"{count:,} task" if count == 1 else f"{count:,} tasks"

@@ -66,7 +66,7 @@ def _shape(plan: Plan) -> str:
     stories = f" in {count(len(plan.stories), 'story', 'stories')}" if plan.stories else ""
     return (
         f"{count(len(plan), 'task')}{stories}, {count(found.edges, 'dependency', 'dependencies')}, "
-        f"{count(found.depth, 'level')} deep, at most {found.width} side by side"
+        f"{count(found.depth, 'level')} deep, at most {number(found.width)} side by side"
     )
 
 
