@@ -11,8 +11,9 @@ that released it, and is performed after the commit.
 Turns are taken on the loop's thread. What other threads may call (`report`, `put`) only puts
 something into the inbox and wakes the loop, once a batch. There is one exception, since waking a
 thread takes as long as ten short attempts: where an executor's thread reports plain successes of a
-run in which nothing special has happened and that nobody watches, it takes the turn itself. Who
-takes one has the lock; who does not get it leaves the turn to the loop.
+run in which nothing special has happened, it takes the turn itself. Who takes one has the lock; who
+does not get it leaves the turn to the loop. Observers are told on the loop, whoever took the turn,
+in the order of the turns, of those of other threads some milliseconds later.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ __all__ = ["Turns"]
 _WITHDRAW_S = 0.05  # how long an attempt that was given ahead may stand in an executor's queue
 _SHORT_S = 0.001
 _DEPTH = 2  # an attempt that ends while it is submitted is handled at once, what it releases not
+_TELL_S = 0.005  # after which observers are told of a turn that another thread took
 _OUTCOMES = frozenset({Outcome})
 _BATCH = 256  # outcomes a turn handles before the loop's other work has its turn
 
@@ -87,6 +89,8 @@ class Turns(Controls):
         self._simple = False  # the run has neither faults on purpose nor kept results
         self._anywhere = bool(getattr(executor, "anywhere", False))
         self._handled_there: list[ev.Event] = []  # by another thread, and not recorded yet
+        self._untold: deque[tuple[ev.Event, ...]] = deque()  # of which observers do not know yet
+        self._telling = False  # they will be told
         self._ahead, self._most_ahead = 0, getattr(executor, "ahead", 0)
         self._ended = 0
         self._uncommitted: dict[AttemptKey, threading.Event] = {}
@@ -131,10 +135,16 @@ class Turns(Controls):
         """Handle `happened` and all that follows from it, commit it, then act on it."""
         if self._handled_there:
             self._record_theirs()
-        if self._simple and self.scheduler.plain and _OUTCOMES.issuperset(map(type, happened)):
-            self._take_turn(lambda: self._simply_decided(happened))
-        else:
-            self._take_turn(lambda: self._decided(*self._handled(happened)))
+        self._deciding = True
+        try:
+            if self._simple and self.scheduler.plain and _OUTCOMES.issuperset(map(type, happened)):
+                attempts = self._simply_decided(happened)
+            else:
+                attempts = self._decided(*self._handled(happened))
+        finally:
+            self._deciding = False
+        if attempts:
+            self.executor.submit(attempts, self._reporter)
 
     def _take_turn(self, decide: Callable[[], list[AttemptRequest]]) -> None:
         self._deciding = True
@@ -169,7 +179,7 @@ class Turns(Controls):
         self._take_turn(lambda: self._decided(batch, []))
 
     def _simple_here(self, happened: Sequence[Any]) -> bool:
-        if self.observers or not (self._simple and self.scheduler.plain):
+        if not (self._simple and self.scheduler.plain):
             return False
         return _OUTCOMES.issuperset(map(type, happened)) and all(
             outcome.failure is None
@@ -208,8 +218,8 @@ class Turns(Controls):
             attempts = self._attempts.requests(starts, [tasks[n] for n in scheduler.chosen])
             if self._ahead and scheduler.running > scheduler.options.workers:
                 self._watch(here=here)
-        if here and self.observers:  # one that comes meanwhile is told from the next turn on
-            self._notify(tuple(batch))
+        if self.observers:
+            self._notify_of(batch, here=here)
         return attempts
 
     @staticmethod
@@ -300,7 +310,7 @@ class Turns(Controls):
         if self._cache.active:
             self._cache.flush()
         if self.observers:
-            self._notify(tuple(batch))
+            self._notify_of(batch)
         if self._faults:
             self._faults.ended(sum(t.status.ended for t in self.state.tasks.values()))
         if type(batch[-1]) is ev.RunEnded and not self._done.done():
@@ -448,6 +458,24 @@ class Turns(Controls):
         if self._logs:
             lines = [self._logs.popleft() for _ in range(len(self._logs))]
             self.journal.write_log(self.run_id, lines)
+
+    def _notify_of(self, batch: Sequence[ev.Event], *, here: bool = True) -> None:
+        """Have observers told, in order, on the loop."""
+        self._untold.append(tuple(batch))
+        if here:
+            self._notify_all()
+        elif not self._telling:
+            self._telling = True
+            self._loop.call_soon_threadsafe(self._loop.call_later, _TELL_S, self._tell)
+
+    def _tell(self) -> None:
+        with self._lock:
+            self._telling = False
+            self._notify_all()
+
+    def _notify_all(self) -> None:
+        while self._untold:
+            self._notify(self._untold.popleft())
 
     def _notify(self, events: Sequence[ev.Event]) -> None:
         for observer in list(self.observers):

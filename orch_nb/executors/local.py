@@ -117,6 +117,9 @@ class LocalExecutor:
     def submit(self, attempts: Sequence[AttemptRequest], report: Report) -> None:
         if not attempts:
             return
+        if len(attempts) == 1:
+            self._give(self._place(attempts[0].task), attempts, report)
+            return
         known = self._places.get
         try:
             places = [known(one.task.run) or self._choose(one.task) for one in attempts]
@@ -138,6 +141,12 @@ class LocalExecutor:
             place.submit(batch, report)
         else:
             self._loop.call_soon_threadsafe(place.submit, batch, report)
+
+    def _place(self, task: Task) -> Executor:
+        try:
+            return self._places.get(task.run) or self._choose(task)
+        except BaseException:  # noqa: BLE001  # a callable without a hash, or with a hostile one
+            return self._choose(task)
 
     def _choose(self, task: Task) -> Executor:
         if self._takes_all:

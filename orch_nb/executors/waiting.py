@@ -21,7 +21,10 @@ class Waiting:
         self.items: deque[tuple[AttemptRequest, Report]] = deque()
 
     def add(self, attempts: Sequence[AttemptRequest], report: Report) -> None:
-        self.items.extend(zip(attempts, repeat(report), strict=False))
+        if len(attempts) == 1:
+            self.items.append((attempts[0], report))
+        else:
+            self.items.extend(zip(attempts, repeat(report), strict=False))
 
     def take_all(self) -> list[tuple[AttemptRequest, Report]]:
         taken = []

@@ -55,7 +55,7 @@ def in_order(plan, history):
     return ended
 
 
-def test_a_thread_takes_the_turn_after_what_it_ran_where_nobody_watches():
+def test_a_thread_takes_the_turn_after_what_it_ran():
     journal = Watched()
     run = nb.execute(chain(200), journal=journal)
     assert run.succeeded
@@ -64,15 +64,31 @@ def test_a_thread_takes_the_turn_after_what_it_ran_where_nobody_watches():
     assert len(in_order(run.plan, journal.history(run.run_id))) == 200
 
 
-def test_where_somebody_watches_all_is_told_on_the_loop():
-    journal, told = Watched(), []
+def test_who_watches_is_told_on_the_loop_of_everything_in_order():
+    journal, threads, told = Watched(), set(), []
 
     def observer(events, state):
-        told.append(threading.current_thread().name)
+        threads.add(threading.current_thread().name)
+        told.extend(events)
 
-    assert nb.execute(chain(50), journal=journal, observers=[observer]).succeeded
-    assert "orch_nb-worker" not in journal.threads
-    assert set(told) == set(journal.threads)
+    run = nb.execute(chain(200), journal=journal, observers=[observer])
+    assert run.succeeded
+    assert "orch_nb-worker" in journal.threads
+    assert len(threads) == 1
+    assert threads.isdisjoint({"orch_nb-worker"})
+    assert told == journal.history(run.run_id)
+
+
+def test_who_watches_is_told_while_the_run_goes_on():
+    seen = []
+
+    def work():
+        time.sleep(0.0005)
+
+    plan = chain(100, work)
+    nb.execute(plan, journal="memory", observers=[lambda events, state: seen.append(time.time())])
+    assert len(seen) > 5
+    assert seen[-1] - seen[0] > 0.03
 
 
 @pytest.mark.parametrize("bad", ["raises", "returns"])
