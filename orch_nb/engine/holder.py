@@ -8,7 +8,7 @@ started, and which start of the machine that was.
 Times since the epoch would not do: the kernel derives them from the wall clock, so that when a
 clock is set every process seems to be another one, and a run that is worked on seems free. Where
 there is no such file, and in journals of version 1, a mark is the birth in seconds since the epoch,
-and is compared with a second's tolerance.
+and is compared with a second's tolerance. psutil is imported on use: most runs need none of it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import os
 import socket
 from pathlib import Path
 
-import psutil
-
 __all__ = ["Gone", "alive", "born", "elsewhere", "kill_group", "myself"]
 
-Gone = psutil.NoSuchProcess
+
+class Gone(Exception):
+    """There is no process of that number."""
+
+
 _TICKS = 1 << 36
 _SECONDS = 1 << 33  # marks below are seconds since the epoch
 
@@ -32,7 +34,12 @@ def born(pid: int) -> float:
     """The mark of a process. Raises `Gone`."""
     boot = _boot()
     if boot is None:
-        return round(psutil.Process(pid).create_time(), 2)
+        import psutil
+
+        try:
+            return round(psutil.Process(pid).create_time(), 2)
+        except psutil.NoSuchProcess:
+            raise Gone(pid) from None
     try:
         # Everything up to the last bracket is its name, which may hold anything.
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
@@ -54,9 +61,14 @@ def _boot() -> int | None:
 
 def _is(pid: int, mark: float) -> bool:
     """Whether the process `pid` of now is the one that had that mark."""
-    try:
-        if mark >= _SECONDS:
+    if mark >= _SECONDS:
+        try:
             return born(pid) == mark
+        except Gone:
+            return False
+    import psutil
+
+    try:
         return abs(psutil.Process(pid).create_time() - mark) < 1.0
     except psutil.Error:
         return False
@@ -81,6 +93,8 @@ def alive(holder: str) -> bool:
     """Whether the process that `myself()` named still lives, on this machine."""
     if not holder or elsewhere(holder):
         return False
+    import psutil
+
     _, pid, mark = holder.rsplit(":", 2)
     if not _is(int(pid), float(mark)):
         return False
@@ -97,6 +111,8 @@ def kill_group(pid: int, created: float) -> bool:
     spared where a leader with that pid was born at another time (the pid was reused), or the
     machine was started anew since.
     """
+    import psutil
+
     if pid <= 1 or pid == _group(os.getpid()) or _before_boot(created):
         return False
     if psutil.pid_exists(pid) and not _is(pid, created):
@@ -115,6 +131,8 @@ def _before_boot(mark: float) -> bool:
     """Whether a process of that mark can be of this start of the machine no more."""
     if mark >= _SECONDS:
         return int(mark) // _TICKS != _boot()
+    import psutil
+
     return mark < psutil.boot_time() - 60  # that too shifts a little when the clock is set
 
 
