@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -59,7 +60,7 @@ _PLAIN = frozenset({ev.RunStarted, ev.AttemptStarted, ev.AttemptSucceeded})
 _ODD = {SKIPPED: 0, FAILED: 1, CANCELLED: 1, UPSTREAM_FAILED: 2}
 
 
-class Board:
+class Board(abc.ABC):
     """The state of one run, and what each event changes of it. Tasks are integers."""
 
     def __init__(self, plan: Plan) -> None:
@@ -349,9 +350,9 @@ class Board:
         elif status == FAILED and out is not None:
             self.fail_fast(n, at, out)
 
+    @abc.abstractmethod
     def fail_fast(self, n: int, at: float, out: list[ev.Event]) -> None:
         """Task `n` has failed: the `Scheduler` decides what that means for the run."""
-        raise NotImplementedError
 
     def make_ready(self, n: int, at: float) -> None:
         self.states[n] = READY

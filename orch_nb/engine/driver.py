@@ -17,6 +17,7 @@ from typing import Any
 from orch_nb.engine import holder
 from orch_nb.engine.arguments import Inputs
 from orch_nb.engine.attempts import Attempts
+from orch_nb.engine.audience import Audience
 from orch_nb.engine.cache import Cache
 from orch_nb.engine.calm import calm
 from orch_nb.engine.clock import SystemClock
@@ -77,8 +78,8 @@ class Driver(Turns):
         super().__init__(executor)
         self.plan, self.run_id, self.name = plan, run_id, name
         self.journal, self.options = journal, options
-        self.observers = list(observers)
         self.state = state or RunState(threading.RLock())  # with the history folded
+        self.audience = Audience(observers, self.state, self._loop, self._lock)
         self._folded = state is not None
         self._history, self._retry, self._next_id = history, retry, next_id
         self.clock: Clock = clock if clock is not None else SystemClock()
@@ -122,6 +123,7 @@ class Driver(Turns):
         finally:
             with self._lock:
                 self._done.cancel()  # what is still reported comes too late
+            self.audience.catch_up()
             for timer in self._timers.values():
                 timer.cancel()
             if hasattr(self, "_attempts"):
@@ -141,7 +143,7 @@ class Driver(Turns):
             first = self._created(now)
             self.state.apply(first)
             self._ready(now, self.options.faults)
-            self._notify([first])
+            self.audience.tell([first])
             self._take_turn(lambda: self._decided(self.scheduler.handle(first), []))
             return
         with calm():
@@ -280,6 +282,11 @@ class Driver(Turns):
         self.put(event)
         while not committed.wait(_POLL_S) and not self._done.done():
             pass
+
+    @property
+    def observers(self) -> list[Observer]:
+        """Who watches. One that is added is told of what is committed from then on."""
+        return self.audience.observers
 
     def snapshot(self) -> Run:
         """The run as it stands, what each task waits for included; from any thread."""

@@ -20,16 +20,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import os
 import threading
-import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from orch_nb.engine import forks
 from orch_nb.engine.acts import UNRECORDED, Act, Arm, Ask, Stop
 from orch_nb.engine.attempts import Attempts
+from orch_nb.engine.audience import Audience
 from orch_nb.engine.cache import Cache
 from orch_nb.engine.faults import Faults
 from orch_nb.engine.people import Controls
@@ -38,13 +38,11 @@ from orch_nb.engine.ports import (
     AttemptRequest,
     Executor,
     Journal,
-    Observer,
     Outcome,
     QueueingExecutor,
     Timer,
 )
 from orch_nb.engine.prelude import Prelude
-from orch_nb.engine.results import said
 from orch_nb.engine.results_view import Results
 from orch_nb.model import event as ev
 from orch_nb.model.plan import Plan
@@ -54,7 +52,6 @@ __all__ = ["Turns"]
 _WITHDRAW_S = 0.05  # how long an attempt that was given ahead may stand in an executor's queue
 _SHORT_S = 0.001
 _DEPTH = 2  # an attempt that ends while it is submitted is handled at once, what it releases not
-_TELL_S = 0.005  # after which observers are told of a turn that another thread took
 _OUTCOMES = frozenset({Outcome})
 _BATCH = 256  # outcomes a turn handles before the loop's other work has its turn
 
@@ -66,7 +63,7 @@ class Turns(Controls):
     run_id: str
     journal: Journal
     results: Results
-    observers: list[Observer]
+    audience: Audience
     _attempts: Attempts
     _cache: Cache
     _faults: Faults
@@ -76,7 +73,7 @@ class Turns(Controls):
         self.executor = executor
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._forks = _forks
+        self._forks = forks.count()
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._timers: dict[Any, Timer] = {}
         self._lock = threading.RLock()  # who has it may take a turn
@@ -89,8 +86,6 @@ class Turns(Controls):
         self._simple = False  # the run has neither faults on purpose nor kept results
         self._anywhere = bool(getattr(executor, "anywhere", False))
         self._handled_there: list[ev.Event] = []  # by another thread, and not recorded yet
-        self._untold: deque[tuple[ev.Event, ...]] = deque()  # of which observers do not know yet
-        self._telling = False  # they will be told
         self._ahead, self._most_ahead = 0, getattr(executor, "ahead", 0)
         self._ended = 0
         self._uncommitted: dict[AttemptKey, threading.Event] = {}
@@ -168,7 +163,7 @@ class Turns(Controls):
                     break
                 self._take_turn(lambda: self._simply_decided(taken, here=False))  # noqa: B023
         except Exception as error:  # noqa: BLE001  # as in `_drain`
-            self.put(functools.partial(self._raise, error))
+            self._loop.call_soon_threadsafe(self._fail, error)  # which is there: `_done` is not
             return
         if (inbox or self._handled_there) and not self._awake:
             self._wake()
@@ -210,21 +205,17 @@ class Turns(Controls):
         if starts:
             batch += starts
         self.state.put_off(batch)
-        if self._logs:
-            self._flush_logs()
-        self.journal.append(self.run_id, batch, self.results.take_blobs())
+        self._write(batch)
         if starts:
             tasks = self.plan.tasks
             attempts = self._attempts.requests(starts, [tasks[n] for n in scheduler.chosen])
             if self._ahead and scheduler.running > scheduler.options.workers:
                 self._watch(here=here)
-        if self.observers:
-            self._notify_of(batch, here=here)
+        if self.audience and here:
+            self.audience.tell(batch)
+        elif self.audience:
+            self.audience.tell_soon(batch)
         return attempts
-
-    @staticmethod
-    def _raise(error: Exception) -> None:
-        raise error
 
     def _decided(
         self, batch: list[ev.Event], processes: Sequence[ev.ProcessStarted]
@@ -244,15 +235,18 @@ class Turns(Controls):
             self.state.take(batch)
             if self._cache.active:
                 self._remember(batch)
-            if self._logs:  # what succeeded never runs again, so its output must not be lost
-                self._flush_logs()
-            self.journal.append(self.run_id, batch, self.results.take_blobs())
+            self._write(batch)
         attempts: list[AttemptRequest] = []
         if starts or scheduler.acts or processes:
             attempts = self._act(starts, processes)
         if batch:
             self._after(batch)
         return attempts
+
+    def _write(self, batch: Sequence[ev.Event]) -> None:
+        if self._logs:  # what succeeded never runs again, so its output must not be lost
+            self._flush_logs()
+        self.journal.append(self.run_id, batch, self.results.take_blobs())
 
     def _handled(self, happened: Sequence[Any]) -> tuple[list[ev.Event], list[ev.ProcessStarted]]:
         """What is to be recorded of `happened`, and what follows from it."""
@@ -309,8 +303,8 @@ class Turns(Controls):
         """Tell whoever watches; see whether that was the end."""
         if self._cache.active:
             self._cache.flush()
-        if self.observers:
-            self._notify_of(batch)
+        if self.audience:
+            self.audience.tell(batch)
         if self._faults:
             self._faults.ended(sum(t.status.ended for t in self.state.tasks.values()))
         if type(batch[-1]) is ev.RunEnded and not self._done.done():
@@ -423,7 +417,7 @@ class Turns(Controls):
 
     def _end_forks(self) -> None:
         """A task forked, and its child has come back: it ends here."""
-        if _forks != self._forks:
+        if forks.count() != self._forks:
             os._exit(0)
 
     def put(self, item: Any) -> None:
@@ -459,36 +453,6 @@ class Turns(Controls):
             lines = [self._logs.popleft() for _ in range(len(self._logs))]
             self.journal.write_log(self.run_id, lines)
 
-    def _notify_of(self, batch: Sequence[ev.Event], *, here: bool = True) -> None:
-        """Have observers told, in order, on the loop."""
-        self._untold.append(tuple(batch))
-        if here:
-            self._notify_all()
-        elif not self._telling:
-            self._telling = True
-            self._loop.call_soon_threadsafe(self._loop.call_later, _TELL_S, self._tell)
-
-    def _tell(self) -> None:
-        with self._lock:
-            self._telling = False
-            self._notify_all()
-
-    def _notify_all(self) -> None:
-        while self._untold:
-            self._notify(self._untold.popleft())
-
-    def _notify(self, events: Sequence[ev.Event]) -> None:
-        for observer in list(self.observers):
-            try:
-                observer(events, self.state)
-            except BaseException as error:  # noqa: BLE001  # no observer may harm the run
-                self.observers.remove(observer)
-                told = f"an observer of run {self.run_id} raised and was dropped: {said(error)}"
-                try:
-                    warnings.warn(told, RuntimeWarning, stacklevel=2)
-                except RuntimeWarning:  # somebody made warnings errors
-                    logging.getLogger("orch_nb").warning(told)
-
 
 class _NoTimer:
     def cancel(self) -> None:
@@ -496,16 +460,3 @@ class _NoTimer:
 
 
 _NO_TIMER = _NoTimer()
-
-#: How many forks this process is away from the first. The child of a fork has the whole engine,
-#: the loop and the journal of its parent, and must not go on with the run.
-_forks = 0
-
-
-def _count_fork() -> None:
-    global _forks  # noqa: PLW0603
-    _forks += 1
-
-
-if hasattr(os, "register_at_fork"):  # else there are no forks
-    os.register_at_fork(after_in_child=_count_fork)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import logging
 import pickle
 import queue
 import threading
@@ -293,8 +294,8 @@ class Session:
                 self._client.cancel(futures)
             if self._owned:
                 self._client.close(timeout=2)
-        except Exception:  # noqa: BLE001, S110  # it is gone already
-            pass
+        except Exception:  # most often it is gone already
+            logging.getLogger("orch_nb").debug("the Dask client did not close", exc_info=True)
 
 
 def _quietly(*, large: bool) -> Any:
