@@ -33,6 +33,9 @@ $(STAMP): pyproject.toml
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	@echo "installing orch_nb and its tools into $(VENV) (once; a few minutes)"
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@# An older kernel beside it: the browser's tests run in both.
+	@$(BIN)/python -m pip install --quiet --upgrade --no-deps --target $(VENV)/ipykernel6 \
+		'ipykernel==6.31.0' 'nest-asyncio>=1.6'
 	@touch $@
 
 demo: install

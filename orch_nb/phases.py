@@ -10,7 +10,10 @@ executors, bridges from synchronous code to the engine's loop, and hands values 
 from __future__ import annotations
 
 import inspect
+import sys
+import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +21,14 @@ from orch_nb.engine import launch
 from orch_nb.engine.driver import Driver
 from orch_nb.engine.journal import open_journal
 from orch_nb.engine.launch import past_run, run_options
-from orch_nb.engine.ports import Executor, Journal, Observer
+from orch_nb.engine.ports import Executor, Journal, Observer, entered
 from orch_nb.engine.session import LiveRun, refuse_nested, run_sync
 from orch_nb.errors import UsageError
 from orch_nb.model.event import RunOptions
 from orch_nb.model.plan import Plan
 from orch_nb.model.run import Run
 from orch_nb.model.status import RunStatus
+from orch_nb.model.view import resolve
 
 if TYPE_CHECKING:
     import os
@@ -232,7 +236,7 @@ def execute_async(plan: Any, **options: Any) -> Coroutine[Any, Any, Run]:
             options=run_options(**asked),
             **begun,
         )
-        return await make().drive()
+        return await _driven(make())
 
     return performed()
 
@@ -287,7 +291,7 @@ def recover_async(run_id: str, plan: Any = None, **options: Any) -> Coroutine[An
     async def performed() -> Run:
         options["journal"] = open_journal(options.get("journal"))
         make = resuming(run_id, plan, **options)
-        return make if isinstance(make, Run) else await make().drive()
+        return make if isinstance(make, Run) else await _driven(make())
 
     return performed()
 
@@ -426,6 +430,10 @@ def orchestrate(
     return replace(draft, run=done, report=integrate(done, analysis=analysis, research=found))
 
 
+#: Told of the run that `execute` or `recover` begins, by whom waits for it elsewhere.
+begun_run: ContextVar[Callable[[LiveRun], None] | None] = ContextVar("begun_run", default=None)
+
+
 # -- in between ----------------------------------------------------------------------------------
 
 
@@ -468,4 +476,31 @@ def _performed(make: Callable[[], Driver], function: str) -> Run:
         import asyncio
 
         return asyncio.get_running_loop().run_until_complete(make().drive())
-    return LiveRun.start(make).result()
+    live = LiveRun.start(make)
+    if (tell := begun_run.get()) is not None:
+        tell(live)
+        return live.result()
+    if _in_notebook():
+        shown: Run = resolve("execute.watch")(live)
+        return shown
+    return live.result()
+
+
+async def _driven(driver: Driver) -> Run:
+    """The run of a driver, on the loop that is running already."""
+    if _in_notebook():
+        shown: Run = await resolve("execute.watch_async")(driver)
+        return shown
+    return await driver.drive()
+
+
+def _in_notebook() -> bool:
+    """Whether a cell of a notebook asks: then it is shown the run while it goes on.
+
+    Found out without importing IPython, and the room by name: a notebook stands above the phases.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    found = sys.modules.get("IPython")
+    shell = found.get_ipython() if found is not None else None
+    return getattr(shell, "kernel", None) is not None and entered.get() is None

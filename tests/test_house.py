@@ -105,7 +105,7 @@ def test_every_view_of_the_package_is_in_the_table_and_every_row_is_used():
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
             if (
                 isinstance(node, ast.Call)
-                and getattr(node.func, "id", "") in ("Method", "View")
+                and getattr(node.func, "id", "") in ("Method", "View", "resolve")
                 and isinstance(node.args[0], ast.Constant)
             ):
                 used.add(node.args[0].value)

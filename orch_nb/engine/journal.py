@@ -225,16 +225,16 @@ class SqliteJournal(Tables):
     def position(self, run_id: str) -> int:
         """A number that grows with every batch of a run: the same means nothing was added."""
         ((old,),) = self._read("SELECT COUNT(*) FROM event WHERE run_id=?", run_id)
-        ((last,),) = self._read(
-            "SELECT COALESCE(MAX(id), 0) FROM batch, worked WHERE run_id=? AND id>=n*? "
-            "AND id<(n+1)*?", run_id, _PLACES, _PLACES,
-        )  # fmt: skip
-        return int(old + last)
+        return int(old) + self._place(run_id)
 
     def history(self, run_id: str, plan: Plan | None = None) -> list[Event]:
         """All events of a run, in the order of their commits, whatever the clocks of the processes
         said that worked on it. `plan` stands for the run's own if it is the same. Raises
         RunNotFound."""
+        return self._history(run_id, plan)[0]
+
+    def _history(self, run_id: str, plan: Plan | None = None) -> tuple[list[Event], int]:
+        """All events, and the place of the last row they came from."""
         old = self._read("SELECT body FROM event WHERE run_id=? ORDER BY seq", run_id)
         rows = self._read(
             "SELECT id, sum, body FROM batch, worked WHERE run_id=? AND id>=n*? AND id<(n+1)*? "
@@ -259,7 +259,34 @@ class SqliteJournal(Tables):
                 f"{error}. It is damaged, or was written by a newer orch_nb: restore a copy, or "
                 "execute the plan as a new run."
             ) from None
-        return found
+        return found, rows[-1][0] if rows else 0
+
+    def news(self, run_id: str, after: int = 0) -> tuple[list[Event], int]:
+        """The events committed since `after` (0: all of them), and where the next call begins.
+
+        For whom follows a run of another process. Raises RunNotFound, JournalError.
+        """
+        if not after:
+            return self._history(run_id)
+        rows = self._read(
+            "SELECT id, sum, body FROM batch, worked WHERE run_id=? AND id>? AND id<(n+1)*? "
+            "ORDER BY id", run_id, after, _PLACES,
+        )  # fmt: skip
+        events: list[Event] = []
+        for place, check, body in rows:
+            try:
+                events += decode_events(_intact(body, check, in_place=place == after + 1))
+            except (msgspec.MsgspecError, ValueError, TypeError) as error:
+                raise JournalError(f"The journal {self.path} cannot be read: {error}.") from None
+            after = place
+        return events, after
+
+    def _place(self, run_id: str) -> int:
+        ((place,),) = self._read(
+            "SELECT COALESCE(MAX(id), 0) FROM batch, worked WHERE run_id=? AND id>=n*? "
+            "AND id<(n+1)*?", run_id, _PLACES, _PLACES,
+        )  # fmt: skip
+        return int(place)
 
     # -- listing -------------------------------------------------------------------------------
 

@@ -69,6 +69,10 @@ class MemoryJournal:
             raise RunNotFound(f"This journal has no run `{run_id}`.")
         return list(self._events[run_id])
 
+    def news(self, run_id: str, after: int = 0) -> tuple[list[Event], int]:
+        found = self.history(run_id)
+        return found[after:], len(found)
+
     def store(self, value: Any) -> tuple[ResultRef, Blob | None]:
         """A reference to the very object; nothing of it is written or hashed."""
         if value is None:

@@ -277,6 +277,9 @@ class Journal(Protocol):
         """All events of a run. `plan`: where it is the run's own, this very object stands for it,
         and another has not to be made. Raises RunNotFound."""
 
+    def news(self, run_id: str, after: int = 0) -> tuple[list[Event], int]:
+        """The events committed since `after`, which an earlier call gave (0: all), and the next."""
+
     def store(self, value: Any) -> tuple[ResultRef, Blob | None]: ...
 
     def load(self, ref: ResultRef) -> Any: ...

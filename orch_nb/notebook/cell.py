@@ -20,12 +20,21 @@ from msgspec.structs import replace
 from orch_nb import phases
 from orch_nb.engine.journal import open_journal
 from orch_nb.engine.ports import Journal
+from orch_nb.engine.session import LiveRun
 from orch_nb.errors import PlanError
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
 from orch_nb.model.run import Run
 from orch_nb.notebook.display import body_filename, heard, in_kernel, show_only_frames_of, watched
-from orch_nb.notebook.following import Progress, Stage, Stopped, account, begun, follow, stop
+from orch_nb.notebook.following import (
+    Progress,
+    Stage,
+    Stopped,
+    account,
+    begun,
+    follow,
+    stop,
+)
 from orch_nb.notebook.options import parse_cell_line
 from orch_nb.notebook.session import SESSION
 from orch_nb.notebook.waiting import Waiting
@@ -85,30 +94,28 @@ class Cell:
         """EXECUTE and INTEGRATE of a planned operation; `make` goes on with a run of the past."""
         journal = open_journal(self.options.journal)
         SESSION.memory = journal if journal.path == "memory" else SESSION.memory
-        room = self._room(operation.plan)
+        room = self._room(operation)
         progress = None if room is not None else Progress(operation.plan, self.stage)
-        watcher = room if room is not None else progress
+        watcher = room.subject if room is not None else progress
         try:
-            make = (make or self._starting)(operation.plan, journal, watcher)
-            live = None if isinstance(make, Run) else phases.begin(make)
+            live = self._begun(make or self._starting, operation.plan, journal, watcher)
         except BaseException:
             if room is not None:
                 room.close()
             raise
-        if live is None:
+        if isinstance(live, Run):
             if room is not None:
                 room.close()
-            self._finish(operation, make)
+            self._finish(operation, live)
             return
-        SESSION.live[live.driver.run_id] = live
         if room is not None:
             room.attach(live)
+            self.stage.show_live(room.view)
+            SESSION.at_shutdown(live.driver.run_id, lambda: self.stage.leave(live.snapshot()))
         if self.options.detach:
-            self._show_live(room)
             self._detach(operation, live, room)
             return
         try:
-            self._show_live(room)
             run = await follow(live, self.stage, self.waiting, self._kept(operation), progress)
         except (KeyboardInterrupt, asyncio.CancelledError):
             run = stop(live)
@@ -120,6 +127,23 @@ class Cell:
         self._finish(operation, run)
         if self.options.raises:
             run.raise_for_status()
+
+    def _begun(self, make: Any, plan: Plan, journal: Journal, watcher: Any) -> LiveRun | Run:
+        """The run under way, or as it ended where there is nothing to go on with."""
+        made = make(plan, journal, watcher)
+        if isinstance(made, Run):
+            return made
+        reserved = watcher is not None and in_kernel()
+        if reserved:
+            self.stage.reserve()
+        try:
+            live = phases.begin(made)
+        except BaseException:
+            if reserved:
+                self.stage.withdraw()
+            raise
+        SESSION.live[live.driver.run_id] = live
+        return live
 
     # -- the phases ----------------------------------------------------------------------------
 
@@ -200,12 +224,6 @@ class Cell:
             observers=observers,
         )  # fmt: skip
 
-    def _show_live(self, room: Any) -> None:
-        if room is not None:
-            self.stage.show_live(room.widget)
-        elif in_kernel():
-            self.stage.show_live()
-
     def _kept(self, operation: Operation) -> Callable[[Run], None]:
         """What is done as soon as a run is under way: `_orch` holds it, as it then stands."""
         return lambda run: self._keep(replace(operation, run=run))
@@ -213,6 +231,7 @@ class Cell:
     # -- the end -------------------------------------------------------------------------------
 
     def _finish(self, operation: Operation, run: Run) -> None:
+        SESSION.at_shutdown(run.run_id, None)
         report = account(run, operation.analysis, operation.research, self._workspace() or ".")
         self.stage.freeze(run, report)
         self._keep(replace(operation, plan=run.plan, run=run, report=report))
@@ -248,12 +267,15 @@ class Cell:
     def _workspace(self) -> str:
         return "" if self.options.workspace == "." else str(self.options.workspace)
 
-    def _room(self, plan: Plan) -> Any:
+    def _room(self, operation: Operation) -> Any:
         if not (self.interactive or (self.options.detach and watched())):
             return None
-        from orch_nb.notebook.widgets import Room
+        from orch_nb.notebook.room import Room
+        from orch_nb.notebook.subjects import Here
 
-        return Room(plan)
+        room = Room(Here(operation.plan))
+        room.phases(self.stage.sections)
+        return room
 
 
 def cut_off(journal: Journal, name: str, plan: Plan) -> str | None:

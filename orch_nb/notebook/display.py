@@ -8,6 +8,7 @@ stand in one bundle: without a kernel JupyterLab would show "Loading widget..." 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +18,16 @@ from IPython.core.getipython import get_ipython
 
 from orch_nb.errors import OrchestrationError
 
-__all__ = ["Slot", "body_filename", "heard", "in_kernel", "show", "show_only_frames_of", "watched"]
+__all__ = [
+    "Slot",
+    "body_filename",
+    "heard",
+    "in_kernel",
+    "polling",
+    "show",
+    "show_only_frames_of",
+    "watched",
+]
 
 
 def in_kernel() -> bool:
@@ -36,14 +46,31 @@ def watched() -> bool:
 
 
 def heard() -> bool:
-    """Whether clicks reach the kernel while a cell runs: not before ipykernel 7, which is the first
-    to take messages of widgets meanwhile."""
+    """Whether clicks reach the kernel while an async cell runs: ipykernel 7 takes messages of
+    widgets meanwhile, an older one where jupyter-ui-poll fetches them (`polling`)."""
+    return not _old_kernel() or importlib.util.find_spec("jupyter_ui_poll") is not None
+
+
+def _old_kernel() -> bool:
     kernel: Any = getattr(get_ipython(), "kernel", None)
     if not type(kernel).__module__.startswith("ipykernel"):
-        return True
+        return False
     from ipykernel._version import __version__
 
-    return int(__version__.split(".")[0]) >= 7
+    return int(__version__.split(".")[0]) < 7
+
+
+def polling() -> Any:
+    """A context that gives `poll(n)`, which takes up to n messages of pages while a cell runs, or
+    None where nothing has to be fetched. Other cells' requests are kept for later by it.
+
+    `with` it poll blocks, `async with` it is awaited.
+    """
+    if not _old_kernel() or not heard():
+        return None
+    from jupyter_ui_poll import ui_events
+
+    return ui_events()
 
 
 def body_filename(body: str) -> str:

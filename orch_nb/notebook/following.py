@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from orch_nb import phases
@@ -38,12 +39,23 @@ from orch_nb.render.sections import (
     integrate_section,
     research_section,
 )
+from orch_nb.render.state_section import state_section
 
-__all__ = ["Progress", "Stage", "Stopped", "account", "begun", "follow", "stop"]
+__all__ = [
+    "Progress",
+    "Stage",
+    "Stopped",
+    "account",
+    "begun",
+    "follow",
+    "stop",
+    "text_progress",
+]
 
 _STEP_S = 0.2
 _STOP_S = 10.0
 _QUIET_S = 1.0  # between two lines of progress
+_FROZEN_S = 10.0  # between two states that stay in the file
 
 
 class Stage:
@@ -51,6 +63,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.read_as = ""  # what the body was taken for, said by DECOMPOSE
+        self.sections: dict[str, Section] = {}  # as they were shown last
         self._slots: dict[str, list[Slot]] = {}
 
     def show(self, part: str, bundles: Sequence[Mapping[str, Any]]) -> None:
@@ -64,6 +77,7 @@ class Stage:
             left.show({"text/plain": ""})
 
     def show_section(self, section: Section) -> None:
+        self.sections[section.title] = section
         self.show(section.title, section_bundles(section))
 
     def show_header(
@@ -71,14 +85,31 @@ class Stage:
     ) -> None:
         self.show("header", [header_bundle(plan, run, report, name=name)])
 
-    def show_live(self, room: Any = None) -> None:
-        """EXECUTE as it begins: its line, and the room (or, until there is more to tell, nothing).
-        Both places that it needs at the end are taken now, so what tasks print comes below them."""
+    def reserve(self) -> None:
+        """EXECUTE as it begins: its line, and the place of the room. Both are taken before the run
+        begins, so that what tasks print comes below them."""
         self.show(
             "EXECUTE", [section_bundle(Section(4, "EXECUTE", "under way")), {"text/plain": ""}]
         )
-        if room is not None:
-            self._slots["EXECUTE"][1].show_widget(room)
+
+    def withdraw(self) -> None:
+        """Nothing was begun: what `reserve` took is empty."""
+        self.show("EXECUTE", [])
+
+    def show_live(self, room: Any) -> None:
+        """The room in its place."""
+        self._slots["EXECUTE"][1].show_widget(room)
+
+    def show_state(self, run: Run) -> None:
+        """EXECUTE as the run stands now, above the room, closed: what a file keeps of a kernel that
+        is gone."""
+        self._slots["EXECUTE"][0].show(section_bundle(state_section(run, datetime.now(UTC))))
+
+    def leave(self, run: Run) -> None:
+        """The kernel is being shut down while the run goes on: the last state, in all places."""
+        self.show_header(run.plan, run)
+        self.show_section(decompose_section(run.plan, run, read_as=self.read_as))
+        self.show("EXECUTE", section_bundles(state_section(run, datetime.now(UTC), over=True)))
 
     def tell(self, progress: str) -> None:
         """A line of text in the place of the room."""
@@ -99,25 +130,34 @@ class Stage:
         self.show_section(integrate_section(report))
 
 
-class Header:
-    """The header of a run in progress, told anew when a state has changed: at most once a second,
-    and so seldom that a plan of thousands of tasks pays less than a twentieth for it."""
+class Frozen:
+    """What stays in the file if the kernel is gone before the run has ended: the header, and the
+    state as of some seconds ago behind the line of EXECUTE.
+
+    The header is told anew when a state has changed, at most once a second; the rest every ten. A
+    plan of thousands of tasks pays no more than a hundredth of a processor for each.
+    """
 
     def __init__(self, live: LiveRun, stage: Stage) -> None:
         self._live, self._stage = live, stage
-        self._next = 0.0
+        self._next_header = 0.0
+        self._next_state = time.monotonic() + _FROZEN_S
         self._told: object = None
 
     def tell(self) -> None:
         begun = time.monotonic()
-        if begun < self._next or not self._live.driver.state.tasks or not in_kernel():
+        if begun < self._next_header or not self._live.driver.state.tasks or not in_kernel():
             return
-        now = [task.status for task in list(self._live.driver.state.tasks.values())]
+        now = self._live.driver.state.last
         if now != self._told:
             self._told = now
             run = self._live.snapshot()
             self._stage.show_header(run.plan, run)
-        self._next = begun + max(_QUIET_S, 20 * (time.monotonic() - begun))
+            if begun >= self._next_state:
+                spent = time.monotonic()
+                self._stage.show_state(run)
+                self._next_state = begun + max(_FROZEN_S, 100 * (time.monotonic() - spent))
+        self._next_header = begun + max(_QUIET_S, 100 * (time.monotonic() - begun))
 
 
 class Progress:
@@ -138,23 +178,24 @@ class Progress:
         if time.monotonic() - self._last < _QUIET_S:
             return
         self._last = time.monotonic()
-        tasks = list(live.driver.state.tasks.values())
-        ended = [task.task for task in tasks if task.status.ended]
         if in_kernel():
-            self._stage.tell(self._line(tasks, len(ended)))
+            self._stage.tell(text_progress(live, self._last - self._begun))
         else:
-            for task in tasks:
+            for task in list(live.driver.state.tasks.values()):
                 if task.status.ended and task.task not in self._told and len(self._told) < 200:
                     self._told.add(task.task)
                     print(f"  {task.task}: {task.status}")
 
-    def _line(self, tasks: Sequence[Any], ended: int) -> str:
-        running = [task.task for task in tasks if task.status is Status.RUNNING]
-        waiting = [task.task for task in tasks if task.status is Status.BACKING_OFF]
-        now = f", running: {', '.join(running[:5])}" if running else ""
-        later = f", backing off: {', '.join(waiting[:5])}" if waiting else ""
-        took = duration(time.monotonic() - self._begun)
-        return f"▶ {ended} of {len(tasks)} tasks ended after {took}{now}{later}"
+
+def text_progress(live: LiveRun, took_s: float) -> str:
+    """How a run stands, as one line of text."""
+    tasks = list(live.driver.state.tasks.values())
+    ended = sum(task.status.ended for task in tasks)
+    running = [task.task for task in tasks if task.status is Status.RUNNING]
+    waiting = [task.task for task in tasks if task.status is Status.BACKING_OFF]
+    now = f", running: {', '.join(running[:5])}" if running else ""
+    later = f", backing off: {', '.join(waiting[:5])}" if waiting else ""
+    return f"▶ {ended} of {len(tasks)} tasks ended after {duration(took_s)}{now}{later}"
 
 
 async def follow(
@@ -167,11 +208,11 @@ async def follow(
     """Wait for the end of a run; `under_way` is told once that it has begun."""
     begun(live)
     under_way(live.snapshot())
-    header = Header(live, stage)
-    header.tell()
+    frozen = Frozen(live, stage)
+    frozen.tell()
     while not live.done.is_set():
         await waiting.pause(_STEP_S)
-        header.tell()
+        frozen.tell()
         if progress is not None:
             progress.tell(live)
     return live.finished()

@@ -11,6 +11,8 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from orch_nb import phases
 from orch_nb.engine.journal import open_journal
 from orch_nb.engine.ports import Journal, Request
@@ -21,7 +23,7 @@ from orch_nb.model.report import Operation
 from orch_nb.model.run import Run
 from orch_nb.model.status import RunStatus, Status
 from orch_nb.notebook.cell import Cell
-from orch_nb.notebook.display import show
+from orch_nb.notebook.display import show, watched
 from orch_nb.notebook.options import split
 from orch_nb.notebook.session import SESSION
 from orch_nb.notebook.waiting import Waiting
@@ -82,12 +84,25 @@ class Line:
         show([runs_bundle(self._journal().runs())])
 
     def open(self, run: str = "") -> None:
-        """all five phases of the last operation, or of the run that is named"""
+        """the room of the last operation or of a named run, live, above all five phases of it"""
         last = SESSION.last
-        if last is not None and (not run or (last.run and last.run.run_id == run)):
-            show([document_bundle(operation_document(last))])
-        else:
-            show([run_bundle(self._past(run))])
+        mine = last if last is not None and (not run or self._is(last, run)) else None
+        if not watched() or (mine is not None and mine.run is None):
+            if mine is not None:
+                show([document_bundle(operation_document(mine))])
+            else:
+                show([run_bundle(self._past(run))])
+            return
+        from orch_nb.notebook.opening import Opening
+
+        live = SESSION.running().get(run or (mine.run.run_id if mine and mine.run else ""))
+        past = live.snapshot() if live is not None else self._past(run)
+        operation = mine or Operation(plan=past.plan, kind="yaml", name=past.name)
+        journal = self._journal_of(past)
+        opened = Opening(
+            replace(operation, plan=past.plan, run=past), journal, self._bound, self._keep
+        )
+        opened.show(live)
 
     def patterns(self, *words: str) -> None:
         """search the catalogue of orchestration patterns"""
@@ -202,6 +217,22 @@ class Line:
 
     def _journal(self) -> Journal:
         return open_journal(None)
+
+    def _journal_of(self, run: Run) -> Journal:
+        return open_journal(SESSION.memory if run.journal == "memory" else run.journal)
+
+    def _is(self, operation: Operation, run: str) -> bool:
+        return operation.run is not None and operation.run.run_id == run
+
+    def _bound(self, past: Run) -> Plan:
+        """The plan of a past run with the functions of this kernel."""
+        last = SESSION.last
+        mine = last if last is not None and self._is(last, past.run_id) else None
+        return self._with_functions(mine.plan if mine is not None else past.plan, past.run_id)
+
+    def _keep(self, operation: Operation) -> None:
+        self.names["_orch"] = operation
+        SESSION.remember(operation)
 
     def _named(self, name: str) -> Operation:
         if name:

@@ -14,8 +14,9 @@ from orch_nb.notebook.cell import Cell
 from orch_nb.notebook.completion import complete
 from orch_nb.notebook.lines import VERBS, Line, usage
 from orch_nb.notebook.options import OPTIONS
-from orch_nb.notebook.transformer import CALL, Transformer
+from orch_nb.notebook.transformer import CALL, HEARD, Transformer
 from orch_nb.notebook.waiting import Blocking, OnLoop, Waiting, perform
+from orch_nb.notebook.watching import heard_call
 
 __all__ = ["load", "unload"]
 
@@ -86,6 +87,7 @@ def load(shell: InteractiveShell) -> None:
     register(orchestrate, "line_cell", "orchestrate")
     shell.user_ns[CALL] = on_loop
     shell.user_ns_hidden[CALL] = on_loop
+    shell.user_ns[HEARD] = shell.user_ns_hidden[HEARD] = heard_call
     shell.input_transformers_cleanup.append(Transformer(shell))
     if shell.Completer is not None:
         shell.Completer.custom_matchers.append(complete)
@@ -95,8 +97,9 @@ def unload(shell: InteractiveShell) -> None:
     """Take it all back."""
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("orchestrate", None)
-    shell.user_ns.pop(CALL, None)
-    shell.user_ns_hidden.pop(CALL, None)
+    for name in (CALL, HEARD):
+        shell.user_ns.pop(name, None)
+        shell.user_ns_hidden.pop(name, None)
     transformers = shell.input_transformers_cleanup
     transformers[:] = [one for one in transformers if not isinstance(one, Transformer)]
     if shell.Completer is not None and complete in shell.Completer.custom_matchers:

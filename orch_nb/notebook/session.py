@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+from collections.abc import Callable
+
 from orch_nb.engine.ports import Journal
 from orch_nb.engine.session import LiveRun
 from orch_nb.errors import UsageError
@@ -20,6 +23,7 @@ class Session:
         self.last: Operation | None = None
         self.live: dict[str, LiveRun] = {}
         self.memory: Journal | None = None
+        self._leaving: dict[str, Callable[[], None]] = {}
 
     def remember(self, operation: Operation) -> None:
         self.last = operation
@@ -40,6 +44,22 @@ class Session:
         """The runs that have not ended."""
         self.live = {name: live for name, live in self.live.items() if not live.done.is_set()}
         return self.live
+
+    def at_shutdown(self, run_id: str, leave: Callable[[], None] | None) -> None:
+        """What leaves the last state of a run in its cell if the kernel is shut down while it goes
+        on; None once it has ended."""
+        if leave is None:
+            self._leaving.pop(run_id, None)
+            return
+        if not self._leaving:
+            atexit.unregister(self._leave)
+            atexit.register(self._leave)
+        self._leaving[run_id] = leave
+
+    def _leave(self) -> None:
+        for run_id in self.running():
+            if run_id in self._leaving:
+                self._leaving[run_id]()
 
 
 SESSION = Session()

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from orch_nb.model.plan import Plan
+from orch_nb.notebook.display import polling
 from orch_nb.planners.python import plan_from_source, plan_from_source_async
 
 __all__ = ["Blocking", "OnLoop", "Waiting", "perform"]
@@ -26,6 +27,7 @@ __all__ = ["Blocking", "OnLoop", "Waiting", "perform"]
 T = TypeVar("T")
 
 _STEP_S = 0.2
+_FETCH_S, _FETCH = 0.05, 10  # how often, and how many at most
 
 
 class Waiting(Protocol):
@@ -46,7 +48,15 @@ class OnLoop:
     live = True
 
     async def pause(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        fetch = polling()
+        if fetch is None:
+            await asyncio.sleep(seconds)
+            return
+        end = time.monotonic() + seconds
+        async with fetch as poll:
+            while time.monotonic() < end:
+                await asyncio.sleep(_FETCH_S)
+                await poll(_FETCH)
 
     async def off_loop(self, work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)

@@ -24,7 +24,7 @@ from orch_nb.render.plaintext import bounded, one_line
 from orch_nb.render.policies import action, condition, spread
 
 __all__ = [
-    "Arrow", "Box", "Group", "Sketch", "group_sketch", "node_ids", "notes", "task_sketch",
+    "Arrow", "Box", "Group", "Sketch", "group_sketch", "homes", "node_ids", "notes", "task_sketch",
     "text_width",
 ]  # fmt: skip
 
@@ -226,7 +226,7 @@ def group_sketch(plan: Plan, marks: dict[str, Mark] | None = None) -> Sketch | N
 
     None where that makes a single box: it would say nothing.
     """
-    home = _homes(plan)
+    home = homes(plan)
     names = list(dict.fromkeys(home.values()))
     if len(names) < 2:
         return None
@@ -250,7 +250,7 @@ def group_sketch(plan: Plan, marks: dict[str, Mark] | None = None) -> Sketch | N
     return Sketch(boxes, tuple(Arrow(a, b, (a, b) in critical) for a, b in edges))
 
 
-def _homes(plan: Plan) -> dict[str, str]:
+def homes(plan: Plan) -> dict[str, str]:
     """The group of each task: its story, or else its level in the plan."""
     labels = {story.id: f"story:{story.id}" for story in plan.stories}
     homes = {}

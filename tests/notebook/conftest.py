@@ -2,7 +2,8 @@
 
     kernel.run("%%orchestrate ...")     waits for the cell's end; `Cell` has outputs and reply
     kernel.start("...") / kernel.finish(cell)     the same in two halves, to act in between
-    kernel.click("Approve")             what a frontend sends when that button is pressed
+    kernel.wish("approve", "gate")      what the room's page sends when that button is pressed
+    kernel.state("gate")                what the page knows of a task, by what was sent to it
 
 `person=True` is a frontend that answers questions (JupyterLab): live widgets, runs that wait.
 Without it the request is what nbclient sends: nobody is there.
@@ -11,6 +12,7 @@ Without it the request is what nbclient sends: nobody is there.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import queue
 import re
@@ -69,6 +71,33 @@ class Cell:
         return {name for one in self.outputs for name in one.get("data", ())}
 
 
+class RoomPage:
+    """A room as its page knows it, by what the kernel sent."""
+
+    def __init__(self, comm: str, traits: dict[str, Any]) -> None:
+        self.id, self.traits = comm, traits
+        self.head: dict[str, Any] = traits["head"]
+        self.rows: list[dict[str, Any]] = json.loads(traits["rows"])
+        self.states: dict[int, list[Any]] = {}
+        self.answers: dict[str, Any] = {}
+
+    def take(self, content: dict[str, Any], buffers: list[Any]) -> None:
+        if "long" in content:
+            content = {**content, content["long"]: json.loads(bytes(buffers[0]))}
+        if content["kind"] == "states":
+            self.states.update({state[0]: state[1:] for state in content["states"]})
+        elif content["kind"] == "rows":
+            self.rows += content["rows"][max(0, len(self.rows) - content["from"]) :]
+        else:
+            self.answers[content["kind"]] = content
+
+    def of(self, task: str) -> list[Any]:
+        """`[status, attempts, begun, finished, reason, bars]` of a task."""
+        pending = ["pending", 0, None, None, "", None]
+        row = next((n for n, row in enumerate(self.rows) if row.get("id") == task), -1)
+        return self.states.get(row, pending)
+
+
 class Kernel:
     """A kernel process in a folder of its own."""
 
@@ -83,6 +112,7 @@ class Kernel:
         self.client.wait_for_ready(timeout=PATIENCE_S)
         self.cells: dict[str, Cell] = {}
         self.comms: dict[str, dict[str, Any]] = {}  # the state of each widget
+        self.pages: dict[str, RoomPage] = {}
         self._places: dict[str, list[dict[str, Any]]] = {}  # display_id -> the outputs that hold it
         self._pid = self.manager.provisioner.process.pid
 
@@ -167,29 +197,54 @@ class Kernel:
         elif kind == "clear_output":
             cell.outputs.clear()
         elif kind == "comm_open":
-            self.comms[content["comm_id"]] = dict(content["data"].get("state", {}))
+            state = dict(content["data"].get("state", {}))
+            self.comms[content["comm_id"]] = state
+            if "codes" in state:
+                self.pages[content["comm_id"]] = RoomPage(content["comm_id"], state)
+                self.send({"ask": "hello"})
+        elif kind == "comm_msg" and content["data"].get("method") == "custom":
+            page = self.pages.get(content["comm_id"])
+            if page is not None:
+                page.take(content["data"]["content"], message["buffers"])
         elif kind == "comm_msg" and content["data"].get("method") == "update":
-            self.comms.setdefault(content["comm_id"], {}).update(content["data"]["state"])
+            state = self.comms.setdefault(content["comm_id"], {})
+            state.update(content["data"]["state"])
+            if content["comm_id"] in self.pages:
+                self.pages[content["comm_id"]].head = state["head"]
         elif kind == "comm_close":
             self.comms.pop(content["comm_id"], None)
+            self.pages.pop(content["comm_id"], None)
 
     # -- a person's hands ----------------------------------------------------------------------
 
-    def button(self, text: str) -> str | None:
-        """The id of the button with that text or tooltip, if it is shown and can be pressed."""
-        shown = {child for state in self.comms.values() for child in state.get("children", ())}
-        for name, state in self.comms.items():
-            words = (state.get("description"), state.get("tooltip"))
-            if state.get("_model_name") == "ButtonModel" and text in words:
-                there = f"IPY_MODEL_{name}" in shown and not state.get("disabled")
-                return name if there else None
-        return None
+    @property
+    def page(self) -> RoomPage | None:
+        """The page of the room that is open: of several the one that was opened last."""
+        return next(reversed(self.pages.values()), None)
 
-    def click(self, text: str) -> None:
-        """Press a button, once it is there."""
-        name = self.until(lambda: self.button(text))
-        data = {"method": "custom", "content": {"event": "click"}}
-        message = self.client.session.msg("comm_msg", {"comm_id": name, "data": data})
+    def state(self, task: str) -> str:
+        """The status of a task as the page shows it; empty while there is no room."""
+        return self.page.of(task)[0] if self.page is not None else ""
+
+    def told(self, kind: str) -> dict[str, Any]:
+        """The newest answer of a kind that a page was sent."""
+        page = self.page
+        assert page is not None
+        return self.until(lambda: page.answers.pop(kind, None))
+
+    def wish(self, verb: str, task: str | None = None, note: str = "") -> None:
+        """Press a button of the room, once it is there."""
+        shown = {"approve": "waiting", "reject": "waiting", "retry": "failed"}.get(verb)
+        if task is not None and shown is not None:
+            self.until(lambda: self.state(task) == shown)
+        self.until(lambda: self.page is not None and self.page.head.get("steerable"))
+        self.send({"do": verb, "task": task, "note": note})
+
+    def send(self, content: dict[str, Any]) -> None:
+        """A message of the page to its room."""
+        assert self.page is not None, "no room is open"
+        data = {"method": "custom", "content": content}
+        message = self.client.session.msg("comm_msg", {"comm_id": self.page.id, "data": data})
         self.client.shell_channel.send(message)
 
     def completions(self, code: str, cursor: int | None = None) -> list[str]:

@@ -108,10 +108,10 @@ def test_a_gate_that_waited_when_the_kernel_died_still_waits(kernels):
     )
     first = kernels()
     first.start(gate, person=True)
-    first.until(lambda: first.button("Approve"))
+    first.until(lambda: first.state("gate") == "waiting")
     first.kill()
     kernel = kernels()
     cell = kernel.start(gate, person=True)
-    kernel.click("Approve")
+    kernel.wish("approve", "gate")
     kernel.finish(cell)
     assert ran(kernel) == ["a", "b"]
