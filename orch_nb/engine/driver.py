@@ -266,7 +266,7 @@ class Driver(Turns):
         self._timers["(poll)"] = self.clock.call_at(self.clock.now() + _POLL_S, self._poll)
 
     def _log(self, task: str, attempt: int, stream: str, text: str) -> None:
-        self._logs.append((task, attempt, stream, text))
+        self._logs.append((task, attempt, stream, text, self.clock.now()))
 
     def _process(self, task: str, attempt: int, pid: int) -> None:
         now = self.clock.now()

@@ -1,31 +1,18 @@
-"""A journal in memory, and the bound of output that every journal keeps."""
+"""A journal in memory."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from orch_nb.engine import results
-from orch_nb.engine.ports import Blob, Cached, Request, RunRow
+from orch_nb.engine import logs, results
+from orch_nb.engine.ports import Blob, Cached, LogLine, Printed, Request, RunRow
 from orch_nb.errors import RunExists, RunHeld, RunNotFound
 from orch_nb.model.event import Event, ResultRef, RunEnded, RunStarted
 from orch_nb.model.plan import Plan
 
-__all__ = ["MemoryJournal", "within"]
-
-_LOG_LIMIT = 2_000_000  # characters of output kept per task and run
-
-
-def within(logged: dict[tuple[str, str], int], task: tuple[str, str], text: str) -> str:
-    """What of `text` is kept, given how many characters of the task's output were."""
-    written = logged.get(task, 0)
-    logged[task] = written + len(text)
-    if written > _LOG_LIMIT:
-        return ""
-    if written + len(text) > _LOG_LIMIT:
-        return text[: _LOG_LIMIT - written] + "\n… (more output was not kept)\n"
-    return text
-
+__all__ = ["MemoryJournal"]
 
 _NOTHING = (ResultRef(), None)
 
@@ -44,8 +31,10 @@ class MemoryJournal:
         self._values: list[Any] = []
         self._hashes: dict[str, str | None] = {}
         self._cache: dict[str, Cached] = {}
-        self._logs: dict[tuple[str, str], list[str]] = {}
-        self._logged: dict[tuple[str, str], int] = {}
+        self._logs: dict[str, dict[int, logs.Row]] = {}
+        self._bounds = logs.Bounds(lambda run_id, task: ())
+        self._logging = threading.Lock()  # logs are followed from other threads
+        self._rows_logged = 0
         self._requests: dict[str, list[Request]] = {}
         self._held: set[str] = set()
 
@@ -119,13 +108,37 @@ class MemoryJournal:
         """None: this journal holds everything, for as long as there is somebody to ask."""
         return {}
 
-    def write_log(self, run_id: str, lines: Sequence[tuple[str, int, str, str]]) -> None:
-        for task, _, _, text in lines:
-            kept = within(self._logged, (run_id, task), text)
-            self._logs.setdefault((run_id, task), []).append(kept)
+    def write_log(self, run_id: str, lines: Sequence[Printed]) -> None:
+        """Keep output; of each task the beginning and the end, past a bound."""
+        with self._logging:
+            rows = self._logs.setdefault(run_id, {})
+            for task, attempt, stream, text, at in lines:
+                self._rows_logged += 1
+                number = self._rows_logged
+                rows[number] = (number, task, attempt, stream, text, at)
+                for old, instead in self._bounds.of(run_id, task).take(number, text):
+                    if instead is None:
+                        del rows[old]
+                    else:
+                        rows[old] = (*rows[old][:3], "", instead, rows[old][5])
 
     def read_log(self, run_id: str, task: str) -> str:
-        return "".join(self._logs.get((run_id, task), ()))
+        """All that is kept of what a task printed."""
+        return "".join(row[4] for row in self._logged(run_id, task))
+
+    def read_lines(
+        self, run_id: str, *, after: int = 0, task: str | None = None, most: int = 2000
+    ) -> list[LogLine]:
+        rows = self._logged(run_id, task)
+        if after:
+            first = logs.row_of(after)
+            return logs.following((row for row in rows if row[0] >= first), after, most)
+        return logs.newest(reversed(rows), most)
+
+    def _logged(self, run_id: str, task: str | None) -> list[logs.Row]:
+        with self._logging:
+            rows = list(self._logs.get(run_id, {}).values())
+        return rows if task is None else [row for row in rows if row[1] == task]
 
     def ask(self, run_id: str, request: Request) -> None:
         self._requests.setdefault(run_id, []).append(request)

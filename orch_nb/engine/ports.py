@@ -26,8 +26,8 @@ from orch_nb.model.task import Task
 
 __all__ = [
     "AttemptKey", "AttemptRequest", "Blob", "Cached", "Clock", "Current", "Executor", "Journal",
-    "Observer", "Outcome", "QueueingExecutor", "Report", "Request", "RunRow", "Setting", "Timer",
-    "current", "entered",
+    "LogLine", "Observer", "Outcome", "Printed", "QueueingExecutor", "Report", "Request", "RunRow",
+    "Setting", "Timer", "current", "entered",
 ]  # fmt: skip
 
 AttemptKey = tuple[str, int]
@@ -225,6 +225,25 @@ class Cached(msgspec.Struct, frozen=True):
     parts: Mapping[str, str]
 
 
+#: Whole lines of a task's output on their way into a journal: task, attempt, stream, text, at.
+Printed = tuple[str, int, str, str, float]
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """A line that a task printed, without its end. `seq` grows from line to line of a journal.
+
+    `stream` is "stdout" or "stderr", or "" for a line that says how many were left out here. `at`
+    is when it was printed, to a quarter of a second, in seconds since the epoch; 0 if unknown.
+    """
+
+    seq: int
+    task: str
+    attempt: int
+    stream: str
+    text: str
+    at: float = 0.0
+
+
 class RunRow(msgspec.Struct, frozen=True):
     """A run in a journal's list. `held`: a live process works on it. Times: seconds since epoch."""
 
@@ -239,7 +258,8 @@ class RunRow(msgspec.Struct, frozen=True):
 
 
 class Journal(Protocol):
-    """The memory of runs. All methods are called from one thread, the driver's."""
+    """The memory of runs. All methods are called from one thread, the driver's, except those that
+    read: what tasks printed is followed from other threads and processes."""
 
     path: str
 
@@ -261,9 +281,15 @@ class Journal(Protocol):
 
     def load(self, ref: ResultRef) -> Any: ...
 
-    def write_log(self, run_id: str, lines: Sequence[tuple[str, int, str, str]]) -> None: ...
+    def write_log(self, run_id: str, lines: Sequence[Printed]) -> None: ...
 
     def read_log(self, run_id: str, task: str) -> str: ...
+
+    def read_lines(
+        self, run_id: str, *, after: int = 0, task: str | None = None, most: int = 2000
+    ) -> list[LogLine]:
+        """What a run's tasks printed, or one of them, in order: the first `most` lines after the
+        one whose `seq` is `after`; without it the newest `most`. Cheap to ask often."""
 
     def take_requests(self, run_id: str) -> list[Request]: ...
 

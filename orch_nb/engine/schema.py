@@ -8,7 +8,7 @@
     blob(hash, body)             results, by content hash
     cache(id, key, ...)          which result a cached task had, under the key of what it is made of
     unstored(goal, task, ...)    tasks whose last result could not be kept, and why
-    log(run_id, task, ...)       what tasks printed
+    log(run_id, task, ...)       what tasks printed, some lines a row (see `engine.logs`)
     request(run_id, verb, ...)   what a person asked from another process, for the driver to take
 
 `batch` is keyed by one integer because SQLite appends to the right end of such a table for two
@@ -40,7 +40,7 @@ from orch_nb.model.event import RunStarted, decode_event
 
 __all__ = ["FAULTS", "VERSION", "Transaction", "checksum", "connect", "fault"]
 
-VERSION = 2
+VERSION = 3
 _OURS = 0x4F52434E  # "ORCN"
 _OPEN_S = 10.0  # how long another process's write is waited for when the file is opened
 _WRITE_S = 60.0  # and when a run is at stake
@@ -77,7 +77,10 @@ CREATE TABLE IF NOT EXISTS unstored(
   goal TEXT NOT NULL, task TEXT NOT NULL, reason TEXT NOT NULL, at REAL NOT NULL,
   PRIMARY KEY(goal, task)) WITHOUT ROWID;
 """
-
+_VERSION_3 = """
+ALTER TABLE log ADD COLUMN at REAL NOT NULL DEFAULT 0;
+CREATE INDEX log_of_run ON log(run_id);
+"""
 
 #: What sqlite3 raises: of a damaged file also that a name in it is no text.
 FAULTS = (sqlite3.Error, UnicodeDecodeError)
@@ -163,7 +166,7 @@ def _update(db: sqlite3.Connection, path: str | os.PathLike[str]) -> None:
     try:
         version = _version(db, path)  # another process may have been quicker
         if version < VERSION:
-            for statement in (_VERSION_1 + _VERSION_2).split(";"):
+            for statement in (_VERSION_1 + _VERSION_2 + _VERSION_3).split(";"):
                 db.execute(statement)
             if version == 1:
                 _rehash(db)

@@ -3,6 +3,7 @@ requests of other processes."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -11,13 +12,15 @@ from typing import Any
 
 import msgspec
 
-from orch_nb.engine import carryover, results, schema
-from orch_nb.engine.memory import within
-from orch_nb.engine.ports import Blob, Cached, Request
+from orch_nb.engine import carryover, logs, results, schema
+from orch_nb.engine.ports import Blob, Cached, LogLine, Printed, Request
 from orch_nb.errors import RunNotFound
 from orch_nb.model.event import ResultRef
 
 __all__ = ["Tables"]
+
+
+_LOGGED = "SELECT id, task, attempt, stream, text, at FROM log WHERE run_id=?"
 
 
 def _text(text: str) -> str:
@@ -30,7 +33,7 @@ class Tables:
 
     def __init__(self, path: str | os.PathLike[str], *, durability: str = "process") -> None:
         self.path = str(path)
-        self._logged: dict[tuple[str, str], int] = {}
+        self._bounds = logs.Bounds(self._logged)
         self._taken: dict[str, list[int]] = {}  # requests of a run that were handed out last
         self._lock = threading.RLock()  # one connection has one transaction at a time
         self._db = schema.connect(path, durability)
@@ -103,23 +106,45 @@ class Tables:
 
     # -- logs, requests ------------------------------------------------------------------------
 
-    def write_log(self, run_id: str, lines: Sequence[tuple[str, int, str, str]]) -> None:
-        """Keep output as (task, attempt, stream, text); past a bound per task the rest is dropped,
-        and a last line says so."""
+    def write_log(self, run_id: str, lines: Sequence[Printed]) -> None:
+        """Keep output; of each task the beginning and the end, past a bound."""
         with self._transaction as execute:
-            for task, attempt, stream, text in lines:
-                kept = within(self._logged, (run_id, task), text)
-                if kept:
-                    execute(
-                        "INSERT INTO log(run_id, task, attempt, stream, text) VALUES(?,?,?,?,?)",
-                        (run_id, task, attempt, stream, _text(kept)),
-                    )
+            for task, attempt, stream, text, at in lines:
+                kept, bounds = _text(text), self._bounds.of(run_id, task)
+                number = execute(
+                    "INSERT INTO log(run_id, task, attempt, stream, text, at) VALUES(?,?,?,?,?,?)",
+                    (run_id, task, attempt, stream, kept, at),
+                ).lastrowid
+                for old, instead in bounds.take(int(number or 0), kept):
+                    if instead is None:
+                        execute("DELETE FROM log WHERE id=?", (old,))
+                    else:
+                        execute("UPDATE log SET stream='', text=? WHERE id=?", (instead, old))
 
     def read_log(self, run_id: str, task: str) -> str:
-        rows = self._read(
-            "SELECT text FROM log WHERE run_id=? AND task=? ORDER BY id", run_id, task
-        )
-        return "".join(text for (text,) in rows)
+        """All that is kept of what a task printed."""
+        return "".join(row[4] for row in self._logged(run_id, task))
+
+    def read_lines(
+        self, run_id: str, *, after: int = 0, task: str | None = None, most: int = 2000
+    ) -> list[LogLine]:
+        """What a run's tasks printed, or one of them: the first `most` lines after `after`, or
+        without it the newest `most`."""
+        first, order = (logs.row_of(after), "ASC") if after else (0, "DESC")
+        query = f"{_LOGGED} AND id>=?"
+        values: list[Any] = [run_id, first]
+        if task is not None:
+            query += " AND task=?"
+            values.append(task)
+        query += f" ORDER BY id {order}"
+        try:
+            with self._lock, contextlib.closing(self._db.execute(query, values)) as rows:
+                return logs.following(rows, after, most) if after else logs.newest(rows, most)
+        except schema.FAULTS as error:
+            raise schema.fault(self.path, error) from None
+
+    def _logged(self, run_id: str, task: str) -> list[logs.Row]:
+        return self._read(f"{_LOGGED} AND task=? ORDER BY id", run_id, task)
 
     def ask(self, run_id: str, request: Request) -> None:
         """Leave a request for the process that works on the run. Raises RunNotFound."""

@@ -39,6 +39,7 @@ from orch_nb.engine.ports import (
     Executor,
     Journal,
     Outcome,
+    Printed,
     QueueingExecutor,
     Timer,
 )
@@ -78,7 +79,7 @@ class Turns(Controls):
         self._timers: dict[Any, Timer] = {}
         self._lock = threading.RLock()  # who has it may take a turn
         self._inbox: deque[Any] = deque()
-        self._logs: deque[tuple[str, int, str, str]] = deque()
+        self._logs: deque[Printed] = deque()
         self._reporter = self.report  # one object: whose an outcome is, is asked for each
         self._awake = False  # the loop will look into the inbox
         self._deciding = False  # somebody takes a turn
