@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from orch_nb.engine import holder
+from orch_nb.engine import holder, tee
 from orch_nb.engine.arguments import Inputs
 from orch_nb.engine.attempts import Attempts
 from orch_nb.engine.audience import Audience
@@ -22,6 +22,7 @@ from orch_nb.engine.cache import Cache
 from orch_nb.engine.calm import calm
 from orch_nb.engine.clock import SystemClock
 from orch_nb.engine.faults import Faults, without_kill
+from orch_nb.engine.output import Output
 from orch_nb.engine.ports import (
     Clock,
     Executor,
@@ -40,6 +41,7 @@ from orch_nb.model import event as ev
 from orch_nb.model.fold import RunState
 from orch_nb.model.plan import Plan
 from orch_nb.model.run import Run
+from orch_nb.model.secrets import PLAIN, Mask
 from orch_nb.model.status import RunStatus, Status
 
 __all__ = ["Driver"]
@@ -74,6 +76,7 @@ class Driver(Turns):
         state: RunState | None = None,
         retry: str | None = None,
         next_id: Callable[[], str] | None = None,
+        mask: Mask = PLAIN,
     ) -> None:
         super().__init__(executor)
         self.plan, self.run_id, self.name = plan, run_id, name
@@ -83,6 +86,7 @@ class Driver(Turns):
         self._folded = state is not None
         self._history, self._retry, self._next_id = history, retry, next_id
         self.clock: Clock = clock if clock is not None else SystemClock()
+        self.mask = mask
         self.scheduler = Scheduler(plan)
         self.results = Results(self.state, journal)
         self._inputs = Inputs(self.state, self.results)
@@ -91,6 +95,7 @@ class Driver(Turns):
             self.state, self.results, self._inputs, self._cache, self.clock,
             threaded=executor.name not in ("inline", "fake"),
         )  # fmt: skip
+        self._output = Output(self.mask, self.clock.now)
         self._held = bool(history)
         #: Set once the run is in the journal: from then on a snapshot tells of it.
         self.begun = threading.Event()
@@ -103,6 +108,10 @@ class Driver(Turns):
         `alone`: the loop is this run's own. Whoever cancels this coroutine is then one of its tasks
         that cancels all it finds, and the run goes on.
         """
+        with tee.standing():
+            return await self._drive(alone)
+
+    async def _drive(self, alone: bool) -> Run:
         self.executor.start(self.clock, self.options.workers)
         try:
             with self._lock:
@@ -131,7 +140,8 @@ class Driver(Turns):
             self._prelude.close()
             self.executor.stop()
             try:
-                self._flush_logs()
+                tee.show(self._output.ended())
+                self._keep_output()
             finally:
                 if self._held:  # not a run of that name which somebody else works on
                     self.journal.release(self.run_id)
@@ -175,7 +185,8 @@ class Driver(Turns):
         self._faults = Faults(faults, self.run_id, started, len(self.plan))
         setting = Setting(
             run_id=self.run_id, params=self.plan.params, workspace=self.options.workspace,
-            log=self._log, process=self._process,
+            log=self._output.write, process=self._process, echo=self._output,
+            mask=self.mask.text,
         )  # fmt: skip
         self._attempts = Attempts(
             self.state, self.results, self._inputs, executor=self.executor, clock=self.clock,
@@ -253,7 +264,9 @@ class Driver(Turns):
         self._end_forks()
         try:
             with self._lock:
-                self._flush_logs()
+                if self._output.busy:
+                    tee.show(self._output.begun())
+                    self._keep_output()
                 requests = self.journal.take_requests(self.run_id)
                 if requests:
                     # The journal drops them with the very batch that holds what came of them.
@@ -264,9 +277,6 @@ class Driver(Turns):
             self._fail(error)
             return
         self._timers["(poll)"] = self.clock.call_at(self.clock.now() + _POLL_S, self._poll)
-
-    def _log(self, task: str, attempt: int, stream: str, text: str) -> None:
-        self._logs.append((task, attempt, stream, text, self.clock.now()))
 
     def _process(self, task: str, attempt: int, pid: int) -> None:
         now = self.clock.now()

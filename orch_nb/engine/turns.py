@@ -26,12 +26,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from orch_nb.engine import forks
+from orch_nb.engine import forks, tee
 from orch_nb.engine.acts import UNRECORDED, Act, Arm, Ask, Stop
 from orch_nb.engine.attempts import Attempts
 from orch_nb.engine.audience import Audience
 from orch_nb.engine.cache import Cache
 from orch_nb.engine.faults import Faults
+from orch_nb.engine.output import Output
 from orch_nb.engine.people import Controls
 from orch_nb.engine.ports import (
     AttemptKey,
@@ -39,7 +40,6 @@ from orch_nb.engine.ports import (
     Executor,
     Journal,
     Outcome,
-    Printed,
     QueueingExecutor,
     Timer,
 )
@@ -69,6 +69,7 @@ class Turns(Controls):
     _cache: Cache
     _faults: Faults
     _prelude: Prelude
+    _output: Output
 
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
@@ -79,7 +80,6 @@ class Turns(Controls):
         self._timers: dict[Any, Timer] = {}
         self._lock = threading.RLock()  # who has it may take a turn
         self._inbox: deque[Any] = deque()
-        self._logs: deque[Printed] = deque()
         self._reporter = self.report  # one object: whose an outcome is, is asked for each
         self._awake = False  # the loop will look into the inbox
         self._deciding = False  # somebody takes a turn
@@ -245,8 +245,14 @@ class Turns(Controls):
         return attempts
 
     def _write(self, batch: Sequence[ev.Event]) -> None:
-        if self._logs:  # what succeeded never runs again, so its output must not be lost
-            self._flush_logs()
+        if self._output.busy:  # what succeeded never runs again, so its output must not be lost
+            over = [
+                (event.task, event.attempt)
+                for event in batch
+                if type(event) is ev.AttemptSucceeded or type(event) is ev.AttemptFailed
+            ]
+            tee.show(self._output.ended(over))
+            self._keep_output()
         self.journal.append(self.run_id, batch, self.results.take_blobs())
 
     def _handled(self, happened: Sequence[Any]) -> tuple[list[ev.Event], list[ev.ProcessStarted]]:
@@ -449,10 +455,10 @@ class Turns(Controls):
         if waiter is not None:
             waiter.set()
 
-    def _flush_logs(self) -> None:
-        if self._logs:
-            lines = [self._logs.popleft() for _ in range(len(self._logs))]
-            self.journal.write_log(self.run_id, lines)
+    def _keep_output(self) -> None:
+        rows = self._output.take()
+        if rows:
+            self.journal.write_log(self.run_id, rows)
 
 
 class _NoTimer:
