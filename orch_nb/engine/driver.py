@@ -39,6 +39,7 @@ from orch_nb.errors import RunExists
 from orch_nb.graph import topology
 from orch_nb.model import event as ev
 from orch_nb.model.fold import RunState
+from orch_nb.model.masked import masked, whole
 from orch_nb.model.plan import Plan
 from orch_nb.model.run import Run
 from orch_nb.model.secrets import PLAIN, Mask
@@ -79,7 +80,9 @@ class Driver(Turns):
         mask: Mask = PLAIN,
     ) -> None:
         super().__init__(executor)
-        self.plan, self.run_id, self.name = plan, run_id, name
+        self.plan, self.run_id, self.name = whole(plan), run_id, name
+        #: The plan as it may be seen: what is journaled, shown and decided by.
+        self.seen = masked(self.plan, mask)
         self.journal, self.options = journal, options
         self.state = state or RunState(threading.RLock())  # with the history folded
         self.audience = Audience(observers, self.state, self._loop, self._lock)
@@ -87,8 +90,8 @@ class Driver(Turns):
         self._history, self._retry, self._next_id = history, retry, next_id
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.mask = mask
-        self.scheduler = Scheduler(plan)
-        self.results = Results(self.state, journal)
+        self.scheduler = Scheduler(self.seen)
+        self.results = Results(self.state, journal, mask)
         self._inputs = Inputs(self.state, self.results)
         self._cache = Cache(self.state, self._inputs, journal)
         self._prelude = Prelude(
@@ -152,6 +155,7 @@ class Driver(Turns):
         if not self._history:
             first = self._created(now)
             self.state.apply(first)
+            self.state.whole = self.plan
             self._ready(now, self.options.faults)
             self.audience.tell([first])
             self._take_turn(lambda: self._decided(self.scheduler.handle(first), []))
@@ -161,7 +165,7 @@ class Driver(Turns):
                 self.state.apply_all(self._history)
             self.scheduler.observe_all(self._history)
         self._history = ()
-        self.state.plan = self.plan
+        self.state.plan, self.state.whole = self.seen, self.plan
         self._ready(self.state.started, without_kill(self.options.faults))
         retried = self.state.derived.get(self._retry or "")
         undoing = retried is not None and retried.index is None  # it stays cancelled then
@@ -190,7 +194,7 @@ class Driver(Turns):
         )  # fmt: skip
         self._attempts = Attempts(
             self.state, self.results, self._inputs, executor=self.executor, clock=self.clock,
-            setting=setting, faults=self._faults, report=self.report,
+            setting=setting, faults=self._faults, report=self.report, mask=self.mask,
         )  # fmt: skip
         self._simple = not (self._faults or self._cache.active)
         self.begun.set()
@@ -220,7 +224,7 @@ class Driver(Turns):
         name was taken by another process meanwhile."""
         while True:
             first = ev.RunStarted(
-                at=now, run_id=self.run_id, plan=self.plan, name=self.name, options=self.options
+                at=now, run_id=self.run_id, plan=self.seen, name=self.name, options=self.options
             )
             try:
                 self.journal.create(self.run_id, first)

@@ -300,7 +300,8 @@ class Journal(Protocol):
         self, run_id: str, *, after: int = 0, task: str | None = None, most: int = 2000
     ) -> list[LogLine]:
         """What a run's tasks printed, or one of them, in order: the first `most` lines after the
-        one whose `seq` is `after`; without it the newest `most`. Cheap to ask often."""
+        one whose `seq` is `after` (from the first on, if that is negative); without it the newest
+        `most`. Cheap to ask often."""
 
     def take_requests(self, run_id: str) -> list[Request]: ...
 

@@ -26,6 +26,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from orch_nb.engine import forks, tee
 from orch_nb.engine.acts import UNRECORDED, Act, Arm, Ask, Stop
 from orch_nb.engine.attempts import Attempts
@@ -47,12 +49,15 @@ from orch_nb.engine.prelude import Prelude
 from orch_nb.engine.results_view import Results
 from orch_nb.model import event as ev
 from orch_nb.model.plan import Plan
+from orch_nb.model.secrets import Mask
 
 __all__ = ["Turns"]
 
 _WITHDRAW_S = 0.05  # how long an attempt that was given ahead may stand in an executor's queue
 _SHORT_S = 0.001
 _DEPTH = 2  # an attempt that ends while it is submitted is handled at once, what it releases not
+#: Events that hold words of a person's or of an exception's.
+_SAYING: dict[type, tuple[str, ...]] = {ev.Decided: ("by", "note"), ev.TaskEnded: ("reason",)}
 _OUTCOMES = frozenset({Outcome})
 _BATCH = 256  # outcomes a turn handles before the loop's other work has its turn
 
@@ -70,6 +75,7 @@ class Turns(Controls):
     _faults: Faults
     _prelude: Prelude
     _output: Output
+    mask: Mask
 
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
@@ -268,6 +274,8 @@ class Turns(Controls):
             if event is None:
                 continue
             kind = type(event)
+            if kind in _SAYING:
+                event = self._seen(event)
             if kind not in UNRECORDED:
                 batch.append(event)
             if kind is ev.ProcessStarted:
@@ -277,6 +285,12 @@ class Turns(Controls):
             if kind is ev.RetryRequested:
                 self._forget(event)
         return batch, processes
+
+    def _seen(self, event: Any) -> Any:
+        """An event without secrets in what it says."""
+        told = {name: getattr(event, name) for name in _SAYING[type(event)]}
+        seen = {name: self.mask.text(text) for name, text in told.items()}
+        return event if seen == told else msgspec.structs.replace(event, **seen)
 
     def _act(
         self, starts: list[Any], processes: Sequence[ev.ProcessStarted]

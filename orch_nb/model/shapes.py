@@ -85,8 +85,8 @@ SHAPES: tuple[Shape, ...] = (
           rf"{_START}(?:GOCSPX-[A-Za-z0-9_-]{{28}}|ya29\.[A-Za-z0-9_-]{{20,}})",
           ("GOCSPX-", "ya29.")),
     Shape("Stripe key",
-          rf"{_START}(?:[srp]k_(?:live|test)_[A-Za-z0-9]{{16,}}|whsec_[A-Za-z0-9+/]{{32,}})",
-          ("k_live_", "k_test_", "whsec_")),
+          rf"{_START}(?:[sr]k_(?:live|test)_[A-Za-z0-9]{{16,}}|whsec_[A-Za-z0-9+/]{{32,}})",
+          ("sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_")),
     Shape("Anthropic key", rf"{_START}sk-ant-[A-Za-z0-9_-]{{20,}}", ("sk-ant-",)),
     Shape("OpenAI key", rf"{_START}sk-(?:(?:proj|svcacct|admin)-[A-Za-z0-9_-]{{20,}}"
           r"|(?=[A-Za-z]*[0-9])[A-Za-z0-9]{32,})", ("sk-",)),
