@@ -81,8 +81,6 @@ class Driver(Turns):
     ) -> None:
         super().__init__(executor)
         self.plan, self.run_id, self.name = whole(plan), run_id, name
-        #: The plan as it may be seen: what is journaled, shown and decided by.
-        self.seen = masked(self.plan, mask)
         self.journal, self.options = journal, options
         self.state = state or RunState(threading.RLock())  # with the history folded
         self.audience = Audience(observers, self.state, self._loop, self._lock)
@@ -90,7 +88,11 @@ class Driver(Turns):
         self._history, self._retry, self._next_id = history, retry, next_id
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.mask = mask
-        self.scheduler = Scheduler(self.seen)
+        self.scheduler = Scheduler(self.plan)
+        #: The plan as it may be seen: what is journaled, shown and decided by.
+        self.seen = masked(self.plan, mask, plain=self.scheduler.plain)
+        if self.seen is not self.plan:
+            self.scheduler = Scheduler(self.seen)
         self.results = Results(self.state, journal, mask)
         self._inputs = Inputs(self.state, self.results)
         self._cache = Cache(self.state, self._inputs, journal)

@@ -133,6 +133,11 @@ def unsecret(
 ) -> tuple[ResultRef, Blob | None]:
     """The reference and the bytes as they may be kept: none of a value that has a secret in it,
     whose task runs again in a recovery, and a preview that shows nothing of it."""
+    if blob is None and not ref.preview.endswith("…"):
+        # Of a short text the one is the other; nearly all results end here.
+        alike = ref.hash[:1] == "=" and type(value) is str
+        if mask.clean(ref.hash) and (alike or mask.clean(ref.preview)):
+            return ref, None
     shown = mask.shown(ref.preview)
     data = b"" if ref.format in ("memory", "unstored") else ref.hash.encode()
     held = mask.within(blob.data if blob is not None else data)

@@ -31,26 +31,27 @@ _WHOLE = "_whole"  # where a twin has the plan behind it; no field, so it is in 
 #: What names a thing, and what is no text of a person's.
 _NAMES = frozenset({"id", "story", "parent", "run", "needs", "pool", "trigger", "tasks"})
 _RUN = attrgetter("run")
-_TOLD = [
-    attrgetter(name)
-    for name in ("with_", "description", "title", "when", "foreach", "compensate")
-]  # fmt: skip
+_TOLD = [attrgetter(name) for name in ("with_", "description", "title")]
+_SPECIAL = [attrgetter(name) for name in ("when", "foreach", "compensate")]
 
 
-def _says(plan: Plan) -> bool:
+def _says(plan: Plan, plain: bool = False) -> bool:
     """Whether its tasks say anything of which a part could be secret. Functions do not."""
     found = plan.__dict__.get("_says")
     if found is None:
         tasks = plan.tasks
-        found = not all(map(_RUN, tasks)) or any(any(map(told, tasks)) for told in _TOLD)
+        found = any(any(map(told, tasks)) for told in _TOLD)
+        if not (found or plain):
+            found = not all(map(_RUN, tasks)) or any(any(map(one, tasks)) for one in _SPECIAL)
         plan.__dict__["_says"] = found
     return bool(found)
 
 
-def masked(plan: Plan, mask: Mask) -> Plan:
-    """The plan as it may be seen; `plan` itself if nothing in it is to be masked."""
+def masked(plan: Plan, mask: Mask, *, plain: bool = False) -> Plan:
+    """The plan as it may be seen; `plan` itself if nothing in it is to be masked. `plain`: it is
+    known that all its tasks are functions, without `when`, `foreach` and `compensate`."""
     tasks = plan.tasks
-    if _says(plan):
+    if _says(plan, plain):
         seen = tuple([_seen(task, mask) for task in tasks])
         if any(new is not old for new, old in zip(seen, tasks, strict=True)):
             tasks = seen

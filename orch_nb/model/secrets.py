@@ -1,8 +1,8 @@
 """Masking: what must not be seen is replaced in every text that leaves a run.
 
     Mask({"DB_PASSWORD": ["hunter2!"]}).text("login root hunter2!")
-                                         ─► "login root ‹secret: DB_PASSWORD›"
-    Mask().text("pushed with ghp_0123...")   ─► "pushed with ‹secret: GitHub token›"
+                                         ─► "login root ‹secret DB_PASSWORD›"
+    Mask().text("pushed with ghp_0123...")   ─► "pushed with ‹secret GitHub token›"
 
 What a person has named is found in whatever it is written: as it is, as JSON, in a URL, in base64.
 What nobody has named is found by its shape (`model.shapes`). The longest comes first, so that a
@@ -38,10 +38,10 @@ _KEY_LINES = 200  # no private key has more
 
 def mark(name: str) -> str:
     """What stands in the place of a secret."""
-    return f"‹secret: {name}›"
+    return f"‹secret {name}›"
 
 
-_MARK = re.compile(r"‹secret: [^‹›\n]*›")
+_MARK = re.compile(r"‹secret [^‹›\n]*›")
 
 
 def marked(text: str) -> str:
@@ -149,6 +149,11 @@ class Mask:
         if _HINT.search(text.lower()):
             text = _any().sub(_masked, text)
         return text
+
+    def clean(self, text: str) -> bool:
+        """Whether nothing in a text can be secret, by the quick look alone."""
+        named = self._all is not None and self._all.search(text) is not None
+        return not named and _HINT.search(text.lower()) is None
 
     def _by_name(self, found: re.Match[str]) -> str:
         name = self._names.get(found[0])

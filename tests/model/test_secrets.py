@@ -167,7 +167,7 @@ def test_each_line_of_a_secret_of_several_lines_is_one():
 
 
 def test_a_mark_is_never_masked_again():
-    mask = Mask({"secret": ["secret"], "MARK": ["‹secret: x›"]})
+    mask = Mask({"secret": ["secret"], "MARK": ["‹secret x›"]})
     once = mask.text("a secret, and password=hunter2hunter2")
     assert once == f"a {mark('secret')}, and password={mark('password')}"
     assert mask.text(once) == once
@@ -246,7 +246,7 @@ def test_wherever_a_text_ends_what_is_before_its_tail_holds_no_beginning_of_a_se
 def test_a_named_secret_is_gone_from_any_text(before, secret, behind):
     mask = Mask({"X": [secret]})
     seen = mask.text(f"{before}{secret}{behind}")
-    assert secret not in re.sub("‹secret: [^›]*›", "", seen)
+    assert secret not in re.sub("‹secret [^›]*›", "", seen)
     assert mask.text(seen) == seen
 
 
