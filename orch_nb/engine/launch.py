@@ -230,13 +230,14 @@ def same_plan(run: Run, plan: Plan) -> Plan:
 
 
 def masking(plan: Plan, names: Sequence[str]) -> Mask:
-    """What hides the named secrets, each a variable of the environment, a parameter of the plan, or
-    both. Raises UsageError for a name that is neither."""
+    """What hides the named secrets and those that the plan names, each a variable of the
+    environment, a parameter of the plan, or both. Raises UsageError for a name that is neither."""
+    names = (*plan.secrets, *names)
     if not names:
         return PLAIN
     params = whole(plan).params
     values: dict[str, list[str]] = {}
-    for name in names:
+    for name in dict.fromkeys(names):
         found = [*texts_of(params.get(name)), *texts_of(os.environ.get(name))]
         values[name] = [text for text in found if text.strip() and not marked(text)]
         if not values[name]:

@@ -388,3 +388,16 @@ def test_names_are_kept_and_values_are_not(tmp_path):
     assert isinstance(first, ev.RunStarted)
     assert first.options.secrets == ("DB_PASSWORD",)
     assert left_behind(tmp_path) == []
+
+
+def test_a_plan_names_its_secrets_itself(tmp_path):
+    text = "goal: g\nsecrets: [DB_PASSWORD]\ntasks: {a: {sh: 'echo $DB_PASSWORD'}}\n"
+    plan = plan_from_yaml(text, {}, first_line=1)
+    assert plan.secrets == ("DB_PASSWORD",)
+    assert plan_from_yaml(dump_plan(plan), {}, first_line=1) == plan
+    run = nb.execute(plan, journal="j.db", run_id="r")
+    assert nb.SqliteJournal("j.db").read_log("r", "a") == f"{mark('DB_PASSWORD')}\n"
+    assert run["a"].result.preview == mark("DB_PASSWORD")
+    assert left_behind(tmp_path) == []
+    with pytest.raises(UsageError, match="NOWHERE is neither"):
+        nb.execute(text.replace("[DB_PASSWORD]", "NOWHERE"), journal="memory")

@@ -102,7 +102,7 @@ HARMLESS = [
     "the secretary: Mrs Smith1234567",
     "tokenizer=gpt2-medium-v1.5",
     "primary_key=user_id_2024 sort_key=created2024",
-    "PWD=/home/user1/work",
+    "PWD=/srv/user1/work",
     "http://localhost:8888/lab?x=1",
     "http://localhost:8888/tree/a@b.txt",
     "mail somebody@example.org or ssh git@github.com:me/repo1.git",
