@@ -25,6 +25,7 @@ from orch_nb.model.event import RunOptions
 from orch_nb.model.masked import whole
 from orch_nb.model.plan import Plan
 from orch_nb.model.run import Run
+from orch_nb.model.secrets import PLAIN
 from orch_nb.model.status import RunStatus
 
 if TYPE_CHECKING:
@@ -426,9 +427,10 @@ def orchestrate(
         plan = decompose(body, namespace=namespace, goal=goal, kind=kind)
         analysis = analyze(plan.goal or goal, workspace)
         found = research(analysis)
+    shown = seen(plan, options.get("secrets", ()))
     draft = Operation(
-        plan=plan, kind=took, body=body if isinstance(body, str) else "", analysis=analysis,
-        research=found, document=dump_plan(plan),
+        plan=shown, kind=took, body=PLAIN.text(body) if isinstance(body, str) else "",
+        analysis=analysis, research=found, document=dump_plan(shown),
     )  # fmt: skip
     if took == "goal" and not run:
         return draft

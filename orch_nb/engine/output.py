@@ -108,15 +108,13 @@ class Output:
         shown = [self._ended(key, one, line, "\n") for line in lines]
         over = rest.rfind("\r", 0, max(0, len(rest) - 1)) + 1
         if over:  # what a progress bar has drawn over is of no more use
-            shown.append(self._shown(one, rest[:over], ""))
+            shown.append(self._shown(one, self._mask.text(rest[:over]), ""))
             rest = rest[over:]
         while len(rest) > _LINE:
             cut = max(self._mask.tail(rest[:_LINE]), _LINE // 2)
             shown.append(self._ended(key, one, rest[:cut], ""))
             rest = rest[cut:]
         one.put(rest)
-        if not (rest or one.key or one.shown):
-            del self._open[key]
         return "".join(shown) if echo else ""
 
     def _ended(self, key: _Key, one: _Open, line: str, end: str) -> str:
@@ -125,13 +123,15 @@ class Output:
         if kept is None:
             one.shown = ""
             return ""
-        self._keep(key, self._mask.text(kept.removesuffix("\r").rpartition("\r")[2]))
-        return self._shown(one, kept, end) if one.echoed else ""
+        masked = self._mask.text(kept)
+        self._keep(key, masked.removesuffix("\r").rpartition("\r")[2] if "\r" in kept else masked)
+        return self._shown(one, masked, end) if one.echoed else ""
 
-    def _shown(self, one: _Open, line: str, end: str) -> str:
+    def _shown(self, one: _Open, masked: str, end: str) -> str:
         """A line for who looks on, without what has been shown of it."""
+        if not one.shown:
+            return f"{masked}{end}"
         before, one.shown = one.shown, ""
-        masked = self._mask.text(line)
         # Where what came later made a secret of what was shown, all of it is shown again, masked.
         rest = masked.removeprefix(before) if masked.startswith(before) else f"\n{masked}"
         return f"{rest}{end}"

@@ -107,7 +107,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         return iter(self.tasks)
 
     def _repr_mimebundle_(self, **_: Any) -> Any:
-        return View("plan.show").__get__(self, Plan)
+        from orch_nb.model.masked import masked  # which knows of plans
+        from orch_nb.model.secrets import PLAIN
+
+        return View("plan.show").__get__(masked(self, PLAIN), Plan)
 
 
 def _flattened(tasks: Iterable[Task]) -> Iterator[Task]:

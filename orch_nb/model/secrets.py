@@ -63,6 +63,30 @@ _BEGINS = tuple({begin.lower() for shape in SHAPES for begin in shape.begins})
 _HINT = re.compile("|".join([_alternatives(_BEGINS), *{h for s in SHAPES for h in s.hints}]))
 
 
+# The same by the methods of str, which take a fraction of what the expression does: of what is said
+# there is a word and a sign, and a token is a long word.
+_SIGNS = ("=", ":", "--", "bearer")
+_WORDS = ("passw", "passphrase", "pwd", "secret", "token", "key", "credential", "authoriz", "://",
+          "bearer", "--api")  # fmt: skip
+_LONG = 15
+
+
+def _may_hold(text: str) -> bool:
+    """Whether something in a text may have the shape of a secret."""
+    lower = text.lower()
+    for sign in _SIGNS:
+        if sign in lower:
+            for word in _WORDS:
+                if word in lower:
+                    return _HINT.search(lower) is not None
+            break
+    if len(max(lower.split(), key=len, default="")) >= _LONG or "-----begin" in lower:
+        for begin in _BEGINS:
+            if begin in lower:
+                return True
+    return False
+
+
 # Compiled when there is something to be found, since that takes as long as a hundred short tasks.
 @functools.cache
 def _any() -> re.Pattern[str]:
@@ -146,14 +170,14 @@ class Mask:
         """`text` with each secret in it replaced by its mark; the same object if there is none."""
         if self._all is not None:
             text = self._all.sub(self._by_name, text)
-        if _HINT.search(text.lower()):
+        if _may_hold(text):
             text = _any().sub(_masked, text)
         return text
 
     def clean(self, text: str) -> bool:
         """Whether nothing in a text can be secret, by the quick look alone."""
         named = self._all is not None and self._all.search(text) is not None
-        return not named and _HINT.search(text.lower()) is None
+        return not (named or _may_hold(text))
 
     def _by_name(self, found: re.Match[str]) -> str:
         name = self._names.get(found[0])
@@ -273,7 +297,7 @@ class KeyLines:
             if self._body.match(line):
                 return None
             self._left = 0
-        begin = self._begin.search(line)
+        begin = self._begin.search(line) if "-----BEGIN" in line else None
         if begin and not self._end.search(line, begin.end()):
             self._left = _KEY_LINES
         return line

@@ -401,3 +401,14 @@ def test_a_plan_names_its_secrets_itself(tmp_path):
     assert left_behind(tmp_path) == []
     with pytest.raises(UsageError, match="NOWHERE is neither"):
         nb.execute(text.replace("[DB_PASSWORD]", "NOWHERE"), journal="memory")
+
+
+def test_an_operation_and_a_plan_show_nothing_of_a_secret():
+    text = f"goal: g\nparams: {{pw: {NAMED}}}\ntasks: {{a: {{sh: 'echo {TOKEN} | wc -c'}}}}\n"
+    done = nb.orchestrate(text, journal="memory", secrets=["DB_PASSWORD"])
+    assert done.run.results["a"] == "41"
+    shown = f"{done.plan} {done.document} {done.report} {done.run._repr_mimebundle_()}"
+    assert (NAMED in shown, TOKEN in shown) == (False, False)
+    plan = plan_from_yaml(text, {}, first_line=1)
+    assert TOKEN not in str(plan._repr_mimebundle_())
+    assert TOKEN in plan["a"].sh

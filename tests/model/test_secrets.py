@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orch_nb.errors import UsageError
+from orch_nb.model import secrets
 from orch_nb.model.secrets import PLAIN, KeyLines, Mask, mark, marked, texts_of
 from orch_nb.model.shapes import SHAPES
 
@@ -276,3 +277,13 @@ def test_a_key_without_an_end_ends_with_what_is_none():
     assert lines_of(f"{begun}\n<html> is not of it\nb") == [
         mark("private key"), "<html> is not of it", "b",
     ]  # fmt: skip
+
+
+PIECES = st.sampled_from(
+    [part for _, *parts in SHAPED for part in parts] + HARMLESS + [" ", "\n", "=", ": ", "'", '"']
+)
+
+
+@given(st.lists(PIECES, max_size=6).map("".join))
+def test_the_quick_look_passes_over_nothing_that_would_be_masked(text):
+    assert PLAIN.text(text) == secrets._any().sub(secrets._masked, text)
