@@ -29,7 +29,20 @@ __all__ = ["masked", "masked_failure", "unrunnable", "whole"]
 
 _WHOLE = "_whole"  # where a twin has the plan behind it; no field, so it is in no document
 #: What names a thing, and what is no text of a person's.
-_NAMES = frozenset({"id", "story", "parent", "run", "needs", "pool", "trigger", "tasks", "secrets"})
+_NAMES = frozenset(
+    {
+        "id",
+        "story",
+        "parent",
+        "run",
+        "needs",
+        "pool",
+        "trigger",
+        "tasks",
+        "secrets",
+        "estimate_range_s",
+    }
+)
 _RUN = attrgetter("run")
 _TOLD = [attrgetter(name) for name in ("with_", "description", "title")]
 _SPECIAL = [attrgetter(name) for name in ("when", "foreach", "compensate")]

@@ -216,6 +216,9 @@ class Mask:
         if isinstance(value, str):
             found = self.text(value)
             return value if found == value else found
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            name = self._names.get(str(value))  # a PIN, an account
+            return value if name is None else mark(name)
         if isinstance(value, Mapping):
             pairs = {key: self.value(one) for key, one in value.items()}
             return value if all(pairs[key] is one for key, one in value.items()) else pairs

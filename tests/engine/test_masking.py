@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import os
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -371,7 +372,9 @@ def test_a_parameter_can_be_named_a_number_or_a_list_of_texts_too():
     )  # fmt: skip
     run = nb.execute(plan, journal="j.db", run_id="r", secrets="pin")
     assert run.options.secrets == ("pin",)
+    assert run.plan.params["pin"] == mark("pin")
     journal = nb.SqliteJournal("j.db")
+    assert b"48151623" not in Path("j.db").read_bytes()
     assert journal.read_log("r", "a") == f"{mark('pin')} ['abcdef', {{'k': 'ghijkl'}}]\n"
     nb.execute(plan, journal="j.db", run_id="s", secrets=["words"])
     told = f"48151623 ['{mark('words')}', {{'k': '{mark('words')}'}}]\n"
@@ -380,6 +383,16 @@ def test_a_parameter_can_be_named_a_number_or_a_list_of_texts_too():
 
 def _told(pin, words):
     print(pin, words)
+
+
+def test_what_is_not_in_the_file_yet_is_not_in_its_log_either(tmp_path):
+    journal = nb.SqliteJournal("j.db")
+    run = executed(nb.Plan(goal=f"g {NAMED}", tasks=[nb.Task(id="a", run=spill)]), journal)
+    assert (tmp_path / "j.db-wal").stat().st_size > 0
+    assert left_behind(tmp_path) == []
+    journal._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert left_behind(tmp_path) == []
+    assert run.results["a"]["told"] == BOTH
 
 
 def test_names_are_kept_and_values_are_not(tmp_path):
