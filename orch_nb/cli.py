@@ -34,10 +34,12 @@ from orch_nb.model.fold import RunState
 from orch_nb.model.plan import Plan
 from orch_nb.model.quantity import duration
 from orch_nb.model.run import Run
+from orch_nb.model.secrets import PLAIN
 from orch_nb.model.status import RunStatus, Status
 
 __all__ = ["main"]
 
+_FOLLOW_S = 0.2
 _CODES = {RunStatus.SUCCEEDED: 0, RunStatus.WAITING: 3}
 
 
@@ -128,7 +130,9 @@ def _parser() -> argparse.ArgumentParser:
     resume.set_defaults(verb="resume", note="", task=None)
     workers = verb("workers", _ask, "change how many tasks run at once", "run", "number")
     workers.set_defaults(verb="workers", task=None, note="")
-    verb("log", _log, "print what a shell task printed", "run", "task")
+    log = verb("log", _log, "print what a task printed, or all of them", "run", "task?")
+    log.add_argument("--follow", "-f", action="store_true",
+                     help="go on as long as the run does")  # fmt: skip
     report = verb("report", _report, "write a run's report", "run")
     report.add_argument("-o", "--output", default="report.html", help="a .html or .md file")
     return parser
@@ -153,6 +157,14 @@ def _running(parser: argparse.ArgumentParser) -> None:
         dest="faults",
         help="fail on purpose: TASK=2, TASK=20%%, TASK=down:30s, kill or kill=TASK",
     )
+    parser.add_argument(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="NAME",
+        dest="secrets",
+        help="an environment variable or a parameter of the plan whose value is masked everywhere",
+    )
     parser.add_argument("--approve", action="append", default=[], metavar="TASK",
                         help="a gate approved beforehand")  # fmt: skip
     parser.add_argument("--quiet", "-q", action="store_true", help="print the outcome only")
@@ -172,7 +184,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         from orch_nb.render.bundle import plan_bundle
 
-        print(plan_bundle(plan)["text/plain"])
+        print(plan_bundle(phases.seen(plan, arguments.secrets))["text/plain"])
         return 0
     executor = arguments.executor or ("dask" if arguments.address else "threads")
     options: dict[str, Any] = {"cache": arguments.cache, "fresh": arguments.fresh}
@@ -182,7 +194,8 @@ def _run(arguments: argparse.Namespace) -> int:
         plan, workers=arguments.workers, executor=executor, address=arguments.address or "",
         journal=arguments.journal, run_id=arguments.run_id, name=arguments.name,
         approve=arguments.approve, fail_fast=arguments.fail_fast, timeout=arguments.timeout,
-        faults=arguments.faults, observers=_observers(arguments), namespace={}, **options,
+        faults=arguments.faults, secrets=arguments.secrets, observers=_observers(arguments),
+        namespace={}, **options,
     )  # fmt: skip
     return _told(run, arguments)
 
@@ -218,7 +231,7 @@ def _go_on(
             address=arguments.address, fail_fast=arguments.fail_fast or None,
             timeout=arguments.timeout, cache=arguments.cache or None,
             fresh=arguments.fresh or None, faults=arguments.faults or None,
-            observers=_observers(arguments),
+            secrets=arguments.secrets, observers=_observers(arguments),
         )  # fmt: skip
     except PlanError as error:
         if plan is not None:
@@ -358,10 +371,21 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _log(arguments: argparse.Namespace) -> int:
     journal = _journal(arguments)
-    run = phases.past_run(journal.history(arguments.run), journal)
-    _known_task(run, arguments.task)
-    sys.stdout.write(journal.read_log(run.run_id, arguments.task))
-    return 0
+    task = arguments.task
+    _row(journal, arguments.run)
+    if task is not None:
+        _known_task(phases.past_run(journal.history(arguments.run), journal), task)
+    after, pause = -1, threading.Event()
+    while True:
+        goes_on = arguments.follow and _row(journal, arguments.run).held
+        while lines := journal.read_lines(arguments.run, after=after, task=task):
+            after = lines[-1].seq
+            for line in lines:
+                print(line.text if task is not None else f"{line.task} | {line.text}")
+        if not goes_on:
+            return 0
+        sys.stdout.flush()
+        pause.wait(_FOLLOW_S)
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -395,7 +419,8 @@ def _ask(arguments: argparse.Namespace) -> int:
         note = arguments.number
         if not note.isdigit() or int(note) < 1:
             raise UsageError(f"workers is a whole number of at least 1, not `{note}`")
-    journal.ask(run.run_id, Request(arguments.verb, task, _user(), note))
+    # A request stands in the journal until it is taken, so its words are masked before.
+    journal.ask(run.run_id, Request(arguments.verb, task, _user(), PLAIN.text(note)))
     if row.held:
         _wait_until_taken(journal, run.run_id)
         print(f"{arguments.verb}: {task or run.run_id}")

@@ -20,13 +20,15 @@ from typing import TYPE_CHECKING, Any
 from orch_nb.engine import launch
 from orch_nb.engine.driver import Driver
 from orch_nb.engine.journal import open_journal
-from orch_nb.engine.launch import past_run, run_options
+from orch_nb.engine.launch import past_run, run_options, seen
 from orch_nb.engine.ports import Executor, Journal, Observer, entered
 from orch_nb.engine.session import LiveRun, refuse_nested, run_sync
 from orch_nb.errors import UsageError
 from orch_nb.model.event import RunOptions
+from orch_nb.model.masked import whole
 from orch_nb.model.plan import Plan
 from orch_nb.model.run import Run
+from orch_nb.model.secrets import PLAIN
 from orch_nb.model.status import RunStatus
 from orch_nb.model.view import resolve
 
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "analyze", "beforehand", "begin", "checked", "decompose", "execute", "execute_async",
     "integrate", "orchestrate", "past_run", "recover", "recover_async", "research",
-    "research_async", "resuming", "run_options", "starting",
+    "research_async", "resuming", "run_options", "seen", "starting",
 ]  # fmt: skip
 
 
@@ -164,7 +166,7 @@ def checked(plan: Plan, namespace: Mapping[str, Any] | None = None) -> Plan:
     """`plan` with its names resolved to callables. Raises PlanError with all that is wrong."""
     from orch_nb.planners.binding import bind
 
-    return bind(plan, namespace or {})
+    return bind(whole(plan), namespace or {})
 
 
 # -- EXECUTE -------------------------------------------------------------------------------------
@@ -185,6 +187,7 @@ def execute(
     cache: bool = False,
     fresh: bool = False,
     faults: Sequence[str] = (),
+    secrets: Sequence[str] = (),
     observers: Sequence[Observer] = (),
     namespace: Mapping[str, Any] | None = None,
     workspace: str | os.PathLike[str] | None = None,
@@ -204,13 +207,15 @@ def execute(
     - `cache`: every task uses kept results, not only those that say so; `fresh`: none does.
     - `faults`: failures on purpose, as `--fault` takes them ("fetch=2", "fetch=20%",
       "api=down:30s", "kill").
+    - `secrets`: names of environment variables or of parameters of the plan, whose values are
+      masked wherever the run tells of anything: logs, errors, results, journal, report.
 
     Raises PlanError for a plan that cannot run, JournalError, UsageError; never for a failed task.
     """
     plan = _planned(plan, namespace if namespace is not None else _callers_globals())
     options = run_options(
         workers, executor, approve, workspace, fail_fast=fail_fast, timeout=timeout, cache=cache,
-        fresh=fresh, faults=faults, address=address,
+        fresh=fresh, faults=faults, address=address, secrets=secrets,
     )  # fmt: skip
     make = starting(
         plan, journal=open_journal(journal), options=options, executor=executor, run_id=run_id,
@@ -263,6 +268,7 @@ def recover(
     cache: bool | None = None,
     fresh: bool | None = None,
     faults: Sequence[str] | None = None,
+    secrets: Sequence[str] = (),
     observers: Sequence[Observer] = (),
     workspace: str | os.PathLike[str] | None = None,
 ) -> Run:
@@ -271,7 +277,8 @@ def recover(
     Only what had not succeeded runs. `plan` supplies the functions of a run whose tasks are
     functions of a notebook or script (else they are looked up in `namespace`, by default the
     caller's globals, or imported). `retry` names a failed task to be tried anew, with what it kept
-    from running. Other options as for `execute`; those not given stay as the run had them.
+    from running. Other options as for `execute`; those not given stay as the run had them, and
+    `secrets` are added to those that it had.
 
     Raises RunNotFound, RunHeld if a live process works on it, PlanError if `plan` is another plan.
     """
@@ -280,6 +287,7 @@ def recover(
         namespace=namespace if namespace is not None else _callers_globals(), workers=workers,
         executor=executor, address=address, approve=approve, fail_fast=fail_fast, timeout=timeout,
         cache=cache, fresh=fresh, faults=faults, observers=observers, workspace=workspace,
+        secrets=secrets,
     )  # fmt: skip
     return make if isinstance(make, Run) else _performed(make, "recover")
 
@@ -322,6 +330,7 @@ def starting(
     observers: Sequence[Observer] = (),
 ) -> Callable[[], Driver]:
     """What `begin` takes, for a new run of a checked plan."""
+    plan = whole(plan)
     _can_run(plan)
     return launch.starting(
         plan, journal=journal, executor=_executor(executor, options.address), options=options,
@@ -338,6 +347,7 @@ def resuming(
     namespace: Mapping[str, Any] | None = None,
     executor: Any = None,
     approve: Sequence[str] = (),
+    secrets: Sequence[str] = (),
     observers: Sequence[Observer] = (),
     interactive: bool = False,
     **changed: Any,
@@ -364,7 +374,10 @@ def resuming(
     }  # fmt: skip
     kept |= {name: value for name, value in changed.items() if value is not None}
     gates = tuple(dict.fromkeys((*before.approve, *launch.known_gates(known, approve))))
-    options = run_options(executor=chosen, approve=gates, interactive=interactive, **kept)
+    named = (*before.secrets, *((secrets,) if isinstance(secrets, str) else secrets))
+    options = run_options(
+        executor=chosen, approve=gates, interactive=interactive, secrets=named, **kept
+    )
     _can_run(known)
     return launch.resuming(
         told, known, journal=journal, executor=_executor(chosen, options.address),
@@ -418,9 +431,10 @@ def orchestrate(
         plan = decompose(body, namespace=namespace, goal=goal, kind=kind)
         analysis = analyze(plan.goal or goal, workspace)
         found = research(analysis)
+    shown = seen(plan, options.get("secrets", ()))
     draft = Operation(
-        plan=plan, kind=took, body=body if isinstance(body, str) else "", analysis=analysis,
-        research=found, document=dump_plan(plan),
+        plan=shown, kind=took, body=PLAIN.text(body) if isinstance(body, str) else "",
+        analysis=analysis, research=found, document=dump_plan(shown),
     )  # fmt: skip
     if took == "goal" and not run:
         return draft

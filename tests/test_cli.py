@@ -354,6 +354,49 @@ def test_what_a_task_printed_can_be_read_afterwards(folder, orch):
     assert "has no task `b`" in err
 
 
+def test_without_a_task_all_that_was_printed_is_merged_and_told_by_task(folder, orch):
+    (folder / "talk.yaml").write_text(
+        "goal: g\ntasks:\n  a: {sh: 'echo 1; echo 2'}\n  b: {sh: 'echo 3', needs: [a]}\n"
+    )
+    orch("run", "talk.yaml", "--run-id", "t")
+    assert orch("log", "t")[:2] == (0, "a | 1\na | 2\nb | 3\n")
+    code, _, err = orch("log", "nobody")
+    assert (code, "has no run `nobody`" in err) == (2, True)
+
+
+def test_the_log_of_a_live_run_is_followed_from_another_process_to_its_end(folder):
+    (folder / "slow.yaml").write_text(
+        "goal: g\ntasks: {a: {sh: 'for n in 1 2 3; do echo line $n; sleep 0.4; done'}}\n"
+    )
+    run = process("run", "slow.yaml", "--run-id", "r", "--quiet")
+    until(lambda: ended("log", "r")[1])
+    follower = process("log", "r", "a", "--follow")
+    out, _ = follower.communicate(timeout=60)
+    run.communicate(timeout=60)
+    assert out == "line 1\nline 2\nline 3\n"
+
+
+def test_secrets_that_are_named_are_not_told(folder, orch, monkeypatch):
+    monkeypatch.setenv("DB_PASSWORD", "hunter2-Zq9!x")
+    (folder / "s.yaml").write_text(
+        "goal: g\nparams: {pin: 48151623}\n"
+        "tasks:\n  a: {sh: 'echo $DB_PASSWORD $ORCH_PARAM_PIN'}\n"
+        "  b: {sh: 'echo $DB_PASSWORD >&2; exit 3', required: false, description: by 48151623}\n"
+    )
+    named = ("--secret", "DB_PASSWORD", "--secret", "pin")
+    told = [
+        orch("run", "s.yaml", "--run-id", "r", *named),
+        orch("run", "s.yaml", "--dry-run", *named),
+    ]
+    told += [orch("log", "r"), orch("status", "r"), orch("report", "r", "-o", "r.md")]
+    told.append((0, (folder / "r.md").read_text(), ""))
+    everything = "".join(out + err for _, out, err in told)
+    assert ("hunter2" in everything, "48151623" in everything) == (False, False)
+    assert "a | ‹secret DB_PASSWORD› ‹secret pin›" in everything
+    code, _, err = orch("run", "s.yaml", "--secret", "PINN")
+    assert (code, "PINN is neither set" in err) == (2, True)
+
+
 def test_a_live_run_is_paused_resumed_and_given_other_workers_from_another_process(folder):
     (folder / "slow.yaml").write_text(
         "goal: g\ntasks:\n  items: {sh: seq 1 6}\n"

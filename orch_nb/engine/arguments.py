@@ -81,13 +81,13 @@ class Inputs:
         extra: dict[str, Any] = {}
         if given.index is not None:
             extra["index"] = given.index
-            named = item_parameter(task, needs, self._state.plan.params)
+            named = item_parameter(task, needs, self._state.whole.params)
             if named is not None:
                 extra[named] = given.item
         if name == "on_failure":
             extra |= given.names
         given.args, given.kwargs = arguments(
-            task.run, needs, self._results.given, self._state.plan.params, with_, extra
+            task.run, needs, self._results.given, self._state.whole.params, with_, extra
         )
         return given
 
@@ -95,14 +95,14 @@ class Inputs:
         """What a `when` or `foreach` function gives, called as the task's own is."""
         needs = self.needs(name, task)
         args, kwargs = arguments(
-            function, needs, self._results.given, self._state.plan.params, {}, {}
+            function, needs, self._results.given, self._state.whole.params, {}, {}
         )
         return function(*args, **kwargs)
 
     def needs(self, name: str, task: Task) -> Sequence[str]:
         """Whose results the task gets; a compensation also that of the task which it undoes."""
         if self._edges is None:
-            self._edges = topology.upstream(self._state.plan)
+            self._edges = topology.upstream(self._state.whole)
         if task.id in self._edges:
             return self._edges[task.id]
         origin = self._state.task(name).of
@@ -110,7 +110,7 @@ class Inputs:
 
     def values(self, needs: Sequence[str], given: Given | None = None) -> dict[str, Any]:
         """The names of an expression: results by id, parameters, `params`, `results`, `item`."""
-        plan, results = self._state.plan, self._results.given
+        plan, results = self._state.whole, self._results.given
         upstream = {need: results[need] for need in needs}
         found = {**plan.params, **upstream, "params": plan.params, "results": upstream}
         found["run_id"] = self._state.run_id

@@ -26,6 +26,8 @@ from orch_nb.engine.ports import (
 from orch_nb.engine.results_view import Results
 from orch_nb.model import event as ev
 from orch_nb.model.fold import RunState
+from orch_nb.model.masked import masked_failure
+from orch_nb.model.secrets import Mask
 from orch_nb.model.task import Task
 
 __all__ = ["Attempts"]
@@ -49,10 +51,11 @@ class Attempts:
         setting: Setting,
         faults: Faults,
         report: Callable[[Sequence[Outcome]], None],
+        mask: Mask,
     ) -> None:
         self._state, self._results, self._inputs = state, results, inputs
         self._executor, self._clock, self._setting = executor, clock, setting
-        self._faults, self._report = faults, report
+        self._faults, self._report, self._mask = faults, report, mask
         self._live: dict[str, int] = {}
         self._stopping: dict[AttemptKey, str] = {}
         self._timers: dict[AttemptKey, Timer] = {}
@@ -67,7 +70,7 @@ class Attempts:
         live, setting, none = self._live, self._setting, self._inputs.none
         of: Iterable[Task | None] = tasks or ()
         if tasks is None:
-            of = map(self._state.plan.by_id.get, [event.task for event in events])
+            of = map(self._state.whole.by_id.get, [event.task for event in events])
         plain = not self._faults
         for event, task in zip(events, of, strict=True):
             name, attempt = event.task, event.attempt
@@ -197,6 +200,7 @@ class Attempts:
             failure = self._timeout(task, total=why == "total_timeout", abandoned=abandoned)
         elif abandoned:
             failure = ev.Failure("Cancelled", self._left_behind(task))
+        failure = masked_failure(failure, self._mask)
         injected = outcome.key in self._injected
         self._injected.discard(outcome.key)
         return ev.AttemptFailed(

@@ -184,7 +184,7 @@ class Cache:
     def active(self) -> bool:
         """Whether any task of the run uses kept results."""
         if self._active is None:
-            plan = self._state.plan
+            plan = self._state.whole
             self._active = self._state.options.cache or any(task.cache for task in plan.tasks)
         return self._active
 
@@ -193,7 +193,7 @@ class Cache:
         result says nothing of whether it was undone since."""
         if not (task.cache or self._state.options.cache) or task.compensate is not None:
             return False
-        return task.kind in ("python", "shell", "notebook") and task.id in self._state.plan
+        return task.kind in ("python", "shell", "notebook") and task.id in self._state.whole
 
     def look_up(self, name: str, task: Task) -> Cached | None:
         """The kept result of `name`, if nothing that it depends on has changed."""
@@ -218,7 +218,7 @@ class Cache:
         """These get other arguments, perhaps; what runs meanwhile has got what they gave before."""
         for name in names:
             self._keys.pop(name, None)
-            for other in topology.downstream(self._state.plan).get(name, ()):
+            for other in topology.downstream(self._state.whole).get(name, ()):
                 group = self._state.tasks[other]
                 every = [f"{other}[{n}]" for n in range(group.instances or 0)]
                 for one in (other, *every):
@@ -259,7 +259,7 @@ class Cache:
         return self._journal.content_hash(state.result or ResultRef())
 
     def _arguments(self, name: str, task: Task) -> str:
-        plan = self._state.plan
+        plan = self._state.whole
         taken: Any = plan.params
         if task.run is not None:
             accepts = parameters(task.run)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from orch_nb.engine import holder
+from orch_nb.engine import holder, tee
 from orch_nb.engine.arguments import Inputs
 from orch_nb.engine.attempts import Attempts
 from orch_nb.engine.audience import Audience
@@ -22,6 +22,7 @@ from orch_nb.engine.cache import Cache
 from orch_nb.engine.calm import calm
 from orch_nb.engine.clock import SystemClock
 from orch_nb.engine.faults import Faults, without_kill
+from orch_nb.engine.output import Output
 from orch_nb.engine.ports import (
     Clock,
     Executor,
@@ -38,8 +39,10 @@ from orch_nb.errors import RunExists
 from orch_nb.graph import topology
 from orch_nb.model import event as ev
 from orch_nb.model.fold import RunState
+from orch_nb.model.masked import masked, whole
 from orch_nb.model.plan import Plan
 from orch_nb.model.run import Run
+from orch_nb.model.secrets import PLAIN, Mask
 from orch_nb.model.status import RunStatus, Status
 
 __all__ = ["Driver"]
@@ -74,23 +77,30 @@ class Driver(Turns):
         state: RunState | None = None,
         retry: str | None = None,
         next_id: Callable[[], str] | None = None,
+        mask: Mask = PLAIN,
     ) -> None:
         super().__init__(executor)
-        self.plan, self.run_id, self.name = plan, run_id, name
+        self.plan, self.run_id, self.name = whole(plan), run_id, name
         self.journal, self.options = journal, options
         self.state = state or RunState(threading.RLock())  # with the history folded
         self.audience = Audience(observers, self.state, self._loop, self._lock)
         self._folded = state is not None
         self._history, self._retry, self._next_id = history, retry, next_id
         self.clock: Clock = clock if clock is not None else SystemClock()
-        self.scheduler = Scheduler(plan)
-        self.results = Results(self.state, journal)
+        self.mask = mask
+        self.scheduler = Scheduler(self.plan)
+        #: The plan as it may be seen: what is journaled, shown and decided by.
+        self.seen = masked(self.plan, mask, plain=self.scheduler.plain)
+        if self.seen is not self.plan:
+            self.scheduler = Scheduler(self.seen)
+        self.results = Results(self.state, journal, mask)
         self._inputs = Inputs(self.state, self.results)
         self._cache = Cache(self.state, self._inputs, journal)
         self._prelude = Prelude(
             self.state, self.results, self._inputs, self._cache, self.clock,
             threaded=executor.name not in ("inline", "fake"),
         )  # fmt: skip
+        self._output = Output(self.mask, self.clock.now)
         self._held = bool(history)
         #: Set once the run is in the journal: from then on a snapshot tells of it.
         self.begun = threading.Event()
@@ -103,6 +113,10 @@ class Driver(Turns):
         `alone`: the loop is this run's own. Whoever cancels this coroutine is then one of its tasks
         that cancels all it finds, and the run goes on.
         """
+        with tee.standing():
+            return await self._drive(alone)
+
+    async def _drive(self, alone: bool) -> Run:
         self.executor.start(self.clock, self.options.workers)
         try:
             with self._lock:
@@ -131,7 +145,8 @@ class Driver(Turns):
             self._prelude.close()
             self.executor.stop()
             try:
-                self._flush_logs()
+                tee.show(self._output.ended())
+                self._keep_output()
             finally:
                 if self._held:  # not a run of that name which somebody else works on
                     self.journal.release(self.run_id)
@@ -142,6 +157,7 @@ class Driver(Turns):
         if not self._history:
             first = self._created(now)
             self.state.apply(first)
+            self.state.whole = self.plan
             self._ready(now, self.options.faults)
             self.audience.tell([first])
             self._take_turn(lambda: self._decided(self.scheduler.handle(first), []))
@@ -151,7 +167,7 @@ class Driver(Turns):
                 self.state.apply_all(self._history)
             self.scheduler.observe_all(self._history)
         self._history = ()
-        self.state.plan = self.plan
+        self.state.plan, self.state.whole = self.seen, self.plan
         self._ready(self.state.started, without_kill(self.options.faults))
         retried = self.state.derived.get(self._retry or "")
         undoing = retried is not None and retried.index is None  # it stays cancelled then
@@ -175,11 +191,12 @@ class Driver(Turns):
         self._faults = Faults(faults, self.run_id, started, len(self.plan))
         setting = Setting(
             run_id=self.run_id, params=self.plan.params, workspace=self.options.workspace,
-            log=self._log, process=self._process,
+            log=self._output.write, process=self._process, echo=self._output,
+            mask=self.mask.text,
         )  # fmt: skip
         self._attempts = Attempts(
             self.state, self.results, self._inputs, executor=self.executor, clock=self.clock,
-            setting=setting, faults=self._faults, report=self.report,
+            setting=setting, faults=self._faults, report=self.report, mask=self.mask,
         )  # fmt: skip
         self._simple = not (self._faults or self._cache.active)
         self.begun.set()
@@ -209,7 +226,7 @@ class Driver(Turns):
         name was taken by another process meanwhile."""
         while True:
             first = ev.RunStarted(
-                at=now, run_id=self.run_id, plan=self.plan, name=self.name, options=self.options
+                at=now, run_id=self.run_id, plan=self.seen, name=self.name, options=self.options
             )
             try:
                 self.journal.create(self.run_id, first)
@@ -253,7 +270,9 @@ class Driver(Turns):
         self._end_forks()
         try:
             with self._lock:
-                self._flush_logs()
+                if self._output.busy:
+                    tee.show(self._output.begun())
+                    self._keep_output()
                 requests = self.journal.take_requests(self.run_id)
                 if requests:
                     # The journal drops them with the very batch that holds what came of them.
@@ -264,9 +283,6 @@ class Driver(Turns):
             self._fail(error)
             return
         self._timers["(poll)"] = self.clock.call_at(self.clock.now() + _POLL_S, self._poll)
-
-    def _log(self, task: str, attempt: int, stream: str, text: str) -> None:
-        self._logs.append((task, attempt, stream, text, self.clock.now()))
 
     def _process(self, task: str, attempt: int, pid: int) -> None:
         now = self.clock.now()

@@ -106,6 +106,7 @@ class SqliteJournal(Tables):
             (number,) = execute("SELECT last_insert_rowid()").fetchone()
             execute(_BATCH, (number * _PLACES, checksum(body), body))
             unstored = carryover.Unstored(execute, event.plan.goal)
+        self._begun_here.add(run_id)
         self._hold(run_id, number * _PLACES + 1, unstored)
 
     def claim(self, run_id: str) -> None:

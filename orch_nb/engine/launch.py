@@ -28,15 +28,17 @@ from orch_nb.engine.scheduler import Scheduler
 from orch_nb.errors import PlanError, RunExists, UsageError
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.model.duration import parse_duration
-from orch_nb.model.event import Event, RunOptions
+from orch_nb.model.event import Event, RunOptions, RunStarted
 from orch_nb.model.fold import RunState, replay
+from orch_nb.model.masked import masked, unrunnable, whole
 from orch_nb.model.plan import Plan
 from orch_nb.model.run import Run
+from orch_nb.model.secrets import PLAIN, Mask, marked, texts_of
 from orch_nb.model.status import RunStatus, Status
 
 __all__ = [
-    "Past", "check_retry", "free_run_id", "known_gates", "past", "past_run", "resuming",
-    "run_options", "same_plan", "starting",
+    "Past", "check_retry", "free_run_id", "known_gates", "masking", "past", "past_run", "resuming",
+    "run_options", "same_plan", "seen", "starting",
 ]  # fmt: skip
 
 
@@ -56,6 +58,7 @@ def run_options(
     cache: bool = False,
     fresh: bool = False,
     address: str = "",
+    secrets: Sequence[str] = (),
 ) -> RunOptions:
     """The options of a run, judged. `workers` None: processors + 4, at most 32; for a cluster,
     whose own workers are its bound, 128."""
@@ -83,6 +86,7 @@ def run_options(
         cache=bool(cache),
         fresh=bool(fresh),
         address=address or _address(executor),
+        secrets=(secrets,) if isinstance(secrets, str) else tuple(dict.fromkeys(secrets)),
     )
 
 
@@ -113,8 +117,10 @@ def starting(
     _can_be_kept(plan, run_id, journal)
 
     def next_id() -> str:
-        return free_run_id(journal, name or plan.goal)
+        return free_run_id(journal, name or mask.text(plan.goal))
 
+    mask = masking(plan, options.secrets)
+    _has_its_secrets(plan)
     chosen = run_id if run_id is not None else next_id()
     if run_id is not None and any(row.run_id == run_id for row in journal.runs()):
         raise RunExists(
@@ -125,7 +131,7 @@ def starting(
     def make() -> Driver:
         return Driver(
             plan, run_id=chosen, journal=journal, executor=executor, options=options, name=name,
-            observers=observers, next_id=None if run_id is not None else next_id,
+            observers=observers, next_id=None if run_id is not None else next_id, mask=mask,
         )  # fmt: skip
 
     return make
@@ -146,6 +152,8 @@ def past(run_id: str, journal: Journal, plan: Plan | None = None) -> Past:
     position = journal.position(run_id)
     with calm():
         history = journal.history(run_id, plan)
+        if plan is not None:
+            history = _by_plan(history, plan)
         state = replay(history, threading.RLock())
     run = state.snapshot(Results(state, journal), journal=journal.path, final=True)
     return Past(history, state, position, run)
@@ -169,6 +177,8 @@ def resuming(
     run_id, name = told.run.run_id, told.run.name
     if retry is not None:
         check_retry(told.run, retry)
+    mask = masking(plan, options.secrets)
+    _has_its_secrets(plan, told.run if retry is None else None)
     # Last, when nothing that was asked for can be wrong any more: a claim has to be given back.
     journal.claim(run_id)
     if journal.position(run_id) != told.position:  # another process has gone on until the claim
@@ -177,7 +187,7 @@ def resuming(
     def make() -> Driver:
         return Driver(
             plan, run_id=run_id, journal=journal, executor=executor, options=options, name=name,
-            observers=observers, history=told.history, state=told.state, retry=retry,
+            observers=observers, history=told.history, state=told.state, retry=retry, mask=mask,
         )  # fmt: skip
 
     return make
@@ -189,7 +199,7 @@ def past_run(history: Sequence[Event], journal: Journal, *, plan: Plan | None = 
     `plan` is the same plan with its callables, where somebody has them.
     """
     state = replay(history)
-    if plan is not None:
+    if plan is not None and plan is not whole(state.plan):
         state.plan = plan
     return state.snapshot(Results(state, journal), journal=journal.path, why=_whys(history, state))
 
@@ -205,7 +215,7 @@ def _whys(history: Sequence[Event], state: RunState) -> Callable[[str], str] | N
 
 def same_plan(run: Run, plan: Plan) -> Plan:
     """`plan`, if it is the one that `run` was made from. Raises PlanError, saying what differs."""
-    if plan is run.plan or plan.hash == run.plan.hash:
+    if plan is run.plan or plan is whole(run.plan) or plan.hash == run.plan.hash:
         return plan
     ours, theirs = {t.id for t in plan.tasks}, {t.id for t in run.plan.tasks}
     differs = ", ".join(f"`{task}`" for task in sorted(ours ^ theirs)[:5])
@@ -214,6 +224,61 @@ def same_plan(run: Run, plan: Plan) -> Plan:
         f"run `{run.run_id}` was made from another plan ({detail}). "
         "Recover it with the plan it was made from, or execute this one as a new run."
     )
+
+
+# -- secrets -------------------------------------------------------------------------------------
+
+
+def masking(plan: Plan, names: Sequence[str]) -> Mask:
+    """What hides the named secrets and those that the plan names, each a variable of the
+    environment, a parameter of the plan, or both. Raises UsageError for a name that is neither."""
+    names = (*plan.secrets, *names)
+    if not names:
+        return PLAIN
+    params = whole(plan).params
+    values: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        found = [*texts_of(params.get(name)), *texts_of(os.environ.get(name))]
+        values[name] = [text for text in found if text.strip() and not marked(text)]
+        if not values[name]:
+            near = did_you_mean(name, [*params, *os.environ])
+            raise UsageError(
+                f"The secret {name} is neither set in the environment of this process nor a "
+                f"parameter of the plan. {near}".rstrip()
+            )
+    return Mask(values)
+
+
+def seen(plan: Plan, names: Sequence[str] = ()) -> Plan:
+    """The plan as it may be shown, without the named secrets and what looks like one."""
+    return masked(whole(plan), masking(plan, names))
+
+
+def _by_plan(history: list[Event], plan: Plan) -> list[Event]:
+    """A run's history with `plan` as its own, if that is it but for the secrets: a journal has the
+    hash of what it was given, and that is a plan without them."""
+    first = history[0]
+    if isinstance(first, RunStarted) and first.plan is not plan and first.plan.hash != plan.hash:
+        twin = seen(plan, first.options.secrets)
+        if twin.hash == first.plan.hash:
+            return [msgspec.structs.replace(first, plan=twin), *history[1:]]
+    return history
+
+
+def _has_its_secrets(plan: Plan, run: Run | None = None) -> None:
+    """Raises PlanError for a plan in which something that would run has been masked. Of a run that
+    goes on, what has succeeded for good does not run."""
+    missing = unrunnable(plan)
+    for task, told in missing.items():
+        done = run is not None and task in run.plan and run[task].status is Status.SUCCEEDED
+        if done and plan[task].compensate is None:
+            continue
+        what = f"task `{task}` has" if task else "its parameters have"
+        raise PlanError(
+            f"this plan cannot run: {what} had a secret taken out, {told}. Journals and reports "
+            "keep plans without their secrets. Run it from where it was written: the cell that has "
+            "it, or recover(run_id, plan)."
+        )
 
 
 def known_gates(plan: Plan, approve: Sequence[str]) -> tuple[str, ...]:

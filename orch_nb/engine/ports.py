@@ -25,9 +25,9 @@ from orch_nb.model.plan import Plan
 from orch_nb.model.task import Task
 
 __all__ = [
-    "AttemptKey", "AttemptRequest", "Blob", "Cached", "Clock", "Current", "Executor", "Journal",
-    "LogLine", "Observer", "Outcome", "Printed", "QueueingExecutor", "Report", "Request", "RunRow",
-    "Setting", "Timer", "current", "entered",
+    "AttemptKey", "AttemptRequest", "Blob", "Cached", "Clock", "Current", "Echo", "Executor",
+    "Journal", "LogLine", "Observer", "Outcome", "Printed", "QueueingExecutor", "Report", "Request",
+    "RunRow", "Setting", "Timer", "current", "entered",
 ]  # fmt: skip
 
 AttemptKey = tuple[str, int]
@@ -68,12 +68,21 @@ def current() -> Current:
     return found if isinstance(found, Current) else found.current
 
 
+class Echo(Protocol):
+    """Takes what attempts print in this process; gives what of it may be shown, and when."""
+
+    def echo(self, task: str, attempt: int, stream: str, text: str) -> str: ...
+
+    def flush(self, task: str, attempt: int, stream: str) -> str: ...
+
+
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """What all attempts of a run share.
 
     `log(task, attempt, stream, text)` takes output as it comes ("stdout" or "stderr"), from any
     thread; `process(task, attempt, pid)` says which process group an attempt runs as, before it
-    does its work.
+    does its work. `echo` takes what is printed in this process. `mask(text)` gives a text without
+    the run's secrets, for what an executor itself writes down.
     """
 
     run_id: str = ""
@@ -81,6 +90,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     workspace: str = ""
     log: Callable[[str, int, str, str], None] = lambda task, attempt, stream, text: None
     process: Callable[[str, int, int], None] = lambda task, attempt, pid: None
+    echo: Echo | None = None
+    mask: Callable[[str], str] = lambda text: text
 
 
 class AttemptRequest(msgspec.Struct, frozen=True, gc=False):
@@ -292,7 +303,8 @@ class Journal(Protocol):
         self, run_id: str, *, after: int = 0, task: str | None = None, most: int = 2000
     ) -> list[LogLine]:
         """What a run's tasks printed, or one of them, in order: the first `most` lines after the
-        one whose `seq` is `after`; without it the newest `most`. Cheap to ask often."""
+        one whose `seq` is `after` (from the first on, if that is negative); without it the newest
+        `most`. Cheap to ask often."""
 
     def take_requests(self, run_id: str) -> list[Request]: ...
 

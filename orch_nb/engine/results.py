@@ -29,13 +29,16 @@ from json.encoder import encode_basestring_ascii
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from orch_nb.engine.keeping import unkeepable, unkeepable_result
 from orch_nb.engine.ports import Blob
 from orch_nb.model.event import ResultRef
+from orch_nb.model.secrets import Mask
 
 __all__ = [
     "digest", "preview", "restore", "said", "short", "store", "unkeepable", "unkeepable_result",
+    "unsecret",
 ]  # fmt: skip
 
 _PREVIEW = 240
@@ -123,6 +126,29 @@ def store(value: Any) -> tuple[ResultRef, Blob | None]:
         return ResultRef(format=form, hash=own, size=len(data), preview=shown), None
     ref = ResultRef(format=form, hash=digest(data), size=len(data), preview=shown)
     return ref, Blob(ref, data)
+
+
+def unsecret(
+    value: Any, ref: ResultRef, blob: Blob | None, mask: Mask
+) -> tuple[ResultRef, Blob | None]:
+    """The reference and the bytes as they may be kept: none of a value that has a secret in it,
+    whose task runs again in a recovery, and a preview that shows nothing of it."""
+    if blob is None and not ref.preview.endswith("…"):
+        # Of a short text the one is the other; nearly all results end here.
+        alike = ref.hash[:1] == "=" and type(value) is str
+        if mask.clean(ref.hash) and (alike or mask.clean(ref.preview)):
+            return ref, None
+    shown = mask.shown(ref.preview)
+    data = b"" if ref.format in ("memory", "unstored") else ref.hash.encode()
+    held = mask.within(blob.data if blob is not None else data)
+    if not held:
+        return (ref if shown == ref.preview else replace(ref, preview=shown)), blob
+    if isinstance(value, str):
+        shown = _bounded(mask.text(value))
+    elif shown == ref.preview or "..." in shown or "…" in shown:  # a part of it may be left
+        shown = f"<{type(value).__name__} with {held}>"
+    reason = f"it holds {held}, and a journal keeps no secrets"
+    return ResultRef(format="unstored", size=ref.size, preview=shown, reason=reason), None
 
 
 def digest(data: bytes) -> str:

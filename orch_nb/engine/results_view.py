@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orch_nb.engine.ports import Blob, Journal
+from orch_nb.engine.results import unsecret
 from orch_nb.model.event import ResultRef
 from orch_nb.model.fold import RunState
+from orch_nb.model.secrets import PLAIN, Mask
 from orch_nb.model.status import Status
 from orch_nb.model.task_state import TaskState
 
@@ -25,8 +27,9 @@ class Results(Mapping[str, Any]):
     that did not succeed, LookupError for a value that was not kept.
     """
 
-    def __init__(self, state: RunState, journal: Journal) -> None:
-        self._state, self._journal = state, journal
+    def __init__(self, state: RunState, journal: Journal, mask: Mask = PLAIN) -> None:
+        self._state, self._journal, self._mask = state, journal, mask
+        self._shortest = mask.shortest
         self._values: dict[str, Any] = {}
         self._blobs: list[Blob] = []
 
@@ -45,8 +48,11 @@ class Results(Mapping[str, Any]):
         return bool(self._values)
 
     def keep(self, value: Any) -> ResultRef:
-        """Where `value` is kept; its bytes wait in `take_blobs`."""
+        """Where `value` is kept; its bytes wait in `take_blobs`. One that has a secret in it is
+        not kept."""
         ref, blob = self._journal.store(value)
+        if ref.size >= self._shortest or len(ref.preview) >= self._shortest or blob is not None:
+            ref, blob = unsecret(value, ref, blob, self._mask)
         if blob is not None:
             self._blobs.append(blob)
         return ref

@@ -33,7 +33,8 @@ class Tables:
 
     def __init__(self, path: str | os.PathLike[str], *, durability: str = "process") -> None:
         self.path = str(path)
-        self._bounds = logs.Bounds(self._logged)
+        self._bounds = logs.Bounds(self._known)
+        self._begun_here: set[str] = set()  # runs of which nobody else has kept any output
         self._taken: dict[str, list[int]] = {}  # requests of a run that were handed out last
         self._lock = threading.RLock()  # one connection has one transaction at a time
         self._db = schema.connect(path, durability)
@@ -142,6 +143,9 @@ class Tables:
                 return logs.following(rows, after, most) if after else logs.newest(rows, most)
         except schema.FAULTS as error:
             raise schema.fault(self.path, error) from None
+
+    def _known(self, run_id: str, task: str) -> list[logs.Row]:
+        return [] if run_id in self._begun_here else self._logged(run_id, task)
 
     def _logged(self, run_id: str, task: str) -> list[logs.Row]:
         return self._read(f"{_LOGGED} AND task=? ORDER BY id", run_id, task)

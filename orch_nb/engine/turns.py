@@ -26,12 +26,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from orch_nb.engine import forks
+import msgspec
+
+from orch_nb.engine import forks, tee
 from orch_nb.engine.acts import UNRECORDED, Act, Arm, Ask, Stop
 from orch_nb.engine.attempts import Attempts
 from orch_nb.engine.audience import Audience
 from orch_nb.engine.cache import Cache
 from orch_nb.engine.faults import Faults
+from orch_nb.engine.output import Output
 from orch_nb.engine.people import Controls
 from orch_nb.engine.ports import (
     AttemptKey,
@@ -39,7 +42,6 @@ from orch_nb.engine.ports import (
     Executor,
     Journal,
     Outcome,
-    Printed,
     QueueingExecutor,
     Timer,
 )
@@ -47,12 +49,15 @@ from orch_nb.engine.prelude import Prelude
 from orch_nb.engine.results_view import Results
 from orch_nb.model import event as ev
 from orch_nb.model.plan import Plan
+from orch_nb.model.secrets import Mask
 
 __all__ = ["Turns"]
 
 _WITHDRAW_S = 0.05  # how long an attempt that was given ahead may stand in an executor's queue
 _SHORT_S = 0.001
 _DEPTH = 2  # an attempt that ends while it is submitted is handled at once, what it releases not
+#: Events that hold words of a person's or of an exception's.
+_SAYING: dict[type, tuple[str, ...]] = {ev.Decided: ("by", "note"), ev.TaskEnded: ("reason",)}
 _OUTCOMES = frozenset({Outcome})
 _BATCH = 256  # outcomes a turn handles before the loop's other work has its turn
 
@@ -69,6 +74,8 @@ class Turns(Controls):
     _cache: Cache
     _faults: Faults
     _prelude: Prelude
+    _output: Output
+    mask: Mask
 
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
@@ -79,7 +86,6 @@ class Turns(Controls):
         self._timers: dict[Any, Timer] = {}
         self._lock = threading.RLock()  # who has it may take a turn
         self._inbox: deque[Any] = deque()
-        self._logs: deque[Printed] = deque()
         self._reporter = self.report  # one object: whose an outcome is, is asked for each
         self._awake = False  # the loop will look into the inbox
         self._deciding = False  # somebody takes a turn
@@ -245,8 +251,14 @@ class Turns(Controls):
         return attempts
 
     def _write(self, batch: Sequence[ev.Event]) -> None:
-        if self._logs:  # what succeeded never runs again, so its output must not be lost
-            self._flush_logs()
+        if self._output.busy:  # what succeeded never runs again, so its output must not be lost
+            over = [
+                (event.task, event.attempt)
+                for event in batch
+                if type(event) is ev.AttemptSucceeded or type(event) is ev.AttemptFailed
+            ]
+            tee.show(self._output.ended(over))
+            self._keep_output()
         self.journal.append(self.run_id, batch, self.results.take_blobs())
 
     def _handled(self, happened: Sequence[Any]) -> tuple[list[ev.Event], list[ev.ProcessStarted]]:
@@ -262,6 +274,8 @@ class Turns(Controls):
             if event is None:
                 continue
             kind = type(event)
+            if kind in _SAYING:
+                event = self._seen(event)
             if kind not in UNRECORDED:
                 batch.append(event)
             if kind is ev.ProcessStarted:
@@ -271,6 +285,12 @@ class Turns(Controls):
             if kind is ev.RetryRequested:
                 self._forget(event)
         return batch, processes
+
+    def _seen(self, event: Any) -> Any:
+        """An event without secrets in what it says."""
+        told = {name: getattr(event, name) for name in _SAYING[type(event)]}
+        seen = {name: self.mask.text(text) for name, text in told.items()}
+        return event if seen == told else msgspec.structs.replace(event, **seen)
 
     def _act(
         self, starts: list[Any], processes: Sequence[ev.ProcessStarted]
@@ -449,10 +469,10 @@ class Turns(Controls):
         if waiter is not None:
             waiter.set()
 
-    def _flush_logs(self) -> None:
-        if self._logs:
-            lines = [self._logs.popleft() for _ in range(len(self._logs))]
-            self.journal.write_log(self.run_id, lines)
+    def _keep_output(self) -> None:
+        rows = self._output.take()
+        if rows:
+            self.journal.write_log(self.run_id, rows)
 
 
 class _NoTimer:

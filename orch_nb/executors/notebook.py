@@ -116,7 +116,8 @@ class _Attempt:
         try:
             self.kernel.execute(notebook, source.parent, variables(self.request))
         finally:
-            notebook_file.write(notebook, self._workspace / self._path)
+            told = notebook_file.masked(notebook, self.request.setting.mask)
+            notebook_file.write(told, self._workspace / self._path)
         return {"notebook": self._path, "scraps": notebook_file.scraps(notebook)}
 
     def _supply(self, notebook: Any) -> None:

@@ -19,11 +19,11 @@ import math
 import os
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["executed_path", "inject", "literal", "read", "scraps", "write"]
+__all__ = ["executed_path", "inject", "literal", "masked", "read", "scraps", "write"]
 
 _FOLDER = ".orch_nb/notebooks"
 _LITERAL = 1_000_000  # characters of one parameter: what is larger belongs into a file
@@ -85,6 +85,21 @@ def write(notebook: Any, path: Path) -> None:
     # What UTF-8 has no place for becomes \udcff, which is how JSON writes it.
     beside.write_bytes((v4.writes(notebook) + "\n").encode("utf-8", "backslashreplace"))
     beside.replace(path)
+
+
+def masked(notebook: Any, mask: Callable[[str], str]) -> Any:
+    """A copy in which every text has gone through `mask`: what it was given and what it printed may
+    have secrets in it. Pictures are no text."""
+    nbformat: Any = importlib.import_module("nbformat")
+
+    def seen(value: Any) -> Any:
+        if isinstance(value, str):
+            return mask(value)
+        if isinstance(value, Mapping):
+            return {k: one if k.startswith("image/") else seen(one) for k, one in value.items()}
+        return [seen(one) for one in value] if isinstance(value, list) else value
+
+    return nbformat.from_dict(seen(notebook))
 
 
 # -- parameters ----------------------------------------------------------------------------------

@@ -156,6 +156,8 @@ class _Command:
 
     def _failure(self, code: int) -> Failure:
         said = "".join(self._kept["stderr"]).strip() or self._result()[-_TAIL:]
+        if len(said) >= _TAIL and "\n" in said:  # a piece of a line is no line
+            said = said.partition("\n")[2]
         how = f"killed by {_signal_name(-code)}" if code < 0 else f"exit code {code}"
         lines = said.splitlines()
         last = f": {lines[-1].strip()}" if lines else ""

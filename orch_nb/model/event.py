@@ -62,6 +62,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cache: bool = False
     fresh: bool = False
     address: str = ""
+    secrets: tuple[str, ...] = ()
 
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True):

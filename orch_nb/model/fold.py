@@ -46,7 +46,8 @@ class RunState:
 
     def __init__(self, guard: AbstractContextManager[Any] | None = None) -> None:
         self.run_id = self.name = ""
-        self.plan = Plan(goal="")
+        #: As it may be seen; `whole` is what the run is performed by, secrets and all.
+        self.plan = self.whole = Plan(goal="")
         self.options = ev.RunOptions()
         self.status = RunStatus.RUNNING
         self.started = 0.0
@@ -182,19 +183,19 @@ class RunState:
         return self.derived[name] if found is None else found
 
     def spec(self, name: str) -> Task:
-        """The plan's task behind a name: see `Run.spec`."""
-        found = self.plan.by_id.get(name)
+        """The plan's task behind a name, to be performed: see `Run.spec`."""
+        found = self.whole.by_id.get(name)
         if found is not None:
             return found
         if name in self._undoes:
-            undo = self.plan[self._undoes[name]].compensate
+            undo = self.whole[self._undoes[name]].compensate
             assert undo is not None
             return undo
         state = self.derived.get(name)
         if state is not None and state.of is not None:
-            return self.plan[state.of]
-        if name == "on_failure" and self.plan.on_failure is not None:
-            return self.plan.on_failure
+            return self.whole[state.of]
+        if name == "on_failure" and self.whole.on_failure is not None:
+            return self.whole.on_failure
         raise KeyError(name)
 
     def every(self) -> Iterator[TaskState]:
@@ -367,7 +368,8 @@ class RunState:
         self.options = msgspec.structs.replace(self.options, workers=event.workers)
 
     def _run_started(self, event: ev.RunStarted) -> None:
-        self.run_id, self.plan, self.name = event.run_id, event.plan, event.name
+        self.run_id, self.name = event.run_id, event.name
+        self.plan = self.whole = event.plan
         self.options, self.started = event.options, event.at
         self._tasks = {}
         self._later.append(())  # they are made when somebody looks

@@ -46,7 +46,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     task. `params` are values that functions take by name and shell tasks find in
     `ORCH_PARAM_<NAME>`. `pools` are limits that tasks share (a number stands for its slots).
     `on_failure` is a task that runs when the run has failed, after every compensation; a function
-    that takes `failures` gets the error of each failed task by its id.
+    that takes `failures` gets the error of each failed task by its id. `secrets` names parameters
+    and environment variables whose values are masked in all that a run of it tells.
     """
 
     goal: str
@@ -56,6 +57,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     criteria: tuple[Criterion, ...] = ()
     pools: dict[str, Pool] = {}
     on_failure: Task | None = None
+    secrets: tuple[str, ...] = ()
 
     df = View("plan.df")
     graph = View("plan.graph")
@@ -68,6 +70,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         force_setattr(self, "tasks", tasks)
         force_setattr(self, "stories", _stories(self.stories, tasks))
         force_setattr(self, "criteria", tuple(self.criteria))
+        if type(self.secrets) is not tuple:
+            given = self.secrets
+            force_setattr(self, "secrets", (given,) if isinstance(given, str) else tuple(given))
         if self.on_failure is not None:
             force_setattr(self, "on_failure", _at_last(self.on_failure))
         if any(type(pool) is not Pool for pool in self.pools.values()):
@@ -102,7 +107,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         return iter(self.tasks)
 
     def _repr_mimebundle_(self, **_: Any) -> Any:
-        return View("plan.show").__get__(self, Plan)
+        from orch_nb.model.masked import masked  # which knows of plans
+        from orch_nb.model.secrets import PLAIN
+
+        return View("plan.show").__get__(masked(self, PLAIN), Plan)
 
 
 def _flattened(tasks: Iterable[Task]) -> Iterator[Task]:

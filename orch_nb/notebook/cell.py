@@ -25,6 +25,7 @@ from orch_nb.errors import PlanError
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
 from orch_nb.model.run import Run
+from orch_nb.model.secrets import PLAIN
 from orch_nb.notebook.display import body_filename, heard, in_kernel, show_only_frames_of, watched
 from orch_nb.notebook.following import (
     Progress,
@@ -73,10 +74,12 @@ class Cell:
             operation = await self._draft(self.body)
             self._keep(operation)
             return
-        plan = await self._plan(kind)
+        # What is shown and kept is without secrets; the plan behind it is known to the engine.
+        plan = phases.seen(await self._plan(kind), options.secrets)
         operation = Operation(
-            plan=plan, kind=kind, body=self.body, name=self._name(), document=_document(plan)
-        )
+            plan=plan, kind=kind, body=PLAIN.text(self.body), name=self._name(),
+            document=_document(plan),
+        )  # fmt: skip
         self.stage.show_header(plan)
         operation = await self._look_around(operation, past=True)
         shown = decompose_section(
@@ -163,7 +166,8 @@ class Cell:
 
     async def _draft(self, text: str) -> Operation:
         """A goal in words: analysis, research and a draft; nothing runs."""
-        goal = "\n".join(part for part in (self.options.goal, text.strip()) if part)
+        text = PLAIN.text(text)
+        goal = "\n".join(part for part in (PLAIN.text(self.options.goal), text.strip()) if part)
         analysis = await self.waiting.off_loop(lambda: phases.analyze(goal, self.options.workspace))
         self.stage.show_findings(analysis, None, past=False)
         found = await self.waiting.off_loop(lambda: phases.research(analysis))
@@ -205,7 +209,7 @@ class Cell:
                 approve=self.options.approve, interactive=self.interactive,
                 fail_fast=self.options.fail_fast or None, timeout=self.options.timeout,
                 cache=self.options.cache or None, address=self.options.address,
-                faults=self.options.faults or None,
+                faults=self.options.faults or None, secrets=self.options.secrets,
             )  # fmt: skip
             assert not isinstance(made, Run)
             return made
@@ -215,6 +219,7 @@ class Cell:
             self._workspace(), interactive=self.interactive, fail_fast=self.options.fail_fast,
             timeout=self.options.timeout, faults=self.options.faults, cache=self.options.cache,
             fresh=self.options.fresh, address=self.options.address or "",
+            secrets=self.options.secrets,
         )  # fmt: skip
         told = beforehand_blocks(*phases.beforehand(plan, journal, chosen))
         if told:

@@ -35,7 +35,9 @@ _RETRY = (
     "backoff_coefficient", "initial_interval", "jitter", "maximum_attempts", "maximum_interval",
     "non_retryable", "retry_on",
 )  # fmt: skip
-_TOP = ("criteria", "defaults", "goal", "on_failure", "params", "pools", "stories", "tasks")
+_TOP = (
+    "criteria", "defaults", "goal", "on_failure", "params", "pools", "secrets", "stories", "tasks",
+)  # fmt: skip
 
 
 @context_matcher()  # type: ignore[untyped-decorator]  # IPython's decorator has no types

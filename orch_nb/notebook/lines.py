@@ -34,6 +34,7 @@ from orch_nb.render.sections import decompose_section, operation_document
 
 __all__ = ["LATER", "VERBS", "Line", "usage"]
 
+_LOG_LINES = 2000
 LATER = ("import", "export", "systems", "compare")
 
 
@@ -108,13 +109,21 @@ class Line:
         """search the catalogue of orchestration patterns"""
         show([patterns_bundle(" ".join(words))])
 
-    def log(self, task: str, run: str = "") -> None:
-        """what a shell task printed, in the last run or the one that is named"""
+    def log(self, task: str = "", run: str = "") -> None:
+        """what a task printed, or all of them, in the last run or the one that is named"""
         live = SESSION.running()
         past = next(iter(live.values())).snapshot() if live and not run else self._past(run)
         self._task_of(past, task)
         journal = open_journal(SESSION.memory if past.journal == "memory" else past.journal)
-        print(journal.read_log(past.run_id, task) or f"{task} has printed nothing.")
+        lines = journal.read_lines(past.run_id, task=task or None, most=_LOG_LINES)
+        if len(lines) == _LOG_LINES:
+            print(
+                f"… the last {_LOG_LINES:,} lines; all: orch-nb log {past.run_id} {task}".rstrip()
+            )
+        print(
+            "\n".join(line.text if task else f"{line.task} | {line.text}" for line in lines)
+            or f"{task or f'Run {past.run_id}'} has printed nothing."
+        )
 
     def report(self, path: str = "report.html") -> None:
         """write the last run's report to PATH (.html or .md)"""
@@ -200,9 +209,9 @@ class Line:
         cell = Cell("", "", self.names, self.waiting)
         cell.options.name = operation.name if operation.name != "_orch" else ""
         plan = phases.checked(operation.plan, self.names)
-        cell.stage.show_header(plan)
+        cell.stage.show_header(phases.seen(plan))
         cell.stage.show_findings(operation.analysis, operation.research, past=True)
-        cell.stage.show_section(decompose_section(plan, document=operation.document))
+        cell.stage.show_section(decompose_section(phases.seen(plan), document=operation.document))
         await cell.run(operation)
 
     def edit(self, name: str = "") -> None:

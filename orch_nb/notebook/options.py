@@ -72,6 +72,14 @@ def _parser() -> _Parser:
         dest="faults",
         help="fail on purpose: TASK=2, TASK=20%%, TASK=down:30s, kill or kill=TASK",
     )
+    add(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="NAME",
+        dest="secrets",
+        help="an environment variable or a parameter of the plan whose value is masked everywhere",
+    )
     add("--detach", action="store_true", help="return at once; the run goes on beside other cells")
     add("--headless", action="store_true", help="no widgets, wait for nobody")
     add("--no-analyze", action="store_true", help="leave ANALYZE and RESEARCH out")

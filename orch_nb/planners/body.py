@@ -23,7 +23,7 @@ __all__ = ["BodyKind", "body_kind"]
 
 BodyKind = Literal["python", "yaml", "goal"]
 
-_KEYS = "goal|params|criteria|stories|tasks|pools|on_failure|defaults"
+_KEYS = "goal|params|secrets|criteria|stories|tasks|pools|on_failure|defaults"
 _YAML = re.compile(rf"""(?:\{{\s*)?(["']?)(?:{_KEYS})\1\s*:(?:\s|$)|-(?:\s|$)|---|%YAML""")
 _CODE = re.compile(r"^(?:(?:async\s+)?def\s+\w+\s*\(|@(?:\w+\.)?task\b)", re.MULTILINE)
 

@@ -29,7 +29,7 @@ from orch_nb.planners.task_keys import ACTIONS, LATER, TASK_KEYS, WORK, read_key
 __all__ = ["Reading", "read"]
 
 _TOP_KEYS = (
-    "goal", "params", "criteria", "stories", "tasks", "pools", "on_failure", "defaults",
+    "goal", "params", "secrets", "criteria", "stories", "tasks", "pools", "on_failure", "defaults",
 )  # fmt: skip
 _STORY_KEYS = ("tasks", "title", "description", "owner")
 
@@ -59,17 +59,7 @@ class _Reader:
     def document(self, root: Node) -> None:
         entries = {key: (at, value) for key, at, value in root.pairs()}
         self._reading.unknown(entries, _TOP_KEYS, "A plan")
-        fields = Fields(self._findings, "")
-        if "goal" in entries and not entries["goal"][1].empty:
-            self._reading.goal = fields.text("goal", entries["goal"][1]) or self._reading.goal
-        elif not self._reading.goal.strip():
-            self._findings.add("The plan has no `goal`.", root, hint="Say in words what it is for.")
-        if "params" in entries and not entries["params"][1].empty:
-            self._reading.params = fields.values("params", entries["params"][1]) or {}
-        if "pools" in entries and not entries["pools"][1].empty:
-            pools_of(self._reading, entries["pools"][1])
-        if "defaults" in entries:
-            defaults_of(self._reading, entries["defaults"][1])
+        self._beginning(entries, root)
         for key, (at, value) in entries.items():
             if key == "tasks":
                 self._reading.tasks += self.tasks(value, at, None, "`tasks`")
@@ -82,6 +72,22 @@ class _Reader:
         if not self._reading.places and not self._findings.problems:
             self._findings.add("The plan has no tasks.", root, hint="List them under `tasks:`.")
         self._known_stories()
+
+    def _beginning(self, entries: Entries, root: Node) -> None:
+        """What is said of the plan as a whole, before its tasks are read."""
+        fields = Fields(self._findings, "")
+        if "goal" in entries and not entries["goal"][1].empty:
+            self._reading.goal = fields.text("goal", entries["goal"][1]) or self._reading.goal
+        elif not self._reading.goal.strip():
+            self._findings.add("The plan has no `goal`.", root, hint="Say in words what it is for.")
+        if "params" in entries and not entries["params"][1].empty:
+            self._reading.params = fields.values("params", entries["params"][1]) or {}
+        if "secrets" in entries and not entries["secrets"][1].empty:
+            self._reading.secrets = fields.texts("secrets", entries["secrets"][1]) or ()
+        if "pools" in entries and not entries["pools"][1].empty:
+            pools_of(self._reading, entries["pools"][1])
+        if "defaults" in entries:
+            defaults_of(self._reading, entries["defaults"][1])
 
     def _named(self, node: Node, what: str) -> Iterator[tuple[str, Node, Node]]:
         """Name, where it stands, and body, of a mapping by name or a list of mappings with `id`."""

@@ -72,6 +72,8 @@ def dump_plan(plan: Plan) -> str:
         document["params"] = {
             key: spell_value(value, "params") for key, value in plan.params.items()
         }
+    if plan.secrets:
+        document["secrets"] = Line(plan.secrets)
     if plan.criteria:
         document["criteria"] = _criteria(plan)
     if plan.pools:

@@ -28,6 +28,7 @@ class Reading:
         self.params: dict[str, Any] = {}
         self.criteria: list[Criterion] = []
         self.pools: dict[str, Pool] = {}
+        self.secrets: tuple[str, ...] = ()
         self.on_failure: Task | None = None
         self.defaults: dict[str, Any] = {}
         self.lines: dict[tuple[str, str], int] = {}
@@ -47,6 +48,7 @@ class Reading:
             criteria=tuple(self.criteria),
             pools=self.pools,
             on_failure=self.on_failure,
+            secrets=self.secrets,
         )
 
     def place(self, task: str, key: str, node: Node) -> None:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from orch_nb.errors import PlanError, Problem
 from orch_nb.model.plan import Plan
+from orch_nb.model.secrets import PLAIN
 from orch_nb.planners.binding import judged, keep_checked
 from orch_nb.planners.compose import compose
 from orch_nb.planners.document import read
@@ -71,7 +72,8 @@ def _shown(problems: list[Problem], text: str = "", first_line: int = 1) -> list
     for problem in found[:_MOST]:
         at = (problem.line or 0) - first_line
         known = problem.line is not None and 0 <= at < len(rows)
-        shown.append(replace(problem, source=rows[at].rstrip()[:200]) if known else problem)
+        source = PLAIN.text(rows[at].rstrip())[:200] if known else problem.source
+        shown.append(replace(problem, source=source, message=PLAIN.text(problem.message)))
     if len(found) > _MOST:
         shown.append(Problem(f"And {len(found) - _MOST:,} problems more."))
     return shown

@@ -247,7 +247,7 @@ def test_a_journal_that_cannot_keep_the_output_ends_the_run_and_leaves_nothing_r
 
     class Chatty(FakeExecutor):
         def submit(self, attempts, report):
-            attempts[0].log("stdout", "hello")
+            attempts[0].log("stdout", "hello\n")
             super().submit(attempts, report)
 
     executor = Chatty({"a": [Hang()]})

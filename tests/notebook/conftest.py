@@ -196,24 +196,27 @@ class Kernel:
                 output["data"] = content["data"]
         elif kind == "clear_output":
             cell.outputs.clear()
-        elif kind == "comm_open":
-            state = dict(content["data"].get("state", {}))
-            self.comms[content["comm_id"]] = state
-            if "codes" in state:
-                self.pages[content["comm_id"]] = RoomPage(content["comm_id"], state)
+        elif kind.startswith("comm_"):
+            self._hear_comm(kind, content, message["buffers"])
+
+    def _hear_comm(self, kind: str, content: dict[str, Any], buffers: list[Any]) -> None:
+        """What is said to widgets."""
+        name, data = content["comm_id"], content.get("data", {})
+        if kind == "comm_open":
+            self.comms[name] = dict(data.get("state", {}))
+            if "codes" in self.comms[name]:
+                self.pages[name] = RoomPage(name, self.comms[name])
                 self.send({"ask": "hello"})
-        elif kind == "comm_msg" and content["data"].get("method") == "custom":
-            page = self.pages.get(content["comm_id"])
-            if page is not None:
-                page.take(content["data"]["content"], message["buffers"])
-        elif kind == "comm_msg" and content["data"].get("method") == "update":
-            state = self.comms.setdefault(content["comm_id"], {})
-            state.update(content["data"]["state"])
-            if content["comm_id"] in self.pages:
-                self.pages[content["comm_id"]].head = state["head"]
         elif kind == "comm_close":
-            self.comms.pop(content["comm_id"], None)
-            self.pages.pop(content["comm_id"], None)
+            self.comms.pop(name, None)
+            self.pages.pop(name, None)
+        elif data.get("method") == "custom" and name in self.pages:
+            self.pages[name].take(data["content"], buffers)
+        elif data.get("method") == "update":
+            state = self.comms.setdefault(name, {})
+            state.update(data["state"])
+            if name in self.pages:
+                self.pages[name].head = state["head"]
 
     # -- a person's hands ----------------------------------------------------------------------
 
