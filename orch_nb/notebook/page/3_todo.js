@@ -144,10 +144,10 @@ class Table {
     this.sort = [4, 1];
     this.order = [];
     this.head = make("div", { class: "orch-heads orch-table-heads", role: "row" });
-    this.list = new LongList(26, (at) => this.draw(at), { role: "table", "aria-label": "Tasks as a table" });
+    this.list = new LongList(26, (at) => this.draw(at), { role: "rowgroup", "aria-label": "Tasks" });
     this.list.el.classList.add("orch-table");
     this.list.onrange = (first, end) => room.see(this.order.slice(first, end));
-    this.el = make("div", { class: "orch-pane" }, this.head, this.list.el);
+    this.el = make("div", { class: "orch-pane", role: "table", "aria-label": "Tasks as a table" }, this.head, this.list.el);
     this.heads();
   }
 
@@ -156,7 +156,7 @@ class Table {
       const mine = this.sort[0] === at;
       const arrow = mine ? (this.sort[1] > 0 ? " ▴" : " ▾") : "";
       return make("span", { role: "columnheader", class: NUMERIC.has(at) ? "orch-number" : "", "aria-sort": mine ? (this.sort[1] > 0 ? "ascending" : "descending") : "none" },
-        button(name + arrow, `Sort by ${name}`, () => { this.sort = [at, mine ? -this.sort[1] : 1]; this.heads(); this.build(); }, { class: "orch-sort" }));
+        button(name + arrow, `Sort by ${name}`, () => { this.sort = [at, mine ? -this.sort[1] : 1]; this.heads(); this.build(); }, { class: "orch-sort", "aria-label": `Sort by ${name}` }));
     }));
   }
 

@@ -177,6 +177,7 @@ class Room {
 
   head(head) {
     if (!head || head.status === undefined) return;
+    const could = Boolean(this.told?.steerable && this.hears);
     this.told = head;
     this.live = head.live;
     this.started = head.started;
@@ -189,6 +190,8 @@ class Room {
     this.deaf.textContent = head.hears ? "" : this.model.get("deaf");
     this.drawControls();
     this.drawStrip();
+    this.drawWants();
+    if (could !== Boolean(head.steerable && head.hears)) this.redraw();
     this.tick();
     if (this.current === "timeline") this.timeline.draw();
   }
