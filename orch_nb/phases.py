@@ -216,6 +216,7 @@ def execute(
     options = run_options(
         workers, executor, approve, workspace, fail_fast=fail_fast, timeout=timeout, cache=cache,
         fresh=fresh, faults=faults, address=address, secrets=secrets,
+        interactive=begun_run.get() is not None,
     )  # fmt: skip
     make = starting(
         plan, journal=open_journal(journal), options=options, executor=executor, run_id=run_id,
@@ -238,7 +239,7 @@ def execute_async(plan: Any, **options: Any) -> Coroutine[Any, Any, Run]:
         make = starting(
             checked_plan,
             journal=open_journal(options.get("journal")),
-            options=run_options(**asked),
+            options=run_options(**asked, interactive=_watched_here()),
             **begun,
         )
         return await _driven(make())
@@ -287,7 +288,7 @@ def recover(
         namespace=namespace if namespace is not None else _callers_globals(), workers=workers,
         executor=executor, address=address, approve=approve, fail_fast=fail_fast, timeout=timeout,
         cache=cache, fresh=fresh, faults=faults, observers=observers, workspace=workspace,
-        secrets=secrets,
+        secrets=secrets, interactive=begun_run.get() is not None,
     )  # fmt: skip
     return make if isinstance(make, Run) else _performed(make, "recover")
 
@@ -298,7 +299,7 @@ def recover_async(run_id: str, plan: Any = None, **options: Any) -> Coroutine[An
 
     async def performed() -> Run:
         options["journal"] = open_journal(options.get("journal"))
-        make = resuming(run_id, plan, **options)
+        make = resuming(run_id, plan, interactive=_watched_here(), **options)
         return make if isinstance(make, Run) else await _driven(make())
 
     return performed()
@@ -506,6 +507,11 @@ async def _driven(driver: Driver) -> Run:
         shown: Run = await resolve("execute.watch_async")(driver)
         return shown
     return await driver.drive()
+
+
+def _watched_here() -> bool:
+    """Whether a person watches who is heard: then a run waits for people."""
+    return _in_notebook() and bool(resolve("execute.heard")())
 
 
 def _in_notebook() -> bool:

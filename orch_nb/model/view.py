@@ -34,6 +34,7 @@ TARGETS: dict[str, str] = {
     "report.to_html": "orch_nb.render.page:write_html",
     "report.to_markdown": "orch_nb.render.page:write_markdown",
     "operation.show": "orch_nb.render.bundle:operation_bundle",
+    "execute.heard": "orch_nb.notebook.watching:watched_and_heard",
     "execute.watch": "orch_nb.notebook.watching:watch",
     "execute.watch_async": "orch_nb.notebook.watching:watch_async",
     "schedule.df": "orch_nb.render.frame:schedule_frame",

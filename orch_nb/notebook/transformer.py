@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from orch_nb.notebook.display import watched
+from orch_nb.notebook.display import heard, watched
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -67,7 +67,7 @@ class Transformer:
         """The cell with its calls of `execute` and `recover` awaited."""
         if not any(f"{name}(" in text for name in _CALLED):
             return lines
-        if not watched() or not self._asked_for(text):
+        if not (watched() and heard() and self._asked_for(text)):
             return lines
         try:
             tree = ast.parse(text)

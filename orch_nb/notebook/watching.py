@@ -33,7 +33,7 @@ from orch_nb.notebook.session import SESSION
 from orch_nb.render.bundle import document_bundle, header_bundle
 from orch_nb.render.sections import decompose_section, report_document
 
-__all__ = ["heard_call", "watch", "watch_async"]
+__all__ = ["heard_call", "watch", "watch_async", "watched_and_heard"]
 
 _STEP_S = 0.1
 _FETCH = 10  # messages of pages that are taken at a time
@@ -182,6 +182,11 @@ async def _shown_to_its_end(waits: asyncio.Future[Run], started: list[LiveRun]) 
     if started:
         (shown or _Watching(started[0], hears=True)).freeze(run)
     return run
+
+
+def watched_and_heard() -> bool:
+    """Whether a person who watches could answer a run that the cell awaits."""
+    return watched() and heard()
 
 
 class _OnThisLoop(LiveRun):
