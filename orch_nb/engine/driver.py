@@ -299,6 +299,12 @@ class Driver(Turns):
         while not committed.wait(_POLL_S) and not self._done.done():
             pass
 
+    def abandon(self) -> None:
+        """Leave the run where it stands, since this process ends in order: nothing more of it is
+        committed, and `recover` goes on as after a kill. From any thread."""
+        with self._lock:  # not in the middle of a turn
+            self._loop.call_soon_threadsafe(self._done.cancel)
+
     @property
     def observers(self) -> list[Observer]:
         """Who watches. One that is added is told of what is committed from then on."""

@@ -188,6 +188,13 @@ class LiveRun:
     def set_workers(self, workers: int, by: str = "") -> None:
         self.driver.set_workers(workers, by)
 
+    def abandon(self, wait_s: float = 2.0) -> None:
+        """Leave the run where it stands, since this process ends: what tasks do while it falls
+        apart around them is no failure of theirs. Waits until that holds."""
+        with contextlib.suppress(RuntimeError):  # the loop has closed: the run has just ended
+            self.driver.abandon()
+        self.done.wait(wait_s)
+
     def snapshot(self) -> Run:
         return self._run if self._run is not None else self.driver.snapshot()
 

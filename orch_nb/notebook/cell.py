@@ -114,7 +114,7 @@ class Cell:
         if room is not None:
             room.attach(live)
             self.stage.show_live(room.view)
-            SESSION.at_shutdown(live.driver.run_id, lambda: self.stage.leave(live.snapshot()))
+            SESSION.begin(live, lambda: self.stage.leave(live.snapshot()))
         if self.options.detach:
             self._detach(operation, live, room)
             return
@@ -128,6 +128,8 @@ class Cell:
             if room is not None:
                 room.close()
         self._finish(operation, run)
+        if room is not None:
+            room.left(self.stage.sections)
         if self.options.raises:
             run.raise_for_status()
 
@@ -145,7 +147,7 @@ class Cell:
             if reserved:
                 self.stage.withdraw()
             raise
-        SESSION.live[live.driver.run_id] = live
+        SESSION.begin(live)
         return live
 
     # -- the phases ----------------------------------------------------------------------------
@@ -236,7 +238,6 @@ class Cell:
     # -- the end -------------------------------------------------------------------------------
 
     def _finish(self, operation: Operation, run: Run) -> None:
-        SESSION.at_shutdown(run.run_id, None)
         report = account(run, operation.analysis, operation.research, self._workspace() or ".")
         self.stage.freeze(run, report)
         self._keep(replace(operation, plan=run.plan, run=run, report=report))
@@ -254,6 +255,8 @@ class Cell:
             if room is not None:
                 room.close()
             self._finish(operation, live.finished())
+            if room is not None:
+                room.left(self.stage.sections)
 
         context = contextvars.copy_context()
         threading.Thread(

@@ -123,7 +123,7 @@ class Opening:
         live = phases.begin(made)
         for name in rest:
             live.retry(name, by=person())
-        SESSION.live[past.run_id] = live
+        SESSION.begin(live)
         here.attach(live)
         self._freeze_at_end(here)
         return here

@@ -39,6 +39,7 @@ from orch_nb.notebook.rows import Rows
 from orch_nb.notebook.subjects import Here, Subject
 from orch_nb.render import html
 from orch_nb.render.document import Section
+from orch_nb.render.plaintext import one_line
 from orch_nb.render.zoom import Zoomed, zoomed
 
 __all__ = ["Room", "person"]
@@ -101,7 +102,7 @@ class Room:
         self._printed = 0
         self.used_s = 0.0
         self.view = RoomView(
-            goal=goal or subject.plan.goal, rows=msgspec.json.encode(self.rows.every).decode(),
+            goal=one_line((goal or subject.plan.goal).strip().split("\n")[0], 160), rows=msgspec.json.encode(self.rows.every).decode(),
             looks=looks(), started=time.time(), hears=hears, deaf=_DEAF, run_id=subject.run_id,
             states="".join(self._letters), drawing=self._drawing(),
         )  # fmt: skip
@@ -138,12 +139,20 @@ class Room:
         """Show how it ended, and close the widget; one that a reloaded page holds stays."""
         self._closed = True
         self._inbox.put(None)
+        if self.reloaded:
+            return
         if self._thread is not None:
             self._thread.join(3)
-        if self._pages <= 1:
-            if self.view.layout is not None:  # a widget of its own
-                self.view.layout.close()
-            self.view.close()
+        if self.view.layout is not None:  # a widget of its own
+            self.view.layout.close()
+        self.view.close()
+
+    def left(self, sections: Mapping[str, Section]) -> None:
+        """What the run has left: for a page whose room stays."""
+        if self.reloaded:
+            self.phases(sections)
+            self._due_head = 0.0
+            self._inbox.put({})
 
     @property
     def reloaded(self) -> bool:
@@ -242,7 +251,7 @@ class Room:
             ]  # fmt: skip
         return [
             row, status, task.tries, task.begun, task.finished if ended else None,
-            self._reason(task)[:_REASON], bars,
+            one_line(self._reason(task), _REASON), bars,
         ]  # fmt: skip
 
     def _reason(self, task: TaskState) -> str:
@@ -315,11 +324,21 @@ class Room:
             "idle_s": state.idle_s,
             "workers": state.options.workers, "asked": 0.0, "remaining_s": None,
             "guessed": False, "hears": bool(self.view.hears) or not live,
+            "note": self._note(live),
             "steerable": live or self._go_on is not None, "phases": self._told_phases(status, live),
         }  # fmt: skip
         if live:
             found |= self._remaining()
         return found
+
+    def _note(self, live: bool) -> str:
+        """What a page that was reloaded has to know at the end: nobody can reach its output."""
+        if live or not self.reloaded or self._go_on is not None:
+            return ""
+        return (
+            "This page was opened while the run went on, so the report is not in its notebook. "
+            f"It is there with: %orchestrate open {self.subject.state.run_id}"
+        )
 
     def _remaining(self) -> dict[str, Any]:
         """How long it will still take; looked at by a budget of its own, since that takes as long

@@ -45,19 +45,22 @@ class Session:
         self.live = {name: live for name, live in self.live.items() if not live.done.is_set()}
         return self.live
 
-    def at_shutdown(self, run_id: str, leave: Callable[[], None] | None) -> None:
-        """What leaves the last state of a run in its cell if the kernel is shut down while it goes
-        on; None once it has ended."""
-        if leave is None:
-            self._leaving.pop(run_id, None)
-            return
-        if not self._leaving:
-            atexit.unregister(self._leave)
-            atexit.register(self._leave)
-        self._leaving[run_id] = leave
+    def begin(self, live: LiveRun, leave: Callable[[], None] | None = None) -> None:
+        """Remember a run under way. If the kernel is shut down while it goes on, the run is left
+        where it stands, and `leave` shows its last state in its cell."""
+        run_id = live.driver.run_id
+        self.live[run_id] = live
+        if leave is not None:
+            self._leaving[run_id] = leave
+        # IPython empties the person's namespace at the end: before that, the runs are left.
+        atexit.unregister(self._leave)
+        atexit.register(self._leave)
 
     def _leave(self) -> None:
-        for run_id in self.running():
+        running = self.running()
+        for live in running.values():
+            live.abandon()
+        for run_id in running:
             if run_id in self._leaving:
                 self._leaving[run_id]()
 

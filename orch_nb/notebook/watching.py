@@ -92,7 +92,7 @@ class _Watching:
 
 def watch(live: LiveRun) -> Run:
     """Wait for a run in a cell that keeps the kernel; an interrupt cancels the run."""
-    SESSION.live[live.driver.run_id] = live
+    SESSION.begin(live)
     fetch = polling()
     shown = _Watching(live, hears=fetch is not None)
     begun(live)
@@ -115,7 +115,7 @@ async def watch_async(driver: Driver) -> Run:
     live = _OnThisLoop(driver)
     performed = asyncio.ensure_future(driver.drive())
     performed.add_done_callback(lambda _: live.done.set())
-    SESSION.live[driver.run_id] = live
+    SESSION.begin(live)
     fetch = polling()
     shown = _Watching(live, hears=heard())
     try:
@@ -166,7 +166,7 @@ async def _shown_to_its_end(waits: asyncio.Future[Run], started: list[LiveRun]) 
             await asyncio.wait({waits}, timeout=_STEP_S)
             if started and shown is None:
                 shown = _Watching(started[0], hears=heard())
-                SESSION.live[started[0].driver.run_id] = started[0]
+                SESSION.begin(started[0])
             if shown is not None and shown.live.driver.state.tasks and not waits.done():
                 shown.look()
             if fetch is not None:

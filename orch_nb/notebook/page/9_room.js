@@ -187,7 +187,7 @@ class Room {
     const word = head.paused && head.live ? "paused" : head.status;
     if (this.word !== word) { this.word = word; this.tell(`The run is ${looked(this.looks, word).word}.`); }
     this.state.replaceChildren(badge(this.looks, word));
-    this.deaf.textContent = head.hears ? "" : this.model.get("deaf");
+    this.deaf.textContent = head.hears ? head.note : this.model.get("deaf");
     this.drawControls();
     this.drawStrip();
     this.drawWants();

@@ -30,8 +30,8 @@ playwright = pytest.importorskip("playwright.sync_api", reason="pip install 'orc
 
 PATIENCE_S = 60
 #: Complaints in the console that are of others: Lab's debugger is slow on a busy machine, and
-#: Notebook 7 opens every notebook with one about a schema.
-THEIRS = ("favicon", "debugger state", "reading 'schema'")
+#: Notebook 7 opens every notebook with one about a schema; widgets of a kernel that is gone.
+THEIRS = ("favicon", "debugger state", "reading 'schema'", "Comm not found")
 
 
 @pytest.fixture(scope="session")
