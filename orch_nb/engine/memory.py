@@ -10,6 +10,7 @@ from orch_nb.engine.ports import Blob, Cached, Request, RunRow
 from orch_nb.errors import RunExists, RunHeld, RunNotFound
 from orch_nb.model.event import Event, ResultRef, RunEnded, RunStarted
 from orch_nb.model.plan import Plan
+from orch_nb.model.preview import Rich
 
 __all__ = ["MemoryJournal", "within"]
 
@@ -93,6 +94,10 @@ class MemoryJournal:
 
     def load(self, ref: ResultRef) -> Any:
         return self._values[int(ref.hash)] if ref.format == "memory" else results.restore(ref, None)
+
+    def load_rich(self, ref: ResultRef) -> Rich | None:
+        """What a result looks like, made when somebody asks: the value itself is there."""
+        return None if ref.format == "none" else results.rich(self.load(ref))
 
     def content_hash(self, ref: ResultRef, value: Any = None) -> str | None:
         """What stands for a result in the key of a later one; None for one that has no bytes."""

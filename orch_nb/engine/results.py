@@ -32,10 +32,13 @@ import msgspec
 
 from orch_nb.engine.keeping import unkeepable, unkeepable_result
 from orch_nb.engine.ports import Blob
+from orch_nb.engine.rich import rich
 from orch_nb.model.event import ResultRef
+from orch_nb.model.preview import encode_rich
 
 __all__ = [
-    "digest", "preview", "restore", "said", "short", "store", "unkeepable", "unkeepable_result",
+    "digest", "preview", "restore", "rich", "said", "short", "store", "unkeepable",
+    "unkeepable_result",
 ]  # fmt: skip
 
 _PREVIEW = 240
@@ -114,15 +117,34 @@ def store(value: Any) -> tuple[ResultRef, Blob | None]:
     try:
         form, data = _bytes(value)
     except BaseException as error:  # noqa: BLE001  # anything may be raised by a foreign __reduce__
-        return ResultRef(format="unstored", preview=shown, reason=said(error)), None
+        return _unstored(value, shown, said(error))
     if len(data) > _LARGEST:
         reason = f"it has {len(data):,} bytes, and a journal holds {_LARGEST:,} of one result"
-        return ResultRef(format="unstored", size=len(data), preview=shown, reason=reason), None
+        return _unstored(value, shown, reason, len(data))
     if form == "json" and len(data) <= _INLINE:
         own = "=" + data.decode()
         return ResultRef(format=form, hash=own, size=len(data), preview=shown), None
-    ref = ResultRef(format=form, hash=digest(data), size=len(data), preview=shown)
-    return ref, Blob(ref, data)
+    looks = _looks(value)
+    ref = ResultRef(
+        format=form, hash=digest(data), size=len(data), preview=shown, rich=_hash(looks)
+    )
+    return ref, Blob(ref, data, looks)
+
+
+def _unstored(value: Any, shown: str, reason: str, size: int = 0) -> tuple[ResultRef, Blob | None]:
+    """What cannot be kept: its looks can."""
+    looks = _looks(value)
+    ref = ResultRef(format="unstored", size=size, preview=shown, reason=reason, rich=_hash(looks))
+    return ref, Blob(ref, b"", looks) if looks else None
+
+
+def _looks(value: Any) -> bytes:
+    found = rich(value)
+    return encode_rich(found) if found is not None else b""
+
+
+def _hash(data: bytes) -> str:
+    return digest(data) if data else ""
 
 
 def digest(data: bytes) -> str:

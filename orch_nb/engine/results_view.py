@@ -8,6 +8,7 @@ from typing import Any
 from orch_nb.engine.ports import Blob, Journal
 from orch_nb.model.event import ResultRef
 from orch_nb.model.fold import RunState
+from orch_nb.model.preview import Rich
 from orch_nb.model.status import Status
 from orch_nb.model.task_state import TaskState
 
@@ -89,6 +90,14 @@ class Results(Mapping[str, Any]):
         if value is not None:
             self._values[task] = value
         return value
+
+    def rich(self, task: str) -> Rich | None:
+        """What a task's result looks like, without loading it: the head of a table, a picture; None
+        where there is no more than its text."""
+        state = self._find(task)
+        if state is None or state.status not in _HAS or state.result is None:
+            return None
+        return self._journal.load_rich(state.result)
 
     def forget(self, task: str) -> None:
         """A result is no longer what this process made: its task is tried anew."""

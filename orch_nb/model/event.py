@@ -84,7 +84,8 @@ class ResultRef(msgspec.Struct, frozen=True, omit_defaults=True):
     up to 128 bytes stands in `hash` itself, after `=`.
 
     `format` "none" is None itself; "unstored" a value that no process but its own can have:
-    recovery runs such a task again. `preview` is a bounded text of the value, for people.
+    recovery runs such a task again. `preview` is a bounded text of the value, for people; `rich`
+    is where more of its looks is kept (`model.preview`), by content hash, "" where there is none.
     """
 
     format: str = "none"
@@ -92,6 +93,7 @@ class ResultRef(msgspec.Struct, frozen=True, omit_defaults=True):
     size: int = 0
     preview: str = ""
     reason: str = ""
+    rich: str = ""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="t"):
