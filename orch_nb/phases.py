@@ -18,7 +18,7 @@ from orch_nb.engine import launch
 from orch_nb.engine.driver import Driver
 from orch_nb.engine.journal import open_journal
 from orch_nb.engine.launch import past_run, run_options
-from orch_nb.engine.ports import Executor, Journal, Observer
+from orch_nb.engine.ports import Executor, Journal, Observer, Request
 from orch_nb.engine.session import LiveRun, refuse_nested, run_sync
 from orch_nb.errors import UsageError
 from orch_nb.model.event import RunOptions
@@ -248,7 +248,10 @@ def recover(
     plan: Any = None,
     *,
     journal: str | os.PathLike[str] | Journal | None = None,
-    retry: str | None = None,
+    retry: str | Sequence[str] | None = None,
+    skip: str | None = None,
+    by: str = "",
+    note: str = "",
     namespace: Mapping[str, Any] | None = None,
     workers: int | None = None,
     executor: Any = None,
@@ -266,13 +269,15 @@ def recover(
 
     Only what had not succeeded runs. `plan` supplies the functions of a run whose tasks are
     functions of a notebook or script (else they are looked up in `namespace`, by default the
-    caller's globals, or imported). `retry` names a failed task to be tried anew, with what it kept
-    from running. Other options as for `execute`; those not given stay as the run had them.
+    caller's globals, or imported). `retry` names a failed task (or several) to be tried anew, with
+    what it kept from running. `skip` names one to be left out: the rest goes on as if it had
+    succeeded, with None for its result; `by` and `note` say who wants that, and why. Other options
+    as for `execute`; those not given stay as the run had them.
 
     Raises RunNotFound, RunHeld if a live process works on it, PlanError if `plan` is another plan.
     """
     make = resuming(
-        run_id, plan, journal=open_journal(journal), retry=retry,
+        run_id, plan, journal=open_journal(journal), retry=retry, skip=skip, by=by, note=note,
         namespace=namespace if namespace is not None else _callers_globals(), workers=workers,
         executor=executor, address=address, approve=approve, fail_fast=fail_fast, timeout=timeout,
         cache=cache, fresh=fresh, faults=faults, observers=observers, workspace=workspace,
@@ -330,7 +335,10 @@ def resuming(
     plan: Any = None,
     *,
     journal: Journal,
-    retry: str | None = None,
+    retry: str | Sequence[str] | None = None,
+    skip: str | None = None,
+    by: str = "",
+    note: str = "",
     namespace: Mapping[str, Any] | None = None,
     executor: Any = None,
     approve: Sequence[str] = (),
@@ -347,7 +355,7 @@ def resuming(
     run = told.run
     if known is not None:
         known = launch.same_plan(run, known)
-    if retry is None and run.status not in (RunStatus.RUNNING, RunStatus.WAITING):
+    if not retry and skip is None and run.status not in (RunStatus.RUNNING, RunStatus.WAITING):
         return past_run(told.history, journal, plan=known)
     if known is None:
         known = checked(run.plan, namespace or {})
@@ -365,6 +373,7 @@ def resuming(
     return launch.resuming(
         told, known, journal=journal, executor=_executor(chosen, options.address),
         options=options, retry=retry, observers=observers,
+        skip=None if skip is None else Request("skip", skip, by, note),
     )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from orch_nb.engine.ports import (
     Journal,
     Observer,
     Outcome,
+    Request,
     Setting,
 )
 from orch_nb.engine.prelude import Prelude
@@ -72,7 +73,8 @@ class Driver(Turns):
         clock: Clock | None = None,
         history: Sequence[ev.Event] = (),
         state: RunState | None = None,
-        retry: str | None = None,
+        retry: str | Sequence[str] | None = None,
+        skip: Request | None = None,
         next_id: Callable[[], str] | None = None,
     ) -> None:
         super().__init__(executor)
@@ -81,7 +83,9 @@ class Driver(Turns):
         self.state = state or RunState(threading.RLock())  # with the history folded
         self.audience = Audience(observers, self.state, self._loop, self._lock)
         self._folded = state is not None
-        self._history, self._retry, self._next_id = history, retry, next_id
+        self._history, self._next_id = history, next_id
+        self._retry = (retry,) if isinstance(retry, str) else tuple(retry or ())
+        self._skip = skip
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.scheduler = Scheduler(plan)
         self.results = Results(self.state, journal)
@@ -153,15 +157,18 @@ class Driver(Turns):
         self._history = ()
         self.state.plan = self.plan
         self._ready(self.state.started, without_kill(self.options.faults))
-        retried = self.state.derived.get(self._retry or "")
-        undoing = retried is not None and retried.index is None  # it stays cancelled then
+        derived = [self.state.derived.get(task) for task in self._retry]
+        # Of what undoes the run: it stays cancelled then.
+        undoing = any(task is not None and task.index is None for task in derived)
         unended = self.state.status == RunStatus.RUNNING
         cancelling = self.state.cancelling and (unended or undoing)
         cause = self.state.cancel_cause
         again = self._lost(now)
         again.append(ev.RunResumed(at=now, options=self.options))
-        if self._retry is not None:
-            again.append(functools.partial(self.retry_event, self._retry))
+        again += [functools.partial(self.retry_event, task) for task in self._retry]
+        if self._skip is not None:
+            asked = self._skip
+            again.append(functools.partial(self.skip_event, asked.task or "", asked.by, asked.note))
         if cancelling:
             again.append(ev.CancelRequested(at=now, cause=cause))
         for request in self.journal.take_requests(self.run_id):
@@ -200,8 +207,7 @@ class Driver(Turns):
         going_on = [task.task for task in self.state.tasks.values() if not task.status.ended]
         unkept = self.unkept(going_on)
         if unkept:  # all at once: one may need another
-            why = "its result was not kept"
-            again.append(ev.RetryRequested(at=now, task=unkept[0], by=why, reset=unkept))
+            again.append(ev.RetryRequested(at=now, task=unkept[0], by=ev.NOT_KEPT, reset=unkept))
         return again
 
     def _created(self, now: float) -> ev.RunStarted:

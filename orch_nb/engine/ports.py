@@ -211,8 +211,8 @@ class Blob(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What a person asked for from another process: approve, reject, cancel, retry, pause, resume
-    or workers (`note` is the number)."""
+    """What a person asked for from another process: approve, reject, cancel, retry, skip, pause,
+    resume or workers (`note` is the number)."""
 
     verb: str
     task: str | None = None

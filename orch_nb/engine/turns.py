@@ -268,7 +268,9 @@ class Turns(Controls):
                 continue
             batch += self.scheduler.handle(event)
             if kind is ev.RetryRequested:
-                self._forget(event)
+                self._forget(event.reset or (event.task,))
+            elif kind is ev.SkipRequested:
+                self._forget(event.reset)
         return batch, processes
 
     def _act(
@@ -321,10 +323,11 @@ class Turns(Controls):
                 if self._cache.uses(task):
                     self._cache.succeeded(event.task, task, event.result)
 
-    def _forget(self, event: ev.RetryRequested) -> None:
+    def _forget(self, names: Sequence[str]) -> None:
+        """These no longer have the results that they had."""
         if self._cache.active:
-            self._cache.tried_anew(event.reset or (event.task,))
-        for name in event.reset or (event.task,):
+            self._cache.tried_anew(names)
+        for name in names:
             self.results.forget(name)
 
     # -- attempts given ahead ------------------------------------------------------------------

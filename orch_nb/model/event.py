@@ -17,6 +17,7 @@ from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task import callable_name
 
 __all__ = [
+    "NOT_KEPT",
     "AttemptFailed",
     "AttemptLost",
     "AttemptReturned",
@@ -37,6 +38,7 @@ __all__ = [
     "RunOptions",
     "RunResumed",
     "RunStarted",
+    "SkipRequested",
     "TaskEnded",
     "Waiting",
     "WorkersChanged",
@@ -166,6 +168,10 @@ class AttemptReturned(Event, frozen=True, kw_only=True, omit_defaults=True, tag=
     attempt: int
 
 
+#: Who wants a task tried anew whose result could not be kept: the engine itself.
+NOT_KEPT = "its result was not kept"
+
+
 class RetryRequested(Event, frozen=True, kw_only=True, omit_defaults=True, tag="retry"):
     """A person wants a task that did not succeed tried anew, and what it kept from running.
 
@@ -174,6 +180,19 @@ class RetryRequested(Event, frozen=True, kw_only=True, omit_defaults=True, tag="
 
     task: str
     by: str = ""
+    reset: tuple[str, ...] = ()
+
+
+class SkipRequested(Event, frozen=True, kw_only=True, omit_defaults=True, tag="skip"):
+    """A person wants a task left out and the rest to go on as if it had succeeded with nothing.
+
+    `reset` names the tasks that go back to pending: itself, where it had ended, and what it had
+    kept from running.
+    """
+
+    task: str
+    by: str = ""
+    note: str = ""
     reset: tuple[str, ...] = ()
 
 
@@ -273,6 +292,7 @@ _ANY = (
     | RunEnded
     | CancelRequested
     | RetryRequested
+    | SkipRequested
     | Decided
     | AttemptStarted
     | ProcessStarted

@@ -25,7 +25,8 @@ __all__ = ["CALL", "Transformer"]
 CALL = "__orchestrate__"
 
 _CELL = re.compile(r"%%orchestrate(?=\s|$)[ \t]*(?P<line>[^\n]*)(?:\n(?P<body>.*))?\Z", re.DOTALL)
-_LINE = re.compile(r"%orchestrate[ \t]+(?P<line>(?:run|recover|retry|approve|reject)\b[^\n]*)\s*\Z")
+_VERBS = "run|recover|retry|skip|compensate|approve|reject"
+_LINE = re.compile(rf"%orchestrate[ \t]+(?P<line>(?:{_VERBS})\b[^\n]*)\s*\Z")
 
 
 class Transformer:
