@@ -14,6 +14,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from orch_nb.engine import launch
 from orch_nb.engine.driver import Driver
 from orch_nb.engine.journal import open_journal
@@ -386,11 +388,21 @@ def integrate(
     analysis: Analysis | None = None,
     research: Research | None = None,
     workspace: str | os.PathLike[str] | None = None,
+    namespace: Mapping[str, Any] | None = None,
 ) -> Report:
     """The account of a run: outcome, completeness with evidence, failures and what they kept from
-    running, plan against run, and the lines that go on."""
+    running, plan against run, and the lines that go on.
+
+    `workspace` is the folder that declared outputs are looked for in; None means the run's own.
+    `namespace` (`globals()`, say) has the functions and schemas that results are checked with, for
+    a run of which only the names of these are known: what it names is imported.
+    """
     from orch_nb.integration.integrate import report
 
+    if namespace is not None and any(task.check for task in run.plan.tasks):
+        from orch_nb.planners.binding import with_checks
+
+        run = replace(run, plan=with_checks(run.plan, namespace))
     where = Path(workspace or run.options.workspace or ".")
     return report(run, analysis=analysis, research=research, workspace=where)
 
@@ -430,8 +442,6 @@ def orchestrate(
     if took == "goal" and not run:
         return draft
     done = execute(plan, namespace=namespace, **options)
-    from msgspec.structs import replace
-
     return replace(draft, run=done, report=integrate(done, analysis=analysis, research=found))
 
 

@@ -92,12 +92,19 @@ def _tail(run: Run, failed: tuple[FailureReport, ...], checks: tuple[Check, ...]
         if run.succeeded:
             words += ", which was not required" if len(ours) == 1 else ", none of them required"
     words += _ended_early(run)
-    unmet = [check for check in checks if not check.met and check.kind != "task"]
-    if run.succeeded and unmet and not ours:
-        subjects = listed([f"{check.kind} `{check.subject}`" for check in unmet])
-        words += f", but not all is there: {subjects}"
+    words += _unmet(run, checks, ours)
     purpose = on_purpose(run)
     return f"{words}. Faults on purpose: {purpose}" if purpose else words
+
+
+def _unmet(run: Run, checks: tuple[Check, ...], failed: list[FailureReport]) -> str:
+    """What a run that succeeded owes all the same: what is not there, what does not hold."""
+    unmet = [c for c in checks if not c.met and c.required and c.known and c.kind != "task"]
+    broken = [f"`{c.subject}` of `{c.tasks[0]}`" for c in unmet if c.kind == "contract"]
+    absent = [f"{c.kind} `{c.subject}`" for c in unmet if c.kind != "contract"]
+    words = f", but not all is there: {listed(absent)}" if absent else ""
+    words += f", but a result is not what it must be: {listed(broken)}" if broken else ""
+    return words if run.succeeded and not failed else ""
 
 
 def _ended_early(run: Run) -> str:

@@ -18,14 +18,18 @@ __all__ = ["Check", "Comparison", "FailureReport", "Operation", "Report", "Resul
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One line of the completeness table. `kind`: task, output or criterion; `subject` is what had
-    to be, `tasks` who had to bring it, `evidence` what shows that it is so or what is missing."""
+    """One line of the completeness table. `kind`: task, output, contract or criterion; `subject` is
+    what had to be, `tasks` who had to bring it, `evidence` what shows that it is so or what is
+    missing. A report is complete without what is not `required`; what is not `known` could not be
+    looked at, and is not met."""
 
     kind: str
     subject: str
     tasks: tuple[str, ...]
     met: bool
     evidence: str = ""
+    required: bool = True
+    known: bool = True
 
 
 class FailureReport(msgspec.Struct, frozen=True):
@@ -95,8 +99,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def complete(self) -> bool:
-        """Whether every check is met."""
-        return all(check.met for check in self.checks)
+        """Whether every check is met that is required."""
+        return all(check.met for check in self.checks if check.required)
 
     def _repr_mimebundle_(self, **_: Any) -> Any:
         return View("report.show").__get__(self, Report)

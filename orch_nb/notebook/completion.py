@@ -28,8 +28,8 @@ __all__ = ["KEYS", "complete"]
 
 #: The keys of a task in a plan document, for the start of a line in a YAML body.
 KEYS = (
-    "approval", "cache", "compensate", "description", "estimate", "foreach", "max_active", "needs",
-    "notebook", "outputs", "owner", "pool", "priority", "required", "retry", "run", "sh",
+    "approval", "cache", "check", "compensate", "description", "estimate", "foreach", "max_active",
+    "needs", "notebook", "outputs", "owner", "pool", "priority", "required", "retry", "run", "sh",
     "subtasks", "timeout", "title", "todo", "tolerate", "total_timeout", "trigger", "when", "with",
 )  # fmt: skip
 _RETRY = (
