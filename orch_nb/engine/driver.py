@@ -88,7 +88,7 @@ class Driver(Turns):
         self._skip = skip
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.scheduler = Scheduler(plan)
-        self.results = Results(self.state, journal)
+        self.results = Results(self.state, journal, here=True)
         self._inputs = Inputs(self.state, self.results)
         self._cache = Cache(self.state, self._inputs, journal)
         self._prelude = Prelude(

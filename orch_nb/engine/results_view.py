@@ -26,8 +26,10 @@ class Results(Mapping[str, Any]):
     that did not succeed, LookupError for a value that was not kept.
     """
 
-    def __init__(self, state: RunState, journal: Journal) -> None:
+    def __init__(self, state: RunState, journal: Journal, *, here: bool = False) -> None:
         self._state, self._journal = state, journal
+        #: Whether this process makes the run.
+        self.here = here
         self._values: dict[str, Any] = {}
         self._blobs: list[Blob] = []
 
@@ -98,6 +100,10 @@ class Results(Mapping[str, Any]):
         if state is None or state.status not in _HAS or state.result is None:
             return None
         return self._journal.load_rich(state.result)
+
+    def log(self, task: str) -> str:
+        """What a task printed, as far as the journal keeps it."""
+        return self._journal.read_log(self._state.run_id, task)
 
     def forget(self, task: str) -> None:
         """A result is no longer what this process made: its task is tried anew."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -26,7 +27,7 @@ import msgspec
 from orch_nb.integration.contracts import contract_checks
 from orch_nb.model.account import account, failure_of, tried
 from orch_nb.model.goal import Criterion
-from orch_nb.model.quantity import count, duration, listed, number, size
+from orch_nb.model.quantity import count, duration, listed, number, size, when
 from orch_nb.model.report import Check
 from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.status import Status
@@ -134,10 +135,12 @@ def _output(ended: TaskRun, pattern: str, files: _Files) -> tuple[bool, str]:
     if ended.cached:
         return True, f"{evidence}, from run `{_short(ended.cached)}` or before"
     began = ended.started.timestamp() if ended.started is not None else None
+    changed = when(datetime.fromtimestamp(files.changed, UTC))
     if began is not None and files.changed >= began - _CLOCK_SKEW_S:
-        return True, evidence
+        return True, f"{evidence}, written by this run at {changed}"
     if ended.status == Status.SUCCEEDED:
-        return True, evidence + ("" if began is None else ", unchanged by this run")
+        before = "" if began is None else ", unchanged by this run"
+        return True, f"{evidence}{before}, of {changed}"
     return False, f"{evidence}, but from before: `{ended.task}` {ended.status.replace('_', ' ')}"
 
 

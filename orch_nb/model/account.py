@@ -24,7 +24,7 @@ from orch_nb.model.status import RunStatus, Status
 
 __all__ = [
     "Account", "account", "control_line", "ended_with_run", "failed_instances", "failure_of",
-    "left_undone", "on_purpose", "tried", "why_cancelled",
+    "left_undone", "on_purpose", "shell_line", "tried", "why_cancelled",
 ]  # fmt: skip
 
 _PLAIN = re.compile(r"[\w@%+=:,./()\[\]-]+")
@@ -175,3 +175,9 @@ def control_line(verb: str, task: str) -> str:
     if not _PLAIN.fullmatch(task):
         task = f'"{task}"' if _WORDS.fullmatch(task) else shlex.quote(task)
     return f"%orchestrate {verb} {task}"
+
+
+def shell_line(verb: str, run_id: str, task: str = "") -> str:
+    """The same from a shell: `orch-nb retry pages-1 'fetch[3]'`."""
+    words = ["orch-nb", verb, run_id, *([task] if task else [])]
+    return " ".join(map(shlex.quote, words))

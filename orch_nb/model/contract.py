@@ -71,7 +71,8 @@ class Contract(msgspec.Struct, frozen=True, omit_defaults=True):
             return name.removeprefix("__main__:").removeprefix("builtins:")
         if isinstance(self.of, bool):
             return "its return annotation"
-        return str(getattr(self.of, "__qualname__", None) or type(self.of).__name__)
+        name = str(getattr(self.of, "__qualname__", None) or type(self.of).__name__)
+        return name.rpartition("<locals>.")[2]
 
     @property
     def reference(self) -> str:

@@ -415,7 +415,8 @@ class RunState:
     def _run_resumed(self, event: ev.RunResumed) -> None:
         self.options, self.status, self.finished = event.options, RunStatus.RUNNING, None
         self.resumed += 1
-        self._note(event, "recover")
+        if event.by:
+            self._note(event, "recover")
         self.idle_s += max(0.0, event.at - self.last)
         self.cancelling = self.paused = False
 

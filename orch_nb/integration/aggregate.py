@@ -1,0 +1,127 @@
+"""The results of a story in one table, where their shapes agree.
+
+    eu  frame of price, n          task  price  n         a frame each of the same columns: one
+    us  frame of price, n     ──►  eu    1.5    3         below the other, with the task before
+                                   us    2.5    7
+    a   {"ok": 3, "bad": 1}   ──►  a row a task           mappings of the same plain keys
+    b   5                     ──►  task and value         numbers
+
+Where they do not agree there is no table but a note that says what differs. Made of the previews
+that the journal keeps, and of JSON, so that nothing is unpickled: a table shows the head of each
+frame, and says of how many rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from orch_nb.model.preview import Rich
+from orch_nb.model.quantity import count, listed
+from orch_nb.model.report import StoryTable
+from orch_nb.model.run import Run, TaskRun
+from orch_nb.model.status import Status
+
+__all__ = ["story_tables"]
+
+_ROWS = 40
+_EACH = 10
+_COLUMNS = 13
+_TASKS = 200  # of a story, more are told by their number
+_CHARS = 80
+_JSON_BYTES = 20_000
+_PLAIN = (str, int, float, bool, type(None))
+
+
+class _Shape(msgspec.Struct):
+    """What a task's result contributes: `kind` is frame, record or number."""
+
+    task: str
+    kind: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    total: int
+
+
+def story_tables(run: Run) -> tuple[StoryTable, ...]:
+    """One for each story with at least two results that are tables, records or numbers."""
+    by_story: dict[str | None, list[_Shape]] = {}
+    others: dict[str | None, int] = {}
+    for task in run.plan.tasks:
+        if run[task.id].status is not Status.SUCCEEDED or task.waits_for_person:
+            continue
+        shape = _shape(run, run[task.id])
+        if shape is not None:
+            by_story.setdefault(task.story, []).append(shape)
+        elif run[task.id].result is not None and run[task.id].result.format != "none":  # type: ignore[union-attr]
+            others[task.story] = others.get(task.story, 0) + 1
+    order = [None, *(story.id for story in run.plan.stories)]
+    found = [
+        _table(story, by_story[story][:_TASKS], others.get(story, 0))
+        for story in order
+        if len(by_story.get(story, ())) > 1
+    ]
+    return tuple(found)
+
+
+def _shape(run: Run, done: TaskRun) -> _Shape | None:
+    value = _plain(run, done)
+    if type(value) in (int, float):
+        return _Shape(done.task, "number", ("value",), ((_cell(value),),), 1)
+    if type(value) is dict and value and all(type(v) in _PLAIN for v in value.values()):
+        cells = tuple(map(_cell, value.values()))
+        return _Shape(done.task, "record", tuple(map(str, value)), (cells,), 1)
+    look = getattr(run.results, "rich", None)
+    rich: Rich | None = look(done.task) if look is not None and done.result is not None else None
+    if rich is None or rich.kind != "table" or not rich.rows:
+        return None
+    total = rich.shape[0] if rich.shape else len(rich.rows)
+    return _Shape(done.task, "frame", rich.columns, rich.rows[:_EACH], total)
+
+
+def _plain(run: Run, done: TaskRun) -> Any:
+    """A result that is small JSON, or is in memory; None for all others."""
+    ref = done.result
+    if ref is None or ref.format not in ("json", "memory") or ref.size > _JSON_BYTES:
+        return None
+    try:
+        return run.results[done.task]
+    except LookupError:  # the journal is elsewhere
+        return None
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = f"{value:.6g}" if type(value) is float else str(value)
+    return text if len(text) <= _CHARS else text[: _CHARS - 1] + "…"
+
+
+def _table(story: str | None, shapes: list[_Shape], others: int) -> StoryTable:
+    kinds = {(shape.kind, shape.columns) for shape in shapes}
+    if len(kinds) > 1:
+        return StoryTable(story, note=f"no table of all: {_differ(shapes)}")
+    (_, columns) = kinds.pop()
+    rows: list[tuple[str, ...]] = []
+    for shape in shapes:
+        rows += [(shape.task, *row) for row in shape.rows]
+    total = sum(shape.total for shape in shapes)
+    shown = tuple(row[:_COLUMNS] for row in rows[:_ROWS])
+    note = f"{count(others, 'result')} of another kind beside them" if others else ""
+    return StoryTable(
+        story, columns=("task", *columns)[:_COLUMNS], rows=shown, total=total, note=note
+    )
+
+
+def _differ(shapes: list[_Shape]) -> str:
+    """What differs, by the first of each shape."""
+    first: dict[tuple[str, tuple[str, ...]], _Shape] = {}
+    for shape in shapes:
+        first.setdefault((shape.kind, shape.columns), shape)
+    told = [
+        f"`{one.task}` is a number" if one.kind == "number"
+        else f"`{one.task}` has {listed(one.columns, 4)}"
+        for one in first.values()
+    ]  # fmt: skip
+    return listed(told, 3)
