@@ -45,7 +45,7 @@ class _Shape(msgspec.Struct):
 
 
 def story_tables(run: Run) -> tuple[StoryTable, ...]:
-    """One for each story with at least two results that are tables, records or numbers."""
+    """One for each story with at least two results that are tables and records, or numbers."""
     by_story: dict[str | None, list[_Shape]] = {}
     others: dict[str | None, int] = {}
     for task in run.plan.tasks:
@@ -60,9 +60,15 @@ def story_tables(run: Run) -> tuple[StoryTable, ...]:
     found = [
         _table(story, by_story[story][:_TASKS], others.get(story, 0))
         for story in order
-        if len(by_story.get(story, ())) > 1
+        if _comparable(by_story.get(story, []))
     ]
     return tuple(found)
+
+
+def _comparable(shapes: list[_Shape]) -> bool:
+    """Whether a person would look for them in one table: numbers beside a record are none."""
+    kinds = [shape.kind for shape in shapes]
+    return len(kinds) > 1 and (set(kinds) == {"number"} or len(kinds) - kinds.count("number") > 1)
 
 
 def _shape(run: Run, done: TaskRun) -> _Shape | None:
@@ -99,10 +105,10 @@ def _cell(value: Any) -> str:
 
 
 def _table(story: str | None, shapes: list[_Shape], others: int) -> StoryTable:
-    kinds = {(shape.kind, shape.columns) for shape in shapes}
+    kinds = {shape.columns for shape in shapes}
     if len(kinds) > 1:
         return StoryTable(story, note=f"no table of all: {_differ(shapes)}")
-    (_, columns) = kinds.pop()
+    columns = kinds.pop()
     rows: list[tuple[str, ...]] = []
     for shape in shapes:
         rows += [(shape.task, *row) for row in shape.rows]
@@ -116,9 +122,9 @@ def _table(story: str | None, shapes: list[_Shape], others: int) -> StoryTable:
 
 def _differ(shapes: list[_Shape]) -> str:
     """What differs, by the first of each shape."""
-    first: dict[tuple[str, tuple[str, ...]], _Shape] = {}
+    first: dict[tuple[str, ...], _Shape] = {}
     for shape in shapes:
-        first.setdefault((shape.kind, shape.columns), shape)
+        first.setdefault(shape.columns, shape)
     told = [
         f"`{one.task}` is a number" if one.kind == "number"
         else f"`{one.task}` has {listed(one.columns, 4)}"

@@ -51,8 +51,8 @@ def _causes(attempts: Sequence[Attempt]) -> tuple[str, ...]:
     said = [_why(attempt) for attempt in attempts[:-1]]
     told: list[tuple[str, int]] = []
     for why in said:
-        if told and told[-1][0] == why:
-            told[-1] = (why, told[-1][1] + 1)
+        if told and masked(told[-1][0]) == masked(why):
+            told[-1] = (told[-1][0], told[-1][1] + 1)
         else:
             told.append((why, 1))
     return tuple(f"{why} ({times(n)})" if n > 1 else why for why, n in told)
@@ -66,8 +66,7 @@ def _why(attempt: Attempt) -> str:
     if attempt.status == "cancelled":
         return "cancelled"
     text = " ".join(str(attempt.error or attempt.status).split())
-    text = text if len(text) <= _CAUSE_CHARS else text[: _CAUSE_CHARS - 1] + "…"
-    return f"{text}, on purpose" if attempt.injected else text
+    return text if len(text) <= _CAUSE_CHARS else text[: _CAUSE_CHARS - 1] + "…"
 
 
 def _waited_s(attempts: Sequence[Attempt]) -> float:

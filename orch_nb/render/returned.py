@@ -22,6 +22,7 @@ from orch_nb.render.document import (
     Table,
     Text,
     line,
+    said,
 )
 from orch_nb.render.plaintext import one_line
 from orch_nb.render.rows import table, task_name
@@ -133,7 +134,7 @@ def _story(report: Report, one: StoryTable) -> Block:
     name = one_line(labels.get(one.story or "", one.story or ""), 80)
     of = f" of {name}" if name else ""
     if not one.rows:
-        return Paragraph(line(Text(f"Results{of}: ", muted=True), one_line(one.note, 300)))
+        return Paragraph(line(Text(f"Results{of}: ", muted=True), *said(one_line(one.note, 300))))
     summary = line(Text(f"Results{of} together: {count(one.total, 'row')}", muted=True))
     return Fold(summary, (_together(one),), open=len(one.rows) <= 10)
 

@@ -84,3 +84,13 @@ def test_no_pickle_is_loaded_for_it(tmp_path, monkeypatch):
     report = nb.integrate(phases.past_run(journal.history("g-1"), journal))
     assert report.tables[0].rows[1] == ("us", "3.5", "0")
     assert report.results[0].rich.columns == ("price", "n")
+
+
+def test_a_record_fits_below_a_table_of_the_same_columns(tmp_path):
+    report = told(tmp_path, all=[{"id": 1, "n": 2}, {"id": 2, "n": 3}], best={"id": 2, "n": 3})
+    (one,) = report.tables
+    assert [row[0] for row in one.rows] == ["all", "all", "best"]
+
+
+def test_a_number_beside_a_record_asks_for_no_table(tmp_path):
+    assert told(tmp_path, a=1, b={"x": 1}).tables == ()

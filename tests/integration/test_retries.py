@@ -10,11 +10,12 @@ from orch_nb.model.task import Task
 
 def test_a_task_is_told_with_its_causes_its_waits_and_its_end(history):
     run = history(Plan(goal="g", tasks=[Task(id="a"), Task(id="b")]))
-    run.broke("a", 0, 1, "OSError", "full").broke("a", 3, 4, "OSError", "full")
+    run.broke("a", 0, 1, "OSError", "disk 1 is full")
+    run.broke("a", 3, 4, "OSError", "disk 2 is full")
     run.broke("a", 8, 9, "KeyError", "x").ran("a", 10, 11).ran("b", 0, 1)
     (one,) = retried(run.run())
     assert one.tasks == ("a",)
-    assert one.causes == ("OSError: full (twice)", "KeyError: x")
+    assert one.causes == ("OSError: disk 1 is full (twice)", "KeyError: x")
     assert (one.again, one.waited_s, one.ended) == (3, 7.0, "succeeded")
 
 
