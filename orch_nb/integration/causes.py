@@ -17,19 +17,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from orch_nb.model.account import control_line, failed_instances, shell_line
+from orch_nb.model.account import control_line, failed_instances, masked, shell_line
 from orch_nb.model.quantity import times
 from orch_nb.model.report import Cause, FailureReport, Way
 from orch_nb.model.run import Attempt, Run, TaskRun
 from orch_nb.model.status import Status
 
-__all__ = ["causes", "masked", "ways"]
+__all__ = ["causes", "ways"]
 
 _LOOKED_AT = 30  # failures whose output is read: a journal may hold two megabytes of each
 _LINES, _CHARS = 12, 2000
-_VARIABLE = re.compile(
-    r"0x[0-9a-fA-F]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|'[^']*'|\"[^\"]*\"|`[^`]*`|/[\w./-]+|\d+"
-)
 #: Exceptions that tell of the world, by the names of classes, and words in messages that do.
 _OUTSIDE = frozenset(
     ("ConnectionError", "TimeoutError", "InterruptedError", "BlockingIOError", "ConnectTimeout",
@@ -77,11 +74,6 @@ def _unnamed(run: Run, failed: Sequence[FailureReport]) -> Counter[tuple[Any, ..
 def _alike(failure: FailureReport) -> tuple[Any, ...]:
     message = masked(failure.error.message)
     return failure.error.type, message, failure.undo, failure.tolerated
-
-
-def masked(text: str) -> str:
-    """A message without what differs from one case of it to the next."""
-    return _VARIABLE.sub("#", text)
 
 
 def _cause(run: Run, group: Sequence[FailureReport], place: int, more: int) -> Cause:

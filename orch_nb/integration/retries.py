@@ -3,7 +3,7 @@
     fetch[0..499]   ConnectionError: reset          500 tries more    4 min 10 s waited   succeeded
     build           OSError: disk full; MemoryError   2 tries more    3 s waited          failed
 
-Tasks of causes that are alike (`causes.masked`) and of the same end are told together, with the
+Tasks of causes that are alike (`masked`) and of the same end are told together, with the
 causes of the first: a fan-out may have retried a thousand.
 An attempt that was lost with its process used up no try; it is told as lost.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
-from orch_nb.integration.causes import masked
+from orch_nb.model.account import masked
 from orch_nb.model.quantity import times
 from orch_nb.model.report import Retried
 from orch_nb.model.run import Attempt, Run, TaskRun

@@ -24,11 +24,16 @@ from orch_nb.model.status import RunStatus, Status
 
 __all__ = [
     "Account", "account", "control_line", "ended_with_run", "failed_instances", "failure_of",
-    "left_undone", "on_purpose", "shell_line", "tried", "why_cancelled",
+    "left_undone", "masked", "on_purpose", "shell_line", "tried", "why_cancelled",
 ]  # fmt: skip
 
 _PLAIN = re.compile(r"[\w@%+=:,./()\[\]-]+")
 _WORDS = re.compile(r"[\w@%+=:,./()\[\] -]+")
+
+
+_VARIABLE = re.compile(
+    r"0x[0-9a-fA-F]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|'[^']*'|\"[^\"]*\"|`[^`]*`|/[\w./-]+|\d+"
+)
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -109,6 +114,12 @@ def tried(done: TaskRun) -> int:
 def failure_of(done: TaskRun) -> Failure | None:
     """The error that a task ended with, if it ended with one: what was undone had succeeded."""
     return None if done.status is Status.COMPENSATED else done.error
+
+
+def masked(text: str) -> str:
+    """An error's text without what differs from one case of it to the next: errors of which this is
+    the same are alike."""
+    return _VARIABLE.sub("#", text)
 
 
 def failed_instances(run: Run, task: str) -> tuple[TaskRun, ...]:

@@ -13,7 +13,7 @@ from orch_nb.model.task import Task
 from orch_nb.render import html
 from orch_nb.render.document import CodeBlock, Fold, Listing, Paragraph, Table, plain
 from orch_nb.render.returned import rich_block
-from orch_nb.render.sections import integrate_section
+from orch_nb.render.sections import header, integrate_section
 from orch_nb.testing import FakeExecutor, nothing, perform
 
 from .test_sections import tables
@@ -202,3 +202,28 @@ def test_results_of_a_story_stand_in_one_table(count):
     )
     assert f"Results of S together: {count} rows" in words(section)
     assert tables(section)
+
+
+# -- the header ------------------------------------------------------------------------------------
+
+
+def test_many_that_failed_alike_are_one_line_of_the_header():
+    tasks = [Task(id=f"t{n}", run=nothing) for n in range(9)]
+    script = {f"t{n}": [ConnectionError(f"port {n}")] for n in range(8)} | {"t8": [KeyError("x")]}
+    run = perform(nb.Plan(goal="g", tasks=tasks), executor=FakeExecutor(script))
+    assert [plain(one) for one in header(run.plan, run, nb.integrate(run)).lines] == [
+        (
+            "8 tasks failed alike: t0, t1, t2, t3, t4 and 3 more (ConnectionError: port 0). "
+            "Next: %orchestrate retry"
+        ),
+        "t8 failed (KeyError: 'x'). Next: %orchestrate retry t8",
+    ]
+
+
+def test_a_success_that_owes_something_says_so_in_the_header():
+    plan = nb.Plan(goal="g", tasks=[Task(id="a", run=nothing, check=str, outputs="no.csv")])
+    run = perform(plan, executor=FakeExecutor({"a": [5]}))
+    made = header(plan, run, nb.integrate(run))
+    assert [plain(one) for one in made.lines] == [
+        "Not all is there: output no.csv and contract str."
+    ]
