@@ -40,6 +40,8 @@ def rich(value: Any) -> Rich | None:
     own = kind.__module__ == "builtins"  # nearly all results are: they cost this line
     if (own and kind is not list) or isinstance(value, type):
         return None
+    if kind.__module__.startswith("orch_nb."):
+        return None  # a plan or a run draws itself only where somebody looks
     try:
         for make in (_records,) if own else (_frame, _series, _array, _picture):
             found = make(value)

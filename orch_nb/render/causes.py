@@ -162,12 +162,11 @@ def acts_next(report: Report) -> Line:
         if failure.owner and not failure.tolerated:
             by_owner.setdefault(failure.owner, []).append(failure.of or failure.task)
     stories = {story.id: story.owner for story in run.plan.stories}
-    if run.status in (RunStatus.WAITING, RunStatus.RUNNING):
-        for awaited in run.with_status(Status.WAITING):
-            task = run.plan[awaited.task]
-            owner = task.owner or stories.get(task.story or "", "")
-            if owner:
-                by_owner.setdefault(owner, []).append(awaited.task)
+    for name in _awaited(report):
+        task = run.plan[name]
+        owner = task.owner or stories.get(task.story or "", "")
+        if owner:
+            by_owner.setdefault(owner, []).append(name)
     if not by_owner:
         return ()
     parts = [
@@ -175,6 +174,25 @@ def acts_next(report: Report) -> Line:
         for owner, tasks in by_owner.items()
     ]
     return line(Text("Who acts next: ", muted=True), listed(parts, 6))
+
+
+def _awaited(report: Report) -> Iterator[str]:
+    """Tasks without a failure whose owners are awaited: for an answer, for what a result or a file
+    has to be."""
+    run = report.run
+    if run.status in (RunStatus.WAITING, RunStatus.RUNNING):
+        yield from (done.task for done in run.with_status(Status.WAITING))
+    for check in report.checks:
+        if (
+            check.kind in ("contract", "output")
+            and not check.met
+            and check.required
+            and check.known
+        ):
+            yield from (
+                name for name in check.tasks
+                if name in run.plan and run[name].status is Status.SUCCEEDED
+            )  # fmt: skip
 
 
 def last_words(report: Report) -> list[Block]:

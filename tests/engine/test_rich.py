@@ -225,6 +225,10 @@ def test_a_stand_in_that_answers_to_every_name_shows_nothing():
     assert rich(MagicMock()) is None
 
 
+def test_a_plan_or_a_run_draws_itself_only_where_somebody_looks():
+    assert rich(Plan(goal="g", tasks=[Task(id="a")])) is None
+
+
 def test_a_class_is_no_value_of_it():
     assert rich(pd.DataFrame) is None
 

@@ -151,6 +151,11 @@ def test_what_people_did_and_the_environment_stand_at_the_end(rows_of):
     assert words(section)[-1].startswith("Environment: Python 3.")
 
 
+def test_who_owns_what_a_result_must_be_acts_next():
+    plan = nb.Plan(goal="g", tasks=[Task(id="a", run=nothing, check=str, owner="ana")])
+    assert words(integrated(plan, {"a": [5]}))[1] == "Who acts next: ana (a)"
+
+
 # -- results ---------------------------------------------------------------------------------------
 
 
