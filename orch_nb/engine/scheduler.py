@@ -352,12 +352,12 @@ class Scheduler(Admission):
         self._on_failed(event)
         task, failures = self.tasks[n], self.failures[n]
         cancelling = self.cancelling and not self.flags[n] & DERIVED
-        if n in self._overdue:
-            reason = f"took longer than {task.total_timeout_s:g} s over all attempts"
-            self.close(n, event.at, FAILED, reason, out)
-        elif n in self.passing:
+        if n in self.passing:
             left = "; its last attempt still runs" if event.abandoned else ""
             self.close(n, event.at, PASSED, f"{self.left_out(n)}{left}", out)
+        elif n in self._overdue:
+            reason = f"took longer than {task.total_timeout_s:g} s over all attempts"
+            self.close(n, event.at, FAILED, reason, out)
         elif n in self.cancelled or cancelling:
             left = "; it still runs" if event.abandoned else ""
             self.close(n, event.at, CANCELLED, f"cancelled{self.because(n)}{left}", out)

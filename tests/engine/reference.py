@@ -105,6 +105,11 @@ class Part:
     def has_ended(self) -> bool:
         return self.status in ENDS
 
+    @property
+    def left_out(self) -> bool:
+        """A person has skipped it; it may have come to another end before it could be stopped."""
+        return self.passed and self.status == "skipped"
+
 
 class World:
     """One run. `outcomes(id, task, attempt)` is a value, an exception, `Took` or `Hang`;
@@ -317,10 +322,10 @@ class World:
         attempt.status = "cancelled" if attempt.stopped == "cancelled" else "failed"
         part.failures += 1
         part.status = "failing"
-        if part.overdue:
-            self._end(part, "failed")
-        elif part.passed:
+        if part.passed:
             self._end(part, "skipped")
+        elif part.overdue:
+            self._end(part, "failed")
         elif part.cancelled or (self.cancelling and not part.afterwards):
             self._end(part, "cancelled")
         elif retried(part.task.retry, part.failures, TimeoutError() if timed_out else outcome):
@@ -457,7 +462,7 @@ class World:
             chosen = [part, self.parts[part.of]]
         elif part.members is not None:
             bad = [m for m in part.members if m.status != "succeeded"]
-            chosen = [part, *(m for m in bad if part.passed or not m.passed)]
+            chosen = [part, *(m for m in bad if part.left_out or not m.left_out)]
         else:
             chosen = [part]
         return self._also_reset(chosen)
@@ -465,16 +470,16 @@ class World:
     def _also_reset(self, chosen: list[Part]) -> list[Part]:
         undone = [p for p in self.order if p.status == "compensated"]
         undone += [p for p in chosen if p.members is not None and p.status == "succeeded"]
-        undone += [p for p in chosen if p.passed]  # what follows was given nothing
+        undone += [p for p in chosen if p.left_out]  # what follows was given nothing
         for one in undone:
             more = [p for p in self._behind(one) if p.has_ended and p not in chosen]
-            more = [p for p in more if not p.passed]
+            more = [p for p in more if not p.left_out]
             undone += [p for p in more if p not in undone]
         found = chosen + [p for p in undone if p not in chosen]
         for one in found:
             kept_from = ("upstream_failed", "skipped", "cancelled")
             more = [p for p in self._behind(one) if p.status in kept_from and p not in found]
-            found += [p for p in more if not p.passed]
+            found += [p for p in more if not p.left_out]
         return found
 
     def known(self, name: str | None) -> Part | None:
@@ -499,7 +504,7 @@ class World:
             self._end(part, "cancelled")
             return
         needs = [self.parts[need] for need in part.needs]
-        upstream = ["succeeded" if p.passed and p.has_ended else p.status for p in needs]
+        upstream = ["succeeded" if p.left_out else p.status for p in needs]
         told = verdict(part.task.trigger, [s if s in ENDS else None for s in upstream])
         if told in ("skipped", "upstream_failed"):
             self._end(part, told)

@@ -62,6 +62,13 @@ def test_one_that_succeeds_before_it_can_be_stopped_has_succeeded():
     assert run["a"].decided_by == ""
 
 
+def test_a_limit_that_passes_while_it_is_stopped_is_no_failure_of_it():
+    plan = plan_of(python("a", total_timeout_s=10.0), python("b", needs="a"))
+    executor = FakeExecutor({"a": [Hang(stops_s=5.0)]})
+    run = perform(plan, executor=executor, at={8.0: skip("a")})
+    assert statuses(run) == {"a": "skipped", "b": "succeeded"}
+
+
 def test_one_between_two_attempts_has_no_further_one():
     run = perform(
         chain("a", "b", retry=steadily(5, 60.0)), executor=FakeExecutor({"a": [OSError()]}),
