@@ -91,6 +91,7 @@ def _why(run: Run, report: Report | None) -> tuple[Line, ...]:
         lines.append(line(f"{count(len(undone) - _FAILURES, 'more task')} could not be undone."))
     failed = run.with_status(Status.FAILED)
     lines += _failed(run, failed, report)
+    lines += _skipped(run)
     lines += _not_all(run, report)
     last = account(run).last
     if last is not None and last.status is Status.FAILED:
@@ -134,6 +135,19 @@ def _alike_line(run: Run, group: list[TaskRun]) -> Line:
     if run.status != RunStatus.RUNNING:
         pieces += ["Next: ", Code("%orchestrate retry")]
     return line(*pieces)
+
+
+def _skipped(run: Run) -> list[Line]:
+    """What a person left out, and why: a success that it is part of is less than it looks."""
+    told = [done for done in run.with_status(Status.SKIPPED) if done.decided_by]
+    lines = [
+        line(_name(run, done.task), f" was {one_line(done.reason, 240).rstrip('.')}.")
+        for done in told[:_FAILURES]
+    ]
+    if len(told) > _FAILURES:
+        left = count(len(told) - _FAILURES, "more task")
+        lines.append(line(f"{left} {_were(['x'] * (len(told) - _FAILURES))} skipped by a person."))
+    return lines
 
 
 def _not_all(run: Run, report: Report | None) -> list[Line]:

@@ -225,6 +225,15 @@ def test_many_that_failed_alike_are_one_line_of_the_header():
     ]
 
 
+def test_what_a_person_left_out_is_told_in_the_header():
+    plan = nb.Plan(goal="g", tasks=[Task(id="gate", approval="?"), Task(id="a", run=nothing)])
+    people = {1.5: lambda driver: driver.skip("gate", "ana", "nobody is there.")}
+    run = perform(plan, interactive=True, at=people)
+    assert [plain(one) for one in header(run.plan, run).lines] == [
+        "gate was skipped by ana: nobody is there."
+    ]
+
+
 def test_a_success_that_owes_something_says_so_in_the_header():
     plan = nb.Plan(goal="g", tasks=[Task(id="a", run=nothing, check=str, outputs="no.csv")])
     run = perform(plan, executor=FakeExecutor({"a": [5]}))
