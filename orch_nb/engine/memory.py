@@ -44,6 +44,7 @@ class MemoryJournal:
         self._rows: dict[str, RunRow] = {}
         self._values: list[Any] = []
         self._hashes: dict[str, str | None] = {}
+        self._looks: dict[str, Rich | None] = {}
         self._cache: dict[str, Cached] = {}
         self._logs: dict[tuple[str, str], list[str]] = {}
         self._logged: dict[tuple[str, str], int] = {}
@@ -96,8 +97,12 @@ class MemoryJournal:
         return self._values[int(ref.hash)] if ref.format == "memory" else results.restore(ref, None)
 
     def load_rich(self, ref: ResultRef) -> Rich | None:
-        """What a result looks like, made when somebody asks: the value itself is there."""
-        return None if ref.format == "none" else results.rich(self.load(ref))
+        """What a result looks like, made when somebody asks first: the value itself is there."""
+        if ref.format != "memory":
+            return None if ref.format == "none" else results.rich(self.load(ref))
+        if ref.hash not in self._looks:
+            self._looks[ref.hash] = results.rich(self.load(ref))
+        return self._looks[ref.hash]
 
     def content_hash(self, ref: ResultRef, value: Any = None) -> str | None:
         """What stands for a result in the key of a later one; None for one that has no bytes."""

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from orch_nb.model.event import ResultRef
 from orch_nb.model.preview import Rich
 from orch_nb.model.quantity import count, listed
 from orch_nb.model.report import StoryTable
@@ -31,6 +32,7 @@ _COLUMNS = 13
 _TASKS = 200  # of a story, more are told by their number
 _CHARS = 80
 _JSON_BYTES = 20_000
+_LOOKED_AT = 200  # results that are neither numbers nor records: each is read from the journal
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -48,13 +50,19 @@ def story_tables(run: Run) -> tuple[StoryTable, ...]:
     """One for each story with at least two results that are tables and records, or numbers."""
     by_story: dict[str | None, list[_Shape]] = {}
     others: dict[str | None, int] = {}
+    looks = 0
     for task in run.plan.tasks:
-        if run[task.id].status is not Status.SUCCEEDED or task.waits_for_person:
+        done = run[task.id]
+        ref = done.result
+        if done.status is not Status.SUCCEEDED or ref is None or ref.format == "none":
             continue
-        shape = _shape(run, run[task.id])
+        shape = _plain_shape(run, done, ref)
+        if shape is None and looks < _LOOKED_AT:
+            looks += 1
+            shape = _frame_shape(run, done)
         if shape is not None:
             by_story.setdefault(task.story, []).append(shape)
-        elif run[task.id].result is not None and run[task.id].result.format != "none":  # type: ignore[union-attr]
+        else:
             others[task.story] = others.get(task.story, 0) + 1
     order = [None, *(story.id for story in run.plan.stories)]
     found = [
@@ -71,30 +79,30 @@ def _comparable(shapes: list[_Shape]) -> bool:
     return len(kinds) > 1 and (set(kinds) == {"number"} or len(kinds) - kinds.count("number") > 1)
 
 
-def _shape(run: Run, done: TaskRun) -> _Shape | None:
-    value = _plain(run, done)
+def _plain_shape(run: Run, done: TaskRun, ref: ResultRef) -> _Shape | None:
+    """Of a number, or a mapping of plain values."""
+    if ref.format not in ("json", "memory") or ref.size > _JSON_BYTES:
+        return None
+    try:
+        value = run.results[done.task]
+    except LookupError:  # the journal is elsewhere
+        return None
     if type(value) in (int, float):
         return _Shape(done.task, "number", ("value",), ((_cell(value),),), 1)
     if type(value) is dict and value and all(type(v) in _PLAIN for v in value.values()):
         cells = tuple(map(_cell, value.values()))
         return _Shape(done.task, "record", tuple(map(str, value)), (cells,), 1)
+    return None
+
+
+def _frame_shape(run: Run, done: TaskRun) -> _Shape | None:
+    """Of what the journal keeps the looks of a table of."""
     look = getattr(run.results, "rich", None)
-    rich: Rich | None = look(done.task) if look is not None and done.result is not None else None
+    rich: Rich | None = look(done.task) if look is not None else None
     if rich is None or rich.kind != "table" or not rich.rows:
         return None
     total = rich.shape[0] if rich.shape else len(rich.rows)
     return _Shape(done.task, "frame", rich.columns, rich.rows[:_EACH], total)
-
-
-def _plain(run: Run, done: TaskRun) -> Any:
-    """A result that is small JSON, or is in memory; None for all others."""
-    ref = done.result
-    if ref is None or ref.format not in ("json", "memory") or ref.size > _JSON_BYTES:
-        return None
-    try:
-        return run.results[done.task]
-    except LookupError:  # the journal is elsewhere
-        return None
 
 
 def _cell(value: Any) -> str:

@@ -19,7 +19,7 @@ __all__ = ["results"]
 
 _FIRST = 5
 _CHARS = 200
-_LOOKED_AT = 50
+_LOOKED_AT = 20
 
 
 def results(run: Run) -> tuple[Result, ...]:
