@@ -161,11 +161,12 @@ def resuming(
     retry: str | Sequence[str] | None = None,
     skip: Request | None = None,
     observers: Sequence[Observer] = (),
-) -> Callable[[], Driver]:
+) -> Callable[[], Driver] | Run:
     """The rest of a run of the past, by the checked plan that it was made from.
 
     `retry` names tasks to be tried anew, `skip` one to be left out. Raises RunHeld if a live
     process works on the run, UsageError for what cannot be; the run is claimed when this returns.
+    Where another process has ended it meanwhile and nothing more is asked for, the run itself.
     """
     run_id, name = told.run.run_id, told.run.name
     for task in (retry,) if isinstance(retry, str) else retry or ():
@@ -176,6 +177,10 @@ def resuming(
     journal.claim(run_id)
     if journal.position(run_id) != told.position:  # another process has gone on until the claim
         told = past(run_id, journal, plan)
+        over = told.run.status not in (RunStatus.RUNNING, RunStatus.WAITING)
+        if over and not retry and skip is None:
+            journal.release(run_id)
+            return past_run(told.history, journal, plan=plan)
 
     def make() -> Driver:
         return Driver(
