@@ -4,9 +4,9 @@ Exit codes, for a CI: 0 succeeded · 1 failed or cancelled · 2 a usage or plan 
 run · 3 waiting for a person (`orch-nb approve RUN TASK`, then `orch-nb recover RUN`) · 130
 interrupted.
 
-`approve`, `reject`, `cancel`, `retry`, `pause`, `resume` and `workers` work from anywhere: a live
-run takes them out of its journal within a second, whichever process performs it, a notebook's
-kernel too.
+`approve`, `reject`, `cancel`, `retry`, `skip`, `pause`, `resume` and `workers` work from anywhere:
+a live run takes them out of its journal within a second, whichever process performs it, a
+notebook's kernel too.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any
 
 from orch_nb import phases
 from orch_nb.engine.journal import DEFAULT_PATH, SqliteJournal
+from orch_nb.engine.launch import check_skip, compensation_of, failed_tasks
 from orch_nb.engine.ports import Request
 from orch_nb.errors import OrchestrationError, PlanError, UsageError
 from orch_nb.graph.nearest import did_you_mean
@@ -114,8 +115,15 @@ def _parser() -> argparse.ArgumentParser:
     _running(recover)
     recover.add_argument("--plan", help="the plan document the run was made from")
     retry = verb("retry", _retry, "try a failed task anew, and what it kept from running",
-                 "run", "task")  # fmt: skip
+                 "run", "task?")  # fmt: skip
     _running(retry)
+    skip = verb("skip", _skip, "leave a task out: the rest goes on as if it had succeeded",
+                "run", "task")  # fmt: skip
+    _running(skip)
+    skip.add_argument("--note", default="", help="why, for the report")
+    undo = verb("compensate", _compensate, "undo what a task did, where that failed at the end",
+                "run", "task")  # fmt: skip
+    _running(undo)
     verb("runs", _runs, "list the runs of the journal")
     verb("status", _status, "show how a run stands", "run")
     for name in ("approve", "reject"):
@@ -215,18 +223,39 @@ def _recover(arguments: argparse.Namespace) -> int:
 
 def _retry(arguments: argparse.Namespace) -> int:
     journal = _journal(arguments)
-    if _row(journal, arguments.run).held:
-        arguments.verb, arguments.note = "retry", ""
+    held = _row(journal, arguments.run).held
+    tasks = [arguments.task] if arguments.task else failed_tasks(_past(arguments))
+    if not held:
+        return _go_on(arguments, retry=tasks)
+    for task in tasks:
+        arguments.verb, arguments.note, arguments.task = "retry", "", task
+        _ask(arguments)
+    return 0
+
+
+def _skip(arguments: argparse.Namespace) -> int:
+    if _row(_journal(arguments), arguments.run).held:
+        arguments.verb = "skip"
         return _ask(arguments)
-    return _go_on(arguments, retry=arguments.task)
+    return _go_on(arguments, skip=arguments.task, note=arguments.note)
+
+
+def _compensate(arguments: argparse.Namespace) -> int:
+    if _row(_journal(arguments), arguments.run).held:
+        raise UsageError(
+            f"run {arguments.run} is going on: what it did is undone when it has ended"
+        )
+    return _go_on(arguments, retry=[compensation_of(_past(arguments), arguments.task)])
 
 
 def _go_on(
-    arguments: argparse.Namespace, *, plan: Plan | None = None, retry: str | None = None
-) -> int:
+    arguments: argparse.Namespace, *, plan: Plan | None = None, retry: Sequence[str] = (),
+    skip: str | None = None, note: str = "",
+) -> int:  # fmt: skip
     try:
         run = phases.recover(
-            arguments.run, plan, journal=_journal(arguments), retry=retry, namespace={},
+            arguments.run, plan, journal=_journal(arguments), retry=retry, skip=skip, by=_user(),
+            note=note, namespace={},
             workers=arguments.workers, executor=arguments.executor, approve=arguments.approve,
             address=arguments.address, fail_fast=arguments.fail_fast or None,
             timeout=arguments.timeout, cache=arguments.cache or None,
@@ -327,7 +356,7 @@ def _told(run: Run, arguments: argparse.Namespace) -> int:
 
 def _for_a_shell(text: str, run_id: str) -> str:
     """The lines that go on, as typed here: `%orchestrate retry a` is `orch-nb retry RUN a`."""
-    lines = r"%orchestrate (retry|approve|reject|recover|resume|pause)\b"
+    lines = r"%orchestrate (retry|skip|compensate|approve|reject|recover|resume|pause)\b"
     text = re.sub(lines, rf"orch-nb \1 {run_id}", text)
     # A shell would take the brackets of an instance for a pattern.
     return re.sub(r"(orch-nb \w+ \S+) ([^\s'\"]+\[\d+\])", r"\1 '\2'", text)
@@ -444,6 +473,8 @@ def _can_be_asked(verb: str, run: Run, task: str | None) -> None:
         )
     if run.status not in (RunStatus.RUNNING, RunStatus.WAITING):
         raise UsageError(f"run {run.run_id} is not going on: it is {run.status}")
+    if verb == "skip":
+        check_skip(run, task or "")
     if verb == "retry" and (
         not run[task or ""].status.ended or run[task or ""].status is Status.SUCCEEDED
     ):

@@ -17,11 +17,13 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from orch_nb.engine import launch
 from orch_nb.engine.driver import Driver
 from orch_nb.engine.journal import open_journal
 from orch_nb.engine.launch import past_run, run_options, seen
-from orch_nb.engine.ports import Executor, Journal, Observer, entered
+from orch_nb.engine.ports import Executor, Journal, Observer, Request, entered
 from orch_nb.engine.session import LiveRun, refuse_nested, run_sync
 from orch_nb.errors import UsageError
 from orch_nb.model.event import RunOptions
@@ -258,7 +260,10 @@ def recover(
     plan: Any = None,
     *,
     journal: str | os.PathLike[str] | Journal | None = None,
-    retry: str | None = None,
+    retry: str | Sequence[str] | None = None,
+    skip: str | None = None,
+    by: str = "",
+    note: str = "",
     namespace: Mapping[str, Any] | None = None,
     workers: int | None = None,
     executor: Any = None,
@@ -277,14 +282,16 @@ def recover(
 
     Only what had not succeeded runs. `plan` supplies the functions of a run whose tasks are
     functions of a notebook or script (else they are looked up in `namespace`, by default the
-    caller's globals, or imported). `retry` names a failed task to be tried anew, with what it kept
-    from running. Other options as for `execute`; those not given stay as the run had them, and
-    `secrets` are added to those that it had.
+    caller's globals, or imported). `retry` names a failed task (or several) to be tried anew, with
+    what it kept from running. `skip` names one to be left out: the rest goes on as if it had
+    succeeded, with None for its result; `by` and `note` say who wants that, and why. Other options
+    as for `execute`; those not given stay as the run had them, and `secrets` are added to those
+    that it had.
 
     Raises RunNotFound, RunHeld if a live process works on it, PlanError if `plan` is another plan.
     """
     make = resuming(
-        run_id, plan, journal=open_journal(journal), retry=retry,
+        run_id, plan, journal=open_journal(journal), retry=retry, skip=skip, by=by, note=note,
         namespace=namespace if namespace is not None else _callers_globals(), workers=workers,
         executor=executor, address=address, approve=approve, fail_fast=fail_fast, timeout=timeout,
         cache=cache, fresh=fresh, faults=faults, observers=observers, workspace=workspace,
@@ -344,7 +351,10 @@ def resuming(
     plan: Any = None,
     *,
     journal: Journal,
-    retry: str | None = None,
+    retry: str | Sequence[str] | None = None,
+    skip: str | None = None,
+    by: str = "",
+    note: str = "",
     namespace: Mapping[str, Any] | None = None,
     executor: Any = None,
     approve: Sequence[str] = (),
@@ -362,7 +372,7 @@ def resuming(
     run = told.run
     if known is not None:
         known = launch.same_plan(run, known)
-    if retry is None and run.status not in (RunStatus.RUNNING, RunStatus.WAITING):
+    if not retry and skip is None and run.status not in (RunStatus.RUNNING, RunStatus.WAITING):
         return past_run(told.history, journal, plan=known)
     if known is None:
         known = checked(run.plan, namespace or {})
@@ -383,6 +393,7 @@ def resuming(
     return launch.resuming(
         told, known, journal=journal, executor=_executor(chosen, options.address),
         options=options, retry=retry, observers=observers,
+        skip=None if skip is None else Request("skip", skip, by, note),
     )  # fmt: skip
 
 
@@ -395,11 +406,21 @@ def integrate(
     analysis: Analysis | None = None,
     research: Research | None = None,
     workspace: str | os.PathLike[str] | None = None,
+    namespace: Mapping[str, Any] | None = None,
 ) -> Report:
     """The account of a run: outcome, completeness with evidence, failures and what they kept from
-    running, plan against run, and the lines that go on."""
+    running, plan against run, and the lines that go on.
+
+    `workspace` is the folder that declared outputs are looked for in; None means the run's own.
+    `namespace` (`globals()`, say) has the functions and schemas that results are checked with, for
+    a run of which only the names of these are known: what it names is imported.
+    """
     from orch_nb.integration.integrate import report
 
+    if namespace is not None and any(task.check for task in run.plan.tasks):
+        from orch_nb.planners.binding import with_checks
+
+        run = replace(run, plan=with_checks(run.plan, namespace))
     where = Path(workspace or run.options.workspace or ".")
     return report(run, analysis=analysis, research=research, workspace=where)
 
@@ -440,8 +461,6 @@ def orchestrate(
     if took == "goal" and not run:
         return draft
     done = execute(plan, namespace=namespace, **options)
-    from msgspec.structs import replace
-
     return replace(draft, run=done, report=integrate(done, analysis=analysis, research=found))
 
 

@@ -24,7 +24,15 @@ import msgspec
 
 from orch_nb.engine.driver import Driver
 from orch_nb.engine.memory import MemoryJournal
-from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Executor, Journal, Observer
+from orch_nb.engine.ports import (
+    AttemptKey,
+    AttemptRequest,
+    Clock,
+    Executor,
+    Journal,
+    Observer,
+    Request,
+)
 from orch_nb.engine.ports import Outcome as _Outcome
 from orch_nb.engine.ports import Report as _Report
 from orch_nb.model.event import Event, Failure, RunOptions
@@ -218,7 +226,8 @@ async def perform_async(
     interactive: bool = False,
     observers: Sequence[Observer] = (),
     history: Sequence[Event] = (),
-    retry: str | None = None,
+    retry: str | Sequence[str] | None = None,
+    skip: Request | None = None,
     at: Mapping[float, Callable[[Driver], object]] | None = None,
     at_most_s: float = 600.0,
     **options: Any,
@@ -233,7 +242,8 @@ async def perform_async(
     if history:
         journal.claim(run_id)
     driver = Driver(
-        plan, run_id=run_id, journal=journal, history=history, retry=retry, observers=observers,
+        plan, run_id=run_id, journal=journal, history=history, retry=retry, skip=skip,
+        observers=observers,
         executor=executor if executor is not None else FakeExecutor(), clock=clock,
         options=RunOptions(
             workers=workers, approve=tuple(approve), interactive=interactive, **options

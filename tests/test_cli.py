@@ -233,6 +233,47 @@ def test_a_failed_task_is_retried(orch, folder):
     assert orch("retry", "r", "a")[0] == 0
 
 
+def test_all_that_failed_is_retried_where_no_task_is_named(orch, folder):
+    (folder / "flaky.yaml").write_text(
+        "goal: g\ntasks: {a: {sh: test -e fixed}, b: {sh: test -e fixed}}\n"
+    )
+    assert orch("run", "flaky.yaml", "--run-id", "r")[0] == 1
+    (folder / "fixed").touch()
+    assert orch("retry", "r")[0] == 0
+    code, _, err = orch("retry", "r")
+    assert code == 2
+    assert "no task of run `r` has failed" in err
+
+
+def test_a_task_is_skipped_and_the_rest_goes_on(orch, folder):
+    (folder / "bad.yaml").write_text(
+        'goal: g\ntasks: {a: {sh: "false"}, b: {sh: "echo b > b.txt", needs: [a]}}\n'
+    )
+    assert orch("run", "bad.yaml", "--run-id", "r")[0] == 1
+    assert orch("skip", "r", "a", "--note", "not this week")[0] == 0
+    assert (folder / "b.txt").exists()
+    out = orch("status", "r")[1]
+    assert "not this week" in out
+    code, _, err = orch("skip", "r", "a")
+    assert code == 2
+    assert "`a` is skipped" in err
+
+
+def test_what_could_not_be_undone_is_undone_by_hand(orch, folder):
+    (folder / "saga.yaml").write_text(
+        "goal: g\ntasks:\n"
+        '  pay:  {sh: "true", compensate: {sh: "test -e open"}}\n'
+        '  ship: {sh: "false", needs: [pay]}\n'
+    )
+    assert orch("run", "saga.yaml", "--run-id", "r")[0] == 1
+    (folder / "open").touch()
+    assert orch("compensate", "r", "pay")[0] == 1  # the run has failed all the same
+    assert "compensated" in orch("status", "r")[1]
+    code, _, err = orch("compensate", "r", "pay")
+    assert code == 2
+    assert "nothing of it to be undone" in err
+
+
 def test_a_user_without_a_name_may_ask(orch, monkeypatch):
     def nobody():
         raise KeyError("getpwuid(): uid not found: 12345")

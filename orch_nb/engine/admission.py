@@ -15,6 +15,7 @@ from orch_nb.engine.states import (
     DERIVED,
     FAILED,
     MEMBER,
+    PASSED,
     PENDING,
     PRELUDE,
     SKIPPED,
@@ -40,6 +41,9 @@ class Admission(Board):
                 self._consider(n, at, out)
 
     def _consider(self, n: int, at: float, out: list[ev.Event]) -> None:
+        if n in self.passing:
+            self.close(n, at, PASSED, self.left_out(n), out)
+            return
         if self.cancelling or n in self.cancelled:
             self.close(n, at, CANCELLED, f"cancelled{self.because(n)}", out)
             return
@@ -132,6 +136,12 @@ class Admission(Board):
         if self._cause == "timeout":
             return f": the run took longer than {self.options.timeout_s or 0:g} s"
         return ": fail-fast" if self._cause else ""
+
+    def left_out(self, n: int) -> str:
+        """Who skips `n`, and why, in words."""
+        told = self.passing[n]
+        note = f": {told.note}" if told.note else ""
+        return f"skipped by {told.by or 'a person'}{note}"
 
     def _decided(self, event: ev.Decided, out: list[ev.Event]) -> None:
         n = self.index[event.task]

@@ -33,6 +33,7 @@ from orch_nb.engine.states import (
     FANS_OUT,
     LIMITED,
     MEMBER,
+    PASSED,
     PENDING,
     PRELUDE,
     READY,
@@ -96,6 +97,7 @@ class Board(abc.ABC):
         self.until: dict[int, float] = {}
         self._first: dict[int, float] = {}
         self.cancelled: set[int] = set()
+        self.passing: dict[int, ev.SkipRequested] = {}  # whom a person skips, and how
         self._overdue: set[int] = set()
         self.todo: deque[int] = deque()
         self.ready = Ready()
@@ -117,7 +119,7 @@ class Board(abc.ABC):
             ev.AttemptFailed: self._on_failed,
             ev.AttemptLost: self._on_lost,
             ev.AttemptReturned: self._on_returned,
-            ev.TaskEnded: lambda e: self._end(self.index[e.task], CODES[e.status], e.at, None),
+            ev.TaskEnded: self._on_ended,
             ev.BackingOff: self._on_backing_off,
             ev.Waiting: self._on_waiting,
             ev.Expanded: lambda e: self.groups.expand(e, None),
@@ -126,6 +128,7 @@ class Board(abc.ABC):
             ev.RunEnded: self._on_run_ended,
             ev.CancelRequested: self._on_cancel,
             ev.RetryRequested: self._on_retry,
+            ev.SkipRequested: self._on_skip,
             ev.PauseRequested: self._on_pause,
             ev.PauseEnded: self._on_pause,
             ev.WorkersChanged: self._on_workers,
@@ -239,6 +242,11 @@ class Board(abc.ABC):
         self.states[n] = PENDING
         self.tries[n] -= 1
 
+    def _on_ended(self, event: ev.TaskEnded) -> None:
+        n = self.index[event.task]
+        code = CODES[event.status]
+        self._end(n, PASSED if code == SKIPPED and n in self.passing else code, event.at, None)
+
     def _on_backing_off(self, event: ev.BackingOff) -> None:
         n = self.index[event.task]
         self.states[n] = BACKING_OFF
@@ -266,17 +274,31 @@ class Board(abc.ABC):
             self._by.setdefault(m, event.by)
 
     def _on_retry(self, event: ev.RetryRequested) -> None:
-        self._saga.reopen()
-        names = event.reset or (event.task,)
+        self._reset(event.reset or (event.task,), event.at)
+
+    def _on_skip(self, event: ev.SkipRequested) -> None:
+        n = self.index[event.task]
+        # Its own instances stay what they became: it is not worked out anew.
+        self._reset(event.reset, event.at, stays=n)
+        self.passing[n] = event
+        if self.states[n] == EXPANDED:
+            live = (m for m in self.groups.with_members(n) if self.states[m] <= EXPANDED)
+            self.passing |= dict.fromkeys(live, event)
+
+    def _reset(self, names: Iterable[str], at: float, stays: int = -1) -> None:
+        """These have not ended, nor has what there is to undo at the end."""
         reset = [n for n in (self.index.get(name) for name in names) if n is not None]
+        if not reset:
+            return
+        self._saga.reopen()
         kept = self.groups.reopened(reset)
         for n in reset:
             if self.states[n] <= EXPANDED:
                 continue
-            self._unend(n, event.at)
+            self._unend(n, at)
             self.states[n] = EXPANDED if n in kept else PENDING
         for n in reset:
-            if self.flags[n] & PRELUDE and n not in kept:
+            if self.flags[n] & PRELUDE and n not in kept and n != stays:
                 self.groups.drop(n)
 
     def _unend(self, n: int, at: float) -> None:
@@ -304,6 +326,7 @@ class Board(abc.ABC):
         self.failures.pop(n, None)
         self._first.pop(n, None)
         self.cancelled.discard(n)
+        self.passing.pop(n, None)
         self._by.pop(n, None)
         self._overdue.discard(n)
 
@@ -397,7 +420,7 @@ class Board(abc.ABC):
         if self.cancelling and CANCELLED in self.states[: self._planned]:
             return RunStatus.FAILED if self._cause else RunStatus.CANCELLED
         missing = any(
-            task.required and status not in (SUCCEEDED, SKIPPED)
+            task.required and status not in (SUCCEEDED, SKIPPED, PASSED)
             for task, status in zip(self.plan.tasks, self.states, strict=False)
         )
         return RunStatus.FAILED if missing else RunStatus.SUCCEEDED

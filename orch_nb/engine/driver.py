@@ -29,6 +29,7 @@ from orch_nb.engine.ports import (
     Journal,
     Observer,
     Outcome,
+    Request,
     Setting,
 )
 from orch_nb.engine.prelude import Prelude
@@ -75,7 +76,8 @@ class Driver(Turns):
         clock: Clock | None = None,
         history: Sequence[ev.Event] = (),
         state: RunState | None = None,
-        retry: str | None = None,
+        retry: str | Sequence[str] | None = None,
+        skip: Request | None = None,
         next_id: Callable[[], str] | None = None,
         mask: Mask = PLAIN,
     ) -> None:
@@ -85,7 +87,9 @@ class Driver(Turns):
         self.state = state or RunState(threading.RLock())  # with the history folded
         self.audience = Audience(observers, self.state, self._loop, self._lock)
         self._folded = state is not None
-        self._history, self._retry, self._next_id = history, retry, next_id
+        self._history, self._next_id = history, next_id
+        self._retry = (retry,) if isinstance(retry, str) else tuple(retry or ())
+        self._skip = skip
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.mask = mask
         self.scheduler = Scheduler(self.plan)
@@ -93,7 +97,7 @@ class Driver(Turns):
         self.seen = masked(self.plan, mask, plain=self.scheduler.plain)
         if self.seen is not self.plan:
             self.scheduler = Scheduler(self.seen)
-        self.results = Results(self.state, journal, mask)
+        self.results = Results(self.state, journal, mask, here=True)
         self._inputs = Inputs(self.state, self.results)
         self._cache = Cache(self.state, self._inputs, journal)
         self._prelude = Prelude(
@@ -169,15 +173,18 @@ class Driver(Turns):
         self._history = ()
         self.state.plan, self.state.whole = self.seen, self.plan
         self._ready(self.state.started, without_kill(self.options.faults))
-        retried = self.state.derived.get(self._retry or "")
-        undoing = retried is not None and retried.index is None  # it stays cancelled then
+        derived = [self.state.derived.get(task) for task in self._retry]
+        # Of what undoes the run: it stays cancelled then.
+        undoing = any(task is not None and task.index is None for task in derived)
         unended = self.state.status == RunStatus.RUNNING
         cancelling = self.state.cancelling and (unended or undoing)
         cause = self.state.cancel_cause
         again = self._lost(now)
         again.append(ev.RunResumed(at=now, options=self.options))
-        if self._retry is not None:
-            again.append(functools.partial(self.retry_event, self._retry))
+        again += [functools.partial(self.retry_event, task) for task in self._retry]
+        if self._skip is not None:
+            asked = self._skip
+            again.append(functools.partial(self.skip_event, asked.task or "", asked.by, asked.note))
         if cancelling:
             again.append(ev.CancelRequested(at=now, cause=cause))
         for request in self.journal.take_requests(self.run_id):
@@ -217,8 +224,7 @@ class Driver(Turns):
         going_on = [task.task for task in self.state.tasks.values() if not task.status.ended]
         unkept = self.unkept(going_on)
         if unkept:  # all at once: one may need another
-            why = "its result was not kept"
-            again.append(ev.RetryRequested(at=now, task=unkept[0], by=why, reset=unkept))
+            again.append(ev.RetryRequested(at=now, task=unkept[0], by=ev.NOT_KEPT, reset=unkept))
         return again
 
     def _created(self, now: float) -> ev.RunStarted:

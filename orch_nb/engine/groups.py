@@ -18,6 +18,7 @@ from orch_nb.engine.states import (
     FANS_OUT,
     LIMITED,
     MEMBER,
+    PASSED,
     PENDING,
     PRELUDE,
     SAGA,
@@ -128,10 +129,14 @@ class Groups:
         mind, total = self._mind, len(group.members)
         missing = group.failed + group.cancelled
         enough = group.failed <= group.tolerated
+        if g in mind.passing:
+            mind.close(g, at, PASSED, mind.left_out(g), out)
+            return
         if enough and group.cancelled and (g in mind.cancelled or mind.cancelling):
             mind.close(g, at, CANCELLED, f"cancelled{mind.because(g)}", out)
         elif missing > group.tolerated:
-            first = next(m for m in group.members if mind.states[m] != SUCCEEDED)
+            fine = (SUCCEEDED, PASSED)
+            first = next(m for m in group.members if mind.states[m] not in fine)
             how = f"{number(missing)} of {number(total)} instances did not succeed"
             mind.close(g, at, FAILED, how, out, mind.ids[first])
         else:
@@ -150,15 +155,18 @@ class Groups:
         group = self._groups.get(n)
         return [n] if group is None else list(group.members)
 
-    def reset(self, n: int) -> list[int]:
-        """What a retry of `n` resets of it: of a `foreach` task the instances that did not succeed;
-        of an instance also its task."""
+    def reset(self, n: int, *, alone: bool = False) -> list[int]:
+        """What a retry of `n` resets of it: of a `foreach` task the instances that did not succeed
+        (unless `alone`, or a person skipped them); of an instance also its task."""
         if n in self._of:
             return [n, self._of[n]]
         group = self._groups.get(n)
-        if group is None:
+        if group is None or alone:
             return [n]
-        return [n, *(m for m in group.members if self._mind.states[m] > SUCCEEDED)]
+        states = self._mind.states
+        skipped = states[n] == PASSED  # then so may they be that were to run
+        bad = (m for m in group.members if states[m] > SUCCEEDED)
+        return [n, *(m for m in bad if skipped or states[m] != PASSED)]
 
     def reopened(self, reset: list[int]) -> set[int]:
         """The `foreach` tasks of which only instances are reset: they stay what they became."""

@@ -198,8 +198,8 @@ class SqliteJournal(Tables):
         if blobs or told or self._taken or b'"t":"run_' in body:
             with self._transaction as execute:
                 self._drop_taken(execute, run_id)
-                for blob in blobs:
-                    execute("INSERT OR IGNORE INTO blob VALUES(?,?)", (blob.ref.hash, blob.data))
+                for kept in (kept for blob in blobs for kept in blob.rows):
+                    execute("INSERT OR IGNORE INTO blob VALUES(?,?)", kept)
                 execute(_BATCH, row)
                 if told:
                     self._unstored[run_id].learn(execute, events)

@@ -22,7 +22,7 @@ import msgspec
 from orch_nb.engine.calm import calm
 from orch_nb.engine.driver import Driver
 from orch_nb.engine.faults import checked_faults
-from orch_nb.engine.ports import Executor, Journal, Observer
+from orch_nb.engine.ports import Executor, Journal, Observer, Request
 from orch_nb.engine.results_view import Results
 from orch_nb.engine.scheduler import Scheduler
 from orch_nb.errors import PlanError, RunExists, UsageError
@@ -32,13 +32,14 @@ from orch_nb.model.event import Event, RunOptions, RunStarted
 from orch_nb.model.fold import RunState, replay
 from orch_nb.model.masked import masked, unrunnable, whole
 from orch_nb.model.plan import Plan
-from orch_nb.model.run import Run
+from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.secrets import PLAIN, Mask, marked, texts_of
 from orch_nb.model.status import RunStatus, Status
 
 __all__ = [
-    "Past", "check_retry", "free_run_id", "known_gates", "masking", "past", "past_run", "resuming",
-    "run_options", "same_plan", "seen", "starting",
+    "Past", "check_retry", "check_skip", "compensation_of", "failed_tasks", "free_run_id",
+    "known_gates", "masking", "past", "past_run", "resuming", "run_options", "same_plan", "seen",
+    "starting",
 ]  # fmt: skip
 
 
@@ -166,28 +167,37 @@ def resuming(
     journal: Journal,
     executor: Executor,
     options: RunOptions,
-    retry: str | None = None,
+    retry: str | Sequence[str] | None = None,
+    skip: Request | None = None,
     observers: Sequence[Observer] = (),
-) -> Callable[[], Driver]:
+) -> Callable[[], Driver] | Run:
     """The rest of a run of the past, by the checked plan that it was made from.
 
-    `retry` names a task to be tried anew. Raises RunHeld if a live process works on the run,
-    UsageError for what cannot be; the run is claimed when this returns.
+    `retry` names tasks to be tried anew, `skip` one to be left out. Raises RunHeld if a live
+    process works on the run, UsageError for what cannot be; the run is claimed when this returns.
+    Where another process has ended it meanwhile and nothing more is asked for, the run itself.
     """
     run_id, name = told.run.run_id, told.run.name
-    if retry is not None:
-        check_retry(told.run, retry)
+    for task in (retry,) if isinstance(retry, str) else retry or ():
+        check_retry(told.run, task)
+    if skip is not None:
+        check_skip(told.run, skip.task or "")
     mask = masking(plan, options.secrets)
-    _has_its_secrets(plan, told.run if retry is None else None)
+    _has_its_secrets(plan, told.run if not retry else None)
     # Last, when nothing that was asked for can be wrong any more: a claim has to be given back.
     journal.claim(run_id)
     if journal.position(run_id) != told.position:  # another process has gone on until the claim
         told = past(run_id, journal, plan)
+        over = told.run.status not in (RunStatus.RUNNING, RunStatus.WAITING)
+        if over and not retry and skip is None:
+            journal.release(run_id)
+            return past_run(told.history, journal, plan=plan)
 
     def make() -> Driver:
         return Driver(
             plan, run_id=run_id, journal=journal, executor=executor, options=options, name=name,
-            observers=observers, history=told.history, state=told.state, retry=retry, mask=mask,
+            observers=observers, history=told.history, state=told.state, retry=retry,
+            skip=skip, mask=mask,
         )  # fmt: skip
 
     return make
@@ -299,11 +309,7 @@ def known_gates(plan: Plan, approve: Sequence[str]) -> tuple[str, ...]:
 
 def check_retry(run: Run, task: str) -> None:
     """Raises UsageError if `task` cannot be tried anew, with what can."""
-    others = {t.task for t in run.derived}  # instances, and what undoes
-    if task not in run.plan and task not in others:
-        near = did_you_mean(task, [*run.plan.by_id, *others])
-        raise UsageError(f"run `{run.run_id}` has no task `{task}`. {near}".rstrip())
-    state = run[task]
+    state = _known(run, task)
     if state.cause is not None and state.status is Status.UPSTREAM_FAILED:
         raise UsageError(
             f"`{task}` did not run because of `{state.cause}`: retry `{state.cause}`, "
@@ -311,6 +317,53 @@ def check_retry(run: Run, task: str) -> None:
         )
     if not state.status.ended or state.status is Status.SUCCEEDED:
         raise UsageError(f"`{task}` is {state.status}: only a task that failed is retried.")
+
+
+def check_skip(run: Run, task: str) -> None:
+    """Raises UsageError if `task` cannot be skipped, with what can be done instead."""
+    state = _known(run, task)
+    if state.task not in run.plan and state.index is None:
+        raise UsageError(
+            f"`{task}` runs when the run has failed: it is retried, or left as it is, not skipped."
+        )
+    if state.status in (Status.SUCCEEDED, Status.SKIPPED):
+        raise UsageError(f"`{task}` is {state.status}: what waits for it has gone on already.")
+
+
+def _known(run: Run, task: str) -> TaskRun:
+    others = {t.task for t in run.derived}  # instances, and what undoes
+    if task not in run.plan and task not in others:
+        near = did_you_mean(task, [*run.plan.by_id, *others])
+        raise UsageError(f"run `{run.run_id}` has no task `{task}`. {near}".rstrip())
+    return run[task]
+
+
+def failed_tasks(run: Run) -> tuple[str, ...]:
+    """What a retry without a name tries anew: the tasks of the plan that failed, or that were
+    cancelled. Raises UsageError where there is none."""
+    found = tuple(t.task for t in run.with_status(Status.FAILED, Status.CANCELLED))
+    if not found:
+        raise UsageError(f"no task of run `{run.run_id}` has failed: the run is {run.status}.")
+    return found
+
+
+def compensation_of(run: Run, task: str) -> str:
+    """What a person may try anew to undo `task`: its compensation, which failed. Raises UsageError
+    where there is none, or nothing to be undone."""
+    state = _known(run, task)
+    undo = None if task not in run.plan else run.plan[task].compensate
+    if undo is None:
+        raise UsageError(
+            f"`{task}` has no compensation (`compensate:` in the plan says what it is)."
+        )
+    if state.status is not Status.SUCCEEDED:
+        raise UsageError(f"`{task}` is {state.status}: there is nothing of it to be undone.")
+    if run.status not in (RunStatus.FAILED, RunStatus.CANCELLED):
+        raise UsageError(
+            f"run `{run.run_id}` is {run.status}: what its tasks did is undone only when it has "
+            f"failed or was cancelled."
+        )
+    return undo.id
 
 
 def free_run_id(journal: Journal, name: str) -> str:

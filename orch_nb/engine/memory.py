@@ -11,6 +11,7 @@ from orch_nb.engine.ports import Blob, Cached, LogLine, Printed, Request, RunRow
 from orch_nb.errors import RunExists, RunHeld, RunNotFound
 from orch_nb.model.event import Event, ResultRef, RunEnded, RunStarted
 from orch_nb.model.plan import Plan
+from orch_nb.model.preview import Rich
 
 __all__ = ["MemoryJournal"]
 
@@ -30,6 +31,7 @@ class MemoryJournal:
         self._rows: dict[str, RunRow] = {}
         self._values: list[Any] = []
         self._hashes: dict[str, str | None] = {}
+        self._looks: dict[str, Rich | None] = {}
         self._cache: dict[str, Cached] = {}
         self._logs: dict[str, dict[int, logs.Row]] = {}
         self._bounds = logs.Bounds(lambda run_id, task: ())
@@ -86,6 +88,14 @@ class MemoryJournal:
 
     def load(self, ref: ResultRef) -> Any:
         return self._values[int(ref.hash)] if ref.format == "memory" else results.restore(ref, None)
+
+    def load_rich(self, ref: ResultRef) -> Rich | None:
+        """What a result looks like, made when somebody asks first: the value itself is there."""
+        if ref.format != "memory":
+            return None if ref.format == "none" else results.rich(self.load(ref))
+        if ref.hash not in self._looks:
+            self._looks[ref.hash] = results.rich(self.load(ref))
+        return self._looks[ref.hash]
 
     def content_hash(self, ref: ResultRef, value: Any = None) -> str | None:
         """What stands for a result in the key of a later one; None for one that has no bytes."""

@@ -54,6 +54,11 @@ class Controls:
         is being undone nothing is tried anew: ask when it has ended."""
         self.put(functools.partial(self.retry_event, task, by))
 
+    def skip(self, task: str, by: str = "", note: str = "") -> None:
+        """Leave a task out that has not succeeded: the rest goes on as if it had, with no result.
+        What undoes a failed run is not left out, and while it goes on nothing else is."""
+        self.put(functools.partial(self.skip_event, task, by, note))
+
     def pause(self, by: str = "") -> None:
         """Start no further attempt until `resume`; what runs goes on to its end."""
 
@@ -95,6 +100,17 @@ class Controls:
         reset = tuple(dict.fromkeys(reset))
         return ev.RetryRequested(at=self.clock.now(), task=task, by=by, reset=reset)
 
+    def skip_event(self, task: str, by: str = "", note: str = "") -> ev.Event | None:
+        if not self._known(task) or self.scheduler.undoing or self.scheduler.afterwards(task):
+            return None
+        if self.scheduler.status(task) in (Status.SUCCEEDED, Status.SKIPPED):
+            return None
+        self.withdraw()
+        reset = self.scheduler.reset_by_skip(task)
+        reset += self.unkept([name for name in reset if name != task])
+        reset = tuple(dict.fromkeys(reset))
+        return ev.SkipRequested(at=self.clock.now(), task=task, by=by, note=note, reset=reset)
+
     def _known(self, task: str) -> bool:
         return task in self.state.tasks or task in self.state.derived
 
@@ -111,6 +127,7 @@ class Controls:
             "reject": lambda: self.reject(request.task or "", request.by, request.note),
             "cancel": lambda: self.cancel(request.task, request.by),
             "retry": lambda: self.retry(request.task or "", request.by),
+            "skip": lambda: self.skip(request.task or "", request.by, request.note),
             "pause": lambda: self.pause(request.by),
             "resume": lambda: self.resume(request.by),
             "workers": lambda: self.set_workers(int(number), request.by),

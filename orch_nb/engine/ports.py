@@ -22,6 +22,7 @@ import msgspec
 from orch_nb.model.event import Event, Failure, ResultRef
 from orch_nb.model.fold import RunState
 from orch_nb.model.plan import Plan
+from orch_nb.model.preview import Rich
 from orch_nb.model.task import Task
 
 __all__ = [
@@ -206,15 +207,23 @@ class Clock(Protocol):
 
 
 class Blob(msgspec.Struct, frozen=True):
-    """A result's bytes, on the way into a journal."""
+    """A result's bytes, on the way into a journal, and those of its `rich` preview. `data` is empty
+    for a value that cannot be kept."""
 
     ref: ResultRef
     data: bytes
+    rich: bytes = b""
+
+    @property
+    def rows(self) -> list[tuple[str, bytes]]:
+        """What is to be kept, by content hash."""
+        named = ((self.ref.hash, self.data), (self.ref.rich, self.rich))
+        return [(key, data) for key, data in named if data]
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What a person asked for from another process: approve, reject, cancel, retry, pause, resume
-    or workers (`note` is the number)."""
+    """What a person asked for from another process: approve, reject, cancel, retry, skip, pause,
+    resume or workers (`note` is the number)."""
 
     verb: str
     task: str | None = None
@@ -294,6 +303,9 @@ class Journal(Protocol):
     def store(self, value: Any) -> tuple[ResultRef, Blob | None]: ...
 
     def load(self, ref: ResultRef) -> Any: ...
+
+    def load_rich(self, ref: ResultRef) -> Rich | None:
+        """What a result looks like, without loading it; None where nothing is kept of that."""
 
     def write_log(self, run_id: str, lines: Sequence[Printed]) -> None: ...
 

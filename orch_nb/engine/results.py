@@ -33,12 +33,14 @@ from msgspec.structs import replace
 
 from orch_nb.engine.keeping import unkeepable, unkeepable_result
 from orch_nb.engine.ports import Blob
+from orch_nb.engine.rich import rich
 from orch_nb.model.event import ResultRef
+from orch_nb.model.preview import encode_rich
 from orch_nb.model.secrets import Mask
 
 __all__ = [
-    "digest", "preview", "restore", "said", "short", "store", "unkeepable", "unkeepable_result",
-    "unsecret",
+    "digest", "preview", "restore", "rich", "said", "short", "store", "unkeepable",
+    "unkeepable_result", "unsecret",
 ]  # fmt: skip
 
 _PREVIEW = 240
@@ -117,15 +119,34 @@ def store(value: Any) -> tuple[ResultRef, Blob | None]:
     try:
         form, data = _bytes(value)
     except BaseException as error:  # noqa: BLE001  # anything may be raised by a foreign __reduce__
-        return ResultRef(format="unstored", preview=shown, reason=said(error)), None
+        return _unstored(value, shown, said(error))
     if len(data) > _LARGEST:
         reason = f"it has {len(data):,} bytes, and a journal holds {_LARGEST:,} of one result"
-        return ResultRef(format="unstored", size=len(data), preview=shown, reason=reason), None
+        return _unstored(value, shown, reason, len(data))
     if form == "json" and len(data) <= _INLINE:
         own = "=" + data.decode()
         return ResultRef(format=form, hash=own, size=len(data), preview=shown), None
-    ref = ResultRef(format=form, hash=digest(data), size=len(data), preview=shown)
-    return ref, Blob(ref, data)
+    looks = _looks(value)
+    ref = ResultRef(
+        format=form, hash=digest(data), size=len(data), preview=shown, rich=_hash(looks)
+    )
+    return ref, Blob(ref, data, looks)
+
+
+def _unstored(value: Any, shown: str, reason: str, size: int = 0) -> tuple[ResultRef, Blob | None]:
+    """What cannot be kept: its looks can."""
+    looks = _looks(value)
+    ref = ResultRef(format="unstored", size=size, preview=shown, reason=reason, rich=_hash(looks))
+    return ref, Blob(ref, b"", looks) if looks else None
+
+
+def _looks(value: Any) -> bytes:
+    found = rich(value)
+    return encode_rich(found) if found is not None else b""
+
+
+def _hash(data: bytes) -> str:
+    return digest(data) if data else ""
 
 
 def unsecret(
@@ -133,6 +154,8 @@ def unsecret(
 ) -> tuple[ResultRef, Blob | None]:
     """The reference and the bytes as they may be kept: none of a value that has a secret in it,
     whose task runs again in a recovery, and a preview that shows nothing of it."""
+    if blob is not None and blob.rich and mask.within(blob.rich):
+        ref, blob = replace(ref, rich=""), (replace(blob, rich=b"") if blob.data else None)
     if blob is None and not ref.preview.endswith("…"):
         # Of a short text the one is the other; nearly all results end here.
         alike = ref.hash[:1] == "=" and type(value) is str

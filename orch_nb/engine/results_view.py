@@ -9,6 +9,7 @@ from orch_nb.engine.ports import Blob, Journal
 from orch_nb.engine.results import unsecret
 from orch_nb.model.event import ResultRef
 from orch_nb.model.fold import RunState
+from orch_nb.model.preview import Rich
 from orch_nb.model.secrets import PLAIN, Mask
 from orch_nb.model.status import Status
 from orch_nb.model.task_state import TaskState
@@ -27,9 +28,13 @@ class Results(Mapping[str, Any]):
     that did not succeed, LookupError for a value that was not kept.
     """
 
-    def __init__(self, state: RunState, journal: Journal, mask: Mask = PLAIN) -> None:
+    def __init__(
+        self, state: RunState, journal: Journal, mask: Mask = PLAIN, *, here: bool = False
+    ) -> None:
         self._state, self._journal, self._mask = state, journal, mask
         self._shortest = mask.shortest
+        #: Whether this process makes the run.
+        self.here = here
         self._values: dict[str, Any] = {}
         self._blobs: list[Blob] = []
 
@@ -95,6 +100,18 @@ class Results(Mapping[str, Any]):
         if value is not None:
             self._values[task] = value
         return value
+
+    def rich(self, task: str) -> Rich | None:
+        """What a task's result looks like, without loading it: the head of a table, a picture; None
+        where there is no more than its text."""
+        state = self._find(task)
+        if state is None or state.status not in _HAS or state.result is None:
+            return None
+        return self._journal.load_rich(state.result)
+
+    def log(self, task: str) -> str:
+        """What a task printed, as far as the journal keeps it."""
+        return self._journal.read_log(self._state.run_id, task)
 
     def forget(self, task: str) -> None:
         """A result is no longer what this process made: its task is tried anew."""

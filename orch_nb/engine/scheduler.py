@@ -41,6 +41,7 @@ from orch_nb.engine.states import (
     FAILED,
     LIMITED,
     MEMBER,
+    PASSED,
     PENDING,
     READY,
     RUNNING,
@@ -82,6 +83,7 @@ class Scheduler(Admission):
             ev.RunResumed: self._begin,
             ev.CancelRequested: self._cancel,
             ev.RetryRequested: self._retry,
+            ev.SkipRequested: self._skip,
             Elapsed: self._elapsed,
             Overdue: self._over,
             Unanswered: self._unanswered,
@@ -252,24 +254,40 @@ class Scheduler(Admission):
         first = self.index[task]
         if self.flags[first] & DERIVED:
             return (task,)
-        found = dict.fromkeys(self.groups.reset(first))
+        return self._reset_behind(first, self.groups.reset(first))
+
+    def reset_by_skip(self, task: str) -> tuple[str, ...]:
+        """What goes back to pending when `task`, which has ended, is skipped: it, of an instance
+        also its task, what it kept from running, and what has been undone. Nothing of a task that
+        has not ended."""
+        first = self.index[task]
+        if self.states[first] <= EXPANDED:
+            return ()
+        return self._reset_behind(first, self.groups.reset(first, alone=True))
+
+    def _reset_behind(self, first: int, chosen: list[int]) -> tuple[str, ...]:
+        found = dict.fromkeys(chosen)
         stack = list(found)
         stack += [n for n in self._saga.undone() if n not in found]
         found |= dict.fromkeys(stack)
         undone = {n for n in found if self.states[n] == CODES[Status.COMPENSATED]}
         undone |= {n for n in found if n != first and self.states[n] == SUCCEEDED}  # its task
+        undone |= {n for n in found if self.states[n] == PASSED}  # what follows was given nothing
         while stack:
             n = stack.pop()
             for other in self.down[n]:
-                again = self.states[other] in _AGAIN
-                if other not in found and (
-                    again or (n in undone and self.states[other] > EXPANDED)
-                ):
+                status = self.states[other]
+                anew = n in undone and EXPANDED < status < PASSED  # what a person skipped stays so
+                if other not in found and (status in _AGAIN or anew):
                     found[other] = None
                     stack.append(other)
                     if n in undone:
                         undone.add(other)
         return tuple(self.ids[n] for n in found)
+
+    def afterwards(self, task: str) -> bool:
+        """Whether it is a compensation, or `on_failure`."""
+        return bool(self.flags[self.index[task]] & DERIVED)
 
     @property
     def undoing(self) -> bool:
@@ -313,7 +331,8 @@ class Scheduler(Admission):
                 if n in self.cancelled:
                     self.close(n, event.at, CANCELLED, "cancelled", out)
             elif self.states[n] == PENDING:
-                if self.left[n] == 0 or self.flags[n] & EAGER or n in self.odd:
+                waited_for = n in self.odd or n in self.passing
+                if self.left[n] == 0 or self.flags[n] & EAGER or waited_for:
                     self._consider(n, event.at, out)
             elif status == WAITING:
                 self._ask(n, event.at, out, again=True)
@@ -333,7 +352,10 @@ class Scheduler(Admission):
         self._on_failed(event)
         task, failures = self.tasks[n], self.failures[n]
         cancelling = self.cancelling and not self.flags[n] & DERIVED
-        if n in self._overdue:
+        if n in self.passing:
+            left = "; its last attempt still runs" if event.abandoned else ""
+            self.close(n, event.at, PASSED, f"{self.left_out(n)}{left}", out)
+        elif n in self._overdue:
             reason = f"took longer than {task.total_timeout_s:g} s over all attempts"
             self.close(n, event.at, FAILED, reason, out)
         elif n in self.cancelled or cancelling:
@@ -354,7 +376,7 @@ class Scheduler(Admission):
     def _returned(self, event: ev.AttemptReturned, out: list[ev.Event]) -> None:
         self._on_returned(event)
         n = self.index[event.task]
-        if self.cancelling or n in self.cancelled:
+        if self.cancelling or n in self.cancelled or n in self.passing:
             self._consider(n, event.at, out)
         else:
             self.make_ready(n, event.at)
@@ -412,11 +434,24 @@ class Scheduler(Admission):
 
     def _retry(self, event: ev.RetryRequested, out: list[ev.Event]) -> None:
         self._on_retry(event)
-        for name in event.reset or (event.task,):
+        self._look_again(event.reset or (event.task,))
+
+    def _look_again(self, names: Sequence[str]) -> None:
+        for name in names:
             n = self.index.get(name)
             if n is not None:
                 self.todo.append(n)
                 self.todo.extend(self.down[n])
+
+    def _skip(self, event: ev.SkipRequested, out: list[ev.Event]) -> None:
+        self._on_skip(event)
+        first = self.index[event.task]
+        for n in self.groups.with_members(first) if self.states[first] == EXPANDED else [first]:
+            if self.states[n] == RUNNING:
+                self.acts.append(Stop(self.ids[n], self.tries[n]))
+            elif self.states[n] < EXPANDED:
+                self.close(n, event.at, PASSED, self.left_out(n), out)
+        self._look_again(event.reset)
 
     def fail_fast(self, n: int, at: float, out: list[ev.Event]) -> None:
         if not self.options.fail_fast or self.cancelling or not self.tasks[n].required:

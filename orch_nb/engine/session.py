@@ -179,6 +179,9 @@ class LiveRun:
     def retry(self, task: str, by: str = "") -> None:
         self.driver.retry(task, by)
 
+    def skip(self, task: str, by: str = "", note: str = "") -> None:
+        self.driver.skip(task, by, note)
+
     def pause(self, by: str = "") -> None:
         self.driver.pause(by)
 

@@ -13,14 +13,15 @@ __all__ = ["CODES", "STATUSES", "cached", "features"]
 
 PENDING, ASKING, READY, RUNNING, FAILING, BACKING_OFF, WAITING, EXPANDED = range(8)
 SUCCEEDED, FAILED, SKIPPED, UPSTREAM_FAILED, CANCELLED, COMPENSATED = range(8, 14)
+PASSED = 14  #: skipped by a person: to what waits for it, a success
 
 #: What each is to everybody else.
 STATUSES = [
     Status.PENDING, Status.PENDING, Status.READY, Status.RUNNING, Status.RUNNING,
     Status.BACKING_OFF, Status.WAITING, Status.RUNNING, Status.SUCCEEDED, Status.FAILED,
-    Status.SKIPPED, Status.UPSTREAM_FAILED, Status.CANCELLED, Status.COMPENSATED,
+    Status.SKIPPED, Status.UPSTREAM_FAILED, Status.CANCELLED, Status.COMPENSATED, Status.SKIPPED,
 ]  # fmt: skip
-CODES = {status: code for code, status in enumerate(STATUSES) if code >= SUCCEEDED}
+CODES = {STATUSES[code]: code for code in range(SUCCEEDED, PASSED)}
 
 SPECIAL = 1  #: it does not simply become ready: a question, a person, a milestone
 PRELUDE = 2  #: `when`, `foreach` or `cache` come before its first attempt

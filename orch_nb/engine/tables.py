@@ -16,6 +16,7 @@ from orch_nb.engine import carryover, logs, results, schema
 from orch_nb.engine.ports import Blob, Cached, LogLine, Printed, Request
 from orch_nb.errors import RunNotFound
 from orch_nb.model.event import ResultRef
+from orch_nb.model.preview import Rich, decode_rich
 
 __all__ = ["Tables"]
 
@@ -62,13 +63,25 @@ class Tables:
         """A result again. Raises LookupError where it was not kept, or is damaged."""
         if ref.format == "none" or ref.hash[:1] == "=":
             return results.restore(ref, None)
-        rows = self._read("SELECT body FROM blob WHERE hash=?", ref.hash) if ref.hash else []
-        data = rows[0][0] if rows else None
+        data = self._blob(ref.hash)
         if data is not None and results.digest(data) != ref.hash:
             raise LookupError(
                 f"this result is damaged: its bytes in {self.path} are not those that were written"
             )
         return results.restore(ref, data)
+
+    def load_rich(self, ref: ResultRef) -> Rich | None:
+        """What a result looks like, from JSON alone; None where it is not kept, or is damaged."""
+        if ref.hash[:1] == "=":
+            return results.rich(results.restore(ref, None))
+        data = self._blob(ref.rich)
+        if data is None or results.digest(data) != ref.rich:
+            return None
+        return decode_rich(data)
+
+    def _blob(self, key: str) -> bytes | None:
+        rows = self._read("SELECT body FROM blob WHERE hash=?", key) if key else []
+        return rows[0][0] if rows else None
 
     def content_hash(self, ref: ResultRef, value: Any = None) -> str | None:
         """What stands for a result in the key of a later one; None for one that was not kept."""

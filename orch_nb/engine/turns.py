@@ -283,7 +283,9 @@ class Turns(Controls):
                 continue
             batch += self.scheduler.handle(event)
             if kind is ev.RetryRequested:
-                self._forget(event)
+                self._forget(event.reset or (event.task,))
+            elif kind is ev.SkipRequested:
+                self._forget(event.reset)
         return batch, processes
 
     def _seen(self, event: Any) -> Any:
@@ -342,10 +344,11 @@ class Turns(Controls):
                 if self._cache.uses(task):
                     self._cache.succeeded(event.task, task, event.result)
 
-    def _forget(self, event: ev.RetryRequested) -> None:
+    def _forget(self, names: Sequence[str]) -> None:
+        """These no longer have the results that they had."""
         if self._cache.active:
-            self._cache.tried_anew(event.reset or (event.task,))
-        for name in event.reset or (event.task,):
+            self._cache.tried_anew(names)
+        for name in names:
             self.results.forget(name)
 
     # -- attempts given ahead ------------------------------------------------------------------

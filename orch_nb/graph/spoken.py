@@ -36,7 +36,7 @@ class Add(Protocol):
 
 def names_callables(task: Task) -> bool:
     """Whether a task calls something by a name that is still to be looked up."""
-    if isinstance(task.run, str):
+    if isinstance(task.run, str) or any(contract.reference for contract in task.check):
         return True
     over = task.foreach.over if task.foreach is not None else None
     return any(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from orch_nb.model.account import account
 from orch_nb.model.event import ResultRef
+from orch_nb.model.preview import Rich
 from orch_nb.model.quantity import count
 from orch_nb.model.report import Result
 from orch_nb.model.run import Run, TaskRun
@@ -18,13 +19,14 @@ __all__ = ["results"]
 
 _FIRST = 5
 _CHARS = 200
+_LOOKED_AT = 20
 
 
 def results(run: Run) -> tuple[Result, ...]:
     """The results of `run` in the order of stories, then of the plan; tasks without story first."""
     place = {story.id: n for n, story in enumerate(run.plan.stories)}
     made = account(run).instances
-    found = []
+    found: list[Result] = []
     for task in run.plan.tasks:
         ended = run[task.id]
         if ended.status != Status.SUCCEEDED:
@@ -41,9 +43,16 @@ def results(run: Run) -> tuple[Result, ...]:
                 text=ref.preview or ref.reason,
                 kind=ref.format,
                 size_bytes=ref.size,
+                rich=_looks(run, task.id) if len(found) < _LOOKED_AT else None,
             )
         )
     return tuple(sorted(found, key=lambda r: -1 if r.story is None else place[r.story]))
+
+
+def _looks(run: Run, task: str) -> Rich | None:
+    """What the journal keeps of a result's looks: data, made when it was stored."""
+    look = getattr(run.results, "rich", None)
+    return None if look is None else look(task)
 
 
 def _of_instances(made: tuple[TaskRun, ...]) -> ResultRef | None:

@@ -1,4 +1,4 @@
-"""Is everything there? Three kinds of checks, each with what shows that it is met or what lacks.
+"""Is everything there? Four kinds of checks, each with what shows that it is met or what lacks.
 
     task        a required task succeeded, or was skipped by its own rule (an `one_failed` task
                 where nothing failed): both count for the run too, and the evidence says which. What
@@ -6,6 +6,7 @@
     output      a declared file exists. One that is older than its task counts only if the task
                 succeeded: a build may rightly leave what is up to date, a failed one left it over,
                 and one whose task was undone should be gone
+    contract    a result is what its task's `check` says (`contracts`)
     criterion   what the goal had to show: all the tasks it names succeeded. One that names none is
                 not met, because nothing shows it
 
@@ -17,14 +18,16 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 
+from orch_nb.integration.contracts import contract_checks
 from orch_nb.model.account import account, failure_of, tried
 from orch_nb.model.goal import Criterion
-from orch_nb.model.quantity import count, duration, listed, number, size
+from orch_nb.model.quantity import count, duration, listed, number, size, when
 from orch_nb.model.report import Check
 from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.status import Status
@@ -38,13 +41,13 @@ _CLOCK_SKEW_S = 2.0  # file systems keep times to 2 s at worst (FAT)
 
 
 def checks(run: Run, workspace: str | Path | None = None) -> tuple[Check, ...]:
-    """Every check of `run`, in the order task, output, criterion, and within each of the plan.
+    """Every check of `run`, by kind in the order of above, and within each of the plan.
 
     `workspace` is the folder that output patterns are relative to; None means the run's own, and
     the working directory where the run has none.
     """
     root = Path(workspace or run.options.workspace or ".")
-    return (*_tasks(run), *_outputs(run, root), *_criteria(run))
+    return (*_tasks(run), *_outputs(run, root), *contract_checks(run), *_criteria(run))
 
 
 def _tasks(run: Run) -> Iterator[Check]:
@@ -63,6 +66,8 @@ def _how(run: Run, task: Task, ended: TaskRun) -> str:
     if status == Status.COMPENSATED:
         return f"{_succeeded(run, ended)}, then undone"
     if status == Status.SKIPPED:
+        if ended.decided_by:
+            return reason
         rule = "" if task.trigger is TriggerRule.ALL_SUCCESS else f" by its rule {task.trigger}"
         return f"skipped{rule}" + (f": {reason}" if reason else "")
     error = failure_of(ended)
@@ -130,10 +135,12 @@ def _output(ended: TaskRun, pattern: str, files: _Files) -> tuple[bool, str]:
     if ended.cached:
         return True, f"{evidence}, from run `{_short(ended.cached)}` or before"
     began = ended.started.timestamp() if ended.started is not None else None
+    changed = when(datetime.fromtimestamp(files.changed, UTC))
     if began is not None and files.changed >= began - _CLOCK_SKEW_S:
-        return True, evidence
+        return True, f"{evidence}, written by this run at {changed}"
     if ended.status == Status.SUCCEEDED:
-        return True, evidence + ("" if began is None else ", unchanged by this run")
+        before = "" if began is None else ", unchanged by this run"
+        return True, f"{evidence}{before}, of {changed}"
     return False, f"{evidence}, but from before: `{ended.task}` {ended.status.replace('_', ' ')}"
 
 

@@ -10,10 +10,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from orch_nb.graph.critical_path import planned_s
+from orch_nb.integration.aggregate import story_tables
+from orch_nb.integration.causes import causes, ways
 from orch_nb.integration.collect import results
 from orch_nb.integration.completeness import checks
+from orch_nb.integration.environment import environment
 from orch_nb.integration.outcome import comparison, failures, next_lines, sentence
+from orch_nb.integration.retries import retried
 from orch_nb.model.analysis import Analysis
 from orch_nb.model.report import Report
 from orch_nb.model.research import Research
@@ -35,7 +41,7 @@ def report(
     `analysis` and `research` are handed through, so that one report tells all five phases.
     """
     found = checks(run, workspace)
-    failed = failures(run)
+    failed = tuple(replace(failure, ways=ways(run, failure)) for failure in failures(run))
     return Report(
         run=run,
         outcome=sentence(run, failed, found),
@@ -47,4 +53,8 @@ def report(
         planned_s=planned_s(run.plan),
         analysis=analysis,
         research=research,
+        causes=causes(run, failed),
+        retried=retried(run),
+        tables=story_tables(run),
+        environment=environment(run, workspace),
     )

@@ -69,11 +69,14 @@ def _head(run: Run) -> str:
 def _extras(run: Run) -> str:
     found = account(run)
     skipped, undone = found.counts.get(Status.SKIPPED, 0), found.compensated
+    left_out = sum(bool(done.decided_by) for done in run.with_status(Status.SKIPPED))
+    skipped -= left_out
     reused = sum(map(len, found.cached.values()))
     parts = [f"{number(undone)} compensated"] if undone else []
     parts += [found.spread] if found.instances else []
     parts += [count(found.retries, "retry", "retries")] if found.retries else []
     parts += [f"{number(skipped)} skipped by rule"] if skipped else []
+    parts += [f"{number(left_out)} skipped by a person"] if left_out else []
     parts += [f"{count(reused, 'result')} of earlier runs used"] if reused else []
     parts += [f"recovered {times(run.resumed)}"] if run.resumed else []
     return "".join(f", {part}" for part in parts)
@@ -92,12 +95,19 @@ def _tail(run: Run, failed: tuple[FailureReport, ...], checks: tuple[Check, ...]
         if run.succeeded:
             words += ", which was not required" if len(ours) == 1 else ", none of them required"
     words += _ended_early(run)
-    unmet = [check for check in checks if not check.met and check.kind != "task"]
-    if run.succeeded and unmet and not ours:
-        subjects = listed([f"{check.kind} `{check.subject}`" for check in unmet])
-        words += f", but not all is there: {subjects}"
+    words += _unmet(run, checks, ours)
     purpose = on_purpose(run)
     return f"{words}. Faults on purpose: {purpose}" if purpose else words
+
+
+def _unmet(run: Run, checks: tuple[Check, ...], failed: list[FailureReport]) -> str:
+    """What a run that succeeded owes all the same: what is not there, what does not hold."""
+    unmet = [c for c in checks if not c.met and c.required and c.known and c.kind != "task"]
+    broken = [f"`{c.subject}` of `{c.tasks[0]}`" for c in unmet if c.kind == "contract"]
+    absent = [f"{c.kind} `{c.subject}`" for c in unmet if c.kind != "contract"]
+    words = f", but not all is there: {listed(absent)}" if absent else ""
+    words += f", but a result is not what it must be: {listed(broken)}" if broken else ""
+    return words if run.succeeded and not failed else ""
 
 
 def _ended_early(run: Run) -> str:
@@ -151,8 +161,7 @@ class _Owners:
 
 
 def _undo(run: Run, ended: TaskRun) -> FailureReport:
-    """A compensation that failed for good. No line tries it alone: trying the run's failed task
-    anew goes through the end of the run again."""
+    """A compensation that failed for good."""
     return FailureReport(
         task=ended.task,
         error=failure_of(ended) or _unraised(ended),
@@ -217,8 +226,12 @@ def next_lines(run: Run, failed: tuple[FailureReport, ...]) -> tuple[str, ...]:
     # The line of a `foreach` task tries all its instances that failed.
     freeing = sorted((f for f in failed if f.next_line and not f.of), key=lambda f: -len(f.kept))
     lines = [control_line("approve", t.task) for t in run.with_status(Status.WAITING)]
-    lines += [f.next_line for f in freeing]
+    if len(freeing) > _MOST_LINES:  # one line for all of them
+        lines.append("%orchestrate retry")
+    else:
+        lines += [f.next_line for f in freeing]
     lines += [control_line("retry", task) for task in _first_cancelled(run)]
+    lines += [control_line("compensate", f.of) for f in failed if f.undo]
     return tuple(lines[:_MOST_LINES])
 
 

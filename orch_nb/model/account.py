@@ -24,11 +24,16 @@ from orch_nb.model.status import RunStatus, Status
 
 __all__ = [
     "Account", "account", "control_line", "ended_with_run", "failed_instances", "failure_of",
-    "left_undone", "on_purpose", "tried", "why_cancelled",
+    "left_undone", "masked", "on_purpose", "shell_line", "tried", "why_cancelled",
 ]  # fmt: skip
 
 _PLAIN = re.compile(r"[\w@%+=:,./()\[\]-]+")
 _WORDS = re.compile(r"[\w@%+=:,./()\[\] -]+")
+
+
+_VARIABLE = re.compile(
+    r"0x[0-9a-fA-F]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|'[^']*'|\"[^\"]*\"|`[^`]*`|/[\w./-]+|\d+"
+)
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -111,6 +116,12 @@ def failure_of(done: TaskRun) -> Failure | None:
     return None if done.status is Status.COMPENSATED else done.error
 
 
+def masked(text: str) -> str:
+    """An error's text without what differs from one case of it to the next: errors of which this is
+    the same are alike."""
+    return _VARIABLE.sub("#", text)
+
+
 def failed_instances(run: Run, task: str) -> tuple[TaskRun, ...]:
     """The instances of a `foreach` task that did not succeed, what brought its end about first:
     then those that failed, then those that were cancelled with it."""
@@ -175,3 +186,9 @@ def control_line(verb: str, task: str) -> str:
     if not _PLAIN.fullmatch(task):
         task = f'"{task}"' if _WORDS.fullmatch(task) else shlex.quote(task)
     return f"%orchestrate {verb} {task}"
+
+
+def shell_line(verb: str, run_id: str, task: str = "") -> str:
+    """The same from a shell: `orch-nb retry pages-1 'fetch[3]'`."""
+    words = ["orch-nb", verb, run_id, *([task] if task else [])]
+    return " ".join(map(shlex.quote, words))

@@ -17,6 +17,7 @@ from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task import callable_name
 
 __all__ = [
+    "NOT_KEPT",
     "AttemptFailed",
     "AttemptLost",
     "AttemptReturned",
@@ -37,6 +38,7 @@ __all__ = [
     "RunOptions",
     "RunResumed",
     "RunStarted",
+    "SkipRequested",
     "TaskEnded",
     "Waiting",
     "WorkersChanged",
@@ -85,7 +87,8 @@ class ResultRef(msgspec.Struct, frozen=True, omit_defaults=True):
     up to 128 bytes stands in `hash` itself, after `=`.
 
     `format` "none" is None itself; "unstored" a value that no process but its own can have:
-    recovery runs such a task again. `preview` is a bounded text of the value, for people.
+    recovery runs such a task again. `preview` is a bounded text of the value, for people; `rich`
+    is where more of its looks is kept (`model.preview`), by content hash, "" where there is none.
     """
 
     format: str = "none"
@@ -93,6 +96,7 @@ class ResultRef(msgspec.Struct, frozen=True, omit_defaults=True):
     size: int = 0
     preview: str = ""
     reason: str = ""
+    rich: str = ""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="t"):
@@ -165,6 +169,10 @@ class AttemptReturned(Event, frozen=True, kw_only=True, omit_defaults=True, tag=
     attempt: int
 
 
+#: Who wants a task tried anew whose result could not be kept: the engine itself.
+NOT_KEPT = "its result was not kept"
+
+
 class RetryRequested(Event, frozen=True, kw_only=True, omit_defaults=True, tag="retry"):
     """A person wants a task that did not succeed tried anew, and what it kept from running.
 
@@ -173,6 +181,19 @@ class RetryRequested(Event, frozen=True, kw_only=True, omit_defaults=True, tag="
 
     task: str
     by: str = ""
+    reset: tuple[str, ...] = ()
+
+
+class SkipRequested(Event, frozen=True, kw_only=True, omit_defaults=True, tag="skip"):
+    """A person wants a task left out and the rest to go on as if it had succeeded with nothing.
+
+    `reset` names the tasks that go back to pending: itself, where it had ended, and what it had
+    kept from running.
+    """
+
+    task: str
+    by: str = ""
+    note: str = ""
     reset: tuple[str, ...] = ()
 
 
@@ -272,6 +293,7 @@ _ANY = (
     | RunEnded
     | CancelRequested
     | RetryRequested
+    | SkipRequested
     | Decided
     | AttemptStarted
     | ProcessStarted

@@ -25,7 +25,7 @@ import msgspec
 
 from orch_nb.model import event as ev
 from orch_nb.model.plan import Plan
-from orch_nb.model.run import Run, TaskRuns, utc
+from orch_nb.model.run import Decision, Run, TaskRuns, utc
 from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task import Task
 from orch_nb.model.task_state import End, TaskState
@@ -33,6 +33,7 @@ from orch_nb.model.task_state import End, TaskState
 __all__ = ["RunState", "replay"]
 
 _TOLD = 1000
+_DECISIONS = 500
 _WAITING = (Status.PENDING, Status.READY, Status.BACKING_OFF, Status.WAITING)
 _LATER = frozenset({ev.AttemptStarted, ev.AttemptSucceeded})
 
@@ -63,6 +64,8 @@ class RunState:
         self._later: deque[Sequence[ev.Event]] = deque()  # taken, and not folded yet
         self._guard = guard if guard is not None else nullcontext()
         self._undoes: dict[str, str] = {}
+        self._skips: dict[str, ev.SkipRequested] = {}
+        self.decisions: deque[Decision] = deque(maxlen=_DECISIONS)
         self._apply: dict[type[ev.Event], Callable[[Any], None]] = {
             ev.AttemptStarted: self._attempt_started,
             ev.AttemptSucceeded: self._attempt_succeeded,
@@ -76,6 +79,7 @@ class RunState:
             ev.TaskEnded: self._task_ended,
             ev.Expanded: self._expanded,
             ev.RetryRequested: self._retry_requested,
+            ev.SkipRequested: self._skip_requested,
             ev.CancelRequested: self._cancel_requested,
             ev.PauseRequested: self._pause,
             ev.PauseEnded: self._pause,
@@ -239,6 +243,7 @@ class RunState:
             journal=journal,
             derived=derived,
             paused=self.paused,
+            decisions=tuple(self.decisions),
         )
 
     # -- attempts, the hot part ----------------------------------------------------------------
@@ -318,7 +323,13 @@ class RunState:
         task.status, task.reason, task.waiting_since = Status.WAITING, event.prompt, event.at
         task.until = event.until
 
+    def _note(self, event: Any, verb: str, task: str | None = None, note: str = "") -> None:
+        """What a person did, or what stands for a person's doing."""
+        at = datetime.fromtimestamp(event.at, UTC)
+        self.decisions.append(Decision(at, verb, task, event.by, note))
+
     def _decided(self, event: ev.Decided) -> None:
+        self._note(event, "approve" if event.approved else "reject", event.task, event.note)
         task = self._derive(event.task)
         if not task.decided:  # of two answers in one turn the first counts
             task.decided, task.decided_by, task.note = True, event.by, event.note
@@ -327,6 +338,9 @@ class RunState:
         task = self._derive(event.task)
         task.status, task.reason, task.cause = event.status, event.reason, event.cause
         task.finished, task.until = event.at, None
+        if event.status is Status.SKIPPED and event.task in self._skips:
+            asked = self._skips[event.task]
+            task.decided, task.decided_by, task.note = True, asked.by or "a person", asked.note
         if event.result is not None:
             task.result, task.cached = event.result, event.cached
 
@@ -339,32 +353,53 @@ class RunState:
             self._derived[name] = TaskState(name, of=event.task, index=n)
 
     def _retry_requested(self, event: ev.RetryRequested) -> None:
-        named = [self._derive(name) for name in event.reset or (event.task,)]
+        if event.by != ev.NOT_KEPT:
+            self._note(event, "retry", event.task)
+        self._reset(event.reset or (event.task,))
+
+    def _skip_requested(self, event: ev.SkipRequested) -> None:
+        self._note(event, "skip", event.task, event.note)
+        self._reset(event.reset, stays=event.task)
+        task = self._derive(event.task)
+        self._skips[event.task] = event
+        if task.status is Status.RUNNING and task.instances is not None:
+            for n in range(task.instances):
+                if not self._derived[f"{event.task}[{n}]"].status.ended:
+                    self._skips[f"{event.task}[{n}]"] = event
+
+    def _reset(self, names: Sequence[str], stays: str = "") -> None:
+        """These go back to pending; `stays`: one that does not lose its instances by that."""
+        named = [self._derive(name) for name in names]
         reset = [task for task in named if task.status.ended]  # not of a second request in a turn
         kept = {task.of for task in reset if task.index is not None}  # only instances of these
         for task in reset:
             task.reason, task.cause, task.finished, task.cached = "", None, None, ""
+            self._skips.pop(task.task, None)
             if task.task in kept:
                 task.status = Status.RUNNING
                 continue
             task.status = Status.PENDING
             task.ready = task.until = task.waiting_since = None
             task.decided, task.decided_by, task.note = False, "", ""
-            if task.instances is not None:
+            if task.instances is not None and task.task != stays:
                 for n in range(task.instances):  # its items are worked out anew
                     self._derived.pop(f"{task.task}[{n}]", None)
+                    self._skips.pop(f"{task.task}[{n}]", None)
                 task.instances = task.items = None
 
     # -- the run -------------------------------------------------------------------------------
 
     def _cancel_requested(self, event: ev.CancelRequested) -> None:
+        self._note(event, "cancel", event.task, event.cause.replace("_", "-"))
         if event.task is None and not self.cancelling:  # of several the first counts
             self.cancelling, self.cancel_cause = True, event.cause
 
     def _pause(self, event: ev.PauseRequested | ev.PauseEnded) -> None:
         self.paused = type(event) is ev.PauseRequested
+        self._note(event, "pause" if self.paused else "resume")
 
     def _workers_changed(self, event: ev.WorkersChanged) -> None:
+        self._note(event, "workers", note=str(event.workers))
         self.options = msgspec.structs.replace(self.options, workers=event.workers)
 
     def _run_started(self, event: ev.RunStarted) -> None:
@@ -382,6 +417,8 @@ class RunState:
     def _run_resumed(self, event: ev.RunResumed) -> None:
         self.options, self.status, self.finished = event.options, RunStatus.RUNNING, None
         self.resumed += 1
+        if event.by:
+            self._note(event, "recover")
         self.idle_s += max(0.0, event.at - self.last)
         self.cancelling = self.paused = False
 

@@ -23,7 +23,7 @@ from orch_nb.model.view import View
 if TYPE_CHECKING:
     from orch_nb.model.task_state import TaskState
 
-__all__ = ["Attempt", "Run", "TaskRun", "TaskRuns", "utc"]
+__all__ = ["Attempt", "Decision", "Run", "TaskRun", "TaskRuns", "utc"]
 
 
 def utc(at: float | None) -> datetime | None:
@@ -92,10 +92,26 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def error(self) -> ev.Failure | None:
-        """The error of the last attempt that failed, unless the task succeeded after all."""
-        if self.status in (Status.SUCCEEDED, Status.COMPENSATED):
+        """The error of the last attempt that failed, unless the task succeeded after all, or a
+        person skipped it."""
+        if self.status in (Status.SUCCEEDED, Status.COMPENSATED, Status.SKIPPED):
             return None
         return next((a.error for a in reversed(self.attempts) if a.error is not None), None)
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What a person did to a run: `verb` is approve, reject, skip, retry, cancel, pause, resume,
+    workers or recover; `task` is None where it was the run's. `at` is UTC.
+
+    `by` is empty where nobody said; of a gate that answers itself it is "default", "timeout" or
+    "--approve". A run that ended itself (its timeout, fail-fast) says so in `note`.
+    """
+
+    at: datetime
+    verb: str
+    task: str | None = None
+    by: str = ""
+    note: str = ""
 
 
 class TaskRuns(Sequence[TaskRun]):
@@ -159,7 +175,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, weakref=True, dict=True):
     """A snapshot of a run. `run[id]` is a `TaskRun`, `run.results[id]` what a task returned.
 
     `tasks` has one for each task of the plan, in its order; `derived` those that came to be in the
-    run: instances of `foreach` tasks, compensations, the plan's `on_failure`. `run.df` is a pandas
+    run: instances of `foreach` tasks, compensations, the plan's `on_failure`. `decisions` are what
+    people did to it, the last few hundred, in the order in which they did. `run.df` is a pandas
     DataFrame with a row a task, `run.graph` the plan's DiGraph with statuses.
     """
 
@@ -177,6 +194,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, weakref=True, dict=True):
     journal: str = ""
     derived: Sequence[TaskRun] = ()
     paused: bool = False
+    decisions: tuple[Decision, ...] = ()
 
     df = View("run.df")
     graph = View("run.graph")

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import msgspec
 from msgspec.structs import force_setattr
 
+from orch_nb.model.contract import Contract, contracts
 from orch_nb.model.duration import parse_duration
 
 __all__ = [
@@ -205,7 +206,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, metacl
     - `timeout_s` bounds one attempt, in seconds; `estimate_s` is what one is expected to take, as a
       number or three (optimistic, likely, pessimistic). Both also as "30s", under the names
       `timeout` and `estimate`.
-    - `with_`: arguments by name. `outputs`: globs of files that must exist afterwards.
+    - `with_`: arguments by name. `outputs`: globs of files that must exist afterwards. `check`:
+      what its result must be (`Contract`s): types, schemas, functions, told by the report.
     - `total_timeout_s` bounds the task over all its attempts and the waits between them.
     - `when`: an expression over upstream results and parameters, or a callable; what it gives is
       false: the task is skipped. `foreach`: one instance an item (`Foreach`); at most `max_active`
@@ -243,6 +245,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, metacl
     pool: dict[str, int] | None = None
     priority: int = 0
     outputs: tuple[str, ...] = _NONE
+    check: tuple[Contract, ...] = _NONE
     required: bool = True
     compensate: Task | None = None
     cache: bool = False
@@ -263,6 +266,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, metacl
             and self.estimate_s is None
             and self.approval is None
             and self.outputs is _NONE
+            and self.check is _NONE
             and self.subtasks is _NONE
         ):
             self._settle()
@@ -284,6 +288,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, metacl
             value = getattr(self, name)
             if value is not None and type(value) is not float:
                 force_setattr(self, name, parse_duration(value))
+        if self.check is not _NONE:
+            force_setattr(self, "check", contracts(self.check))
         if self.estimate_s is not None and type(self.estimate_s) is not float:
             self._set_estimate(self.estimate_s)
         if self.approval is not None and type(self.approval) is not Approval:

@@ -30,6 +30,7 @@ TARGETS: dict[str, str] = {
     "research.df": "orch_nb.render.frame:research_frame",
     "research.show": "orch_nb.render.bundle:research_bundle",
     "report.df": "orch_nb.render.frame:report_frame",
+    "report.by_story": "orch_nb.render.aggregate:story_frames",
     "report.show": "orch_nb.render.bundle:report_bundle",
     "report.to_html": "orch_nb.render.page:write_html",
     "report.to_markdown": "orch_nb.render.page:write_markdown",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from orch_nb.engine.ports import Journal
@@ -107,9 +108,16 @@ def _result(ref: ResultRef, journal: Journal) -> dict[str, Any]:
     """What a task gave, from the bounded previews that the journal keeps: nothing is unpickled."""
     if ref.format == "none":
         return {"text": "None", "kind": ""}
-    note = f"not kept: {ref.reason}" if ref.format == "unstored" else ""
-    kept = size(ref.size) if ref.size else ""
-    return {"text": ref.preview, "kind": kept, "note": note}
+    made: dict[str, Any] = {"text": ref.preview, "kind": size(ref.size) if ref.size else ""}
+    if ref.format == "unstored":
+        made["note"] = f"not kept: {ref.reason}"
+    looks = journal.load_rich(ref)
+    if looks is not None and looks.png:
+        made |= {"png": base64.b64encode(looks.png).decode(), "alt": looks.title}
+    elif looks is not None:
+        made["table"] = {"columns": list(looks.columns), "rows": [list(row) for row in looks.rows]}
+        made["kind"] = looks.title or made["kind"]
+    return made
 
 
 def _preview(ref: ResultRef | None) -> str:

@@ -9,12 +9,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
 from orch_nb.errors import PlanError
+from orch_nb.model.account import left_undone
 from orch_nb.model.run import Run
 from orch_nb.model.status import Status
 from orch_nb.model.task import TriggerRule
@@ -27,8 +28,8 @@ __all__ = ["KEYS", "complete"]
 
 #: The keys of a task in a plan document, for the start of a line in a YAML body.
 KEYS = (
-    "approval", "cache", "compensate", "description", "estimate", "foreach", "max_active", "needs",
-    "notebook", "outputs", "owner", "pool", "priority", "required", "retry", "run", "sh",
+    "approval", "cache", "check", "compensate", "description", "estimate", "foreach", "max_active",
+    "needs", "notebook", "outputs", "owner", "pool", "priority", "required", "retry", "run", "sh",
     "subtasks", "timeout", "title", "todo", "tolerate", "total_timeout", "trigger", "when", "with",
 )  # fmt: skip
 _RETRY = (
@@ -38,6 +39,15 @@ _RETRY = (
 _TOP = (
     "criteria", "defaults", "goal", "on_failure", "params", "pools", "secrets", "stories", "tasks",
 )  # fmt: skip
+#: Which tasks a verb can be about, by how they stand.
+_WHICH: dict[str, Callable[[Status], bool]] = {
+    "retry": lambda status: status in (Status.FAILED, Status.CANCELLED),
+    "skip": lambda status: status not in (Status.SUCCEEDED, Status.SKIPPED),
+    "approve": lambda status: status is Status.WAITING,
+    "reject": lambda status: status is Status.WAITING,
+    "cancel": lambda status: not status.ended,
+    "log": lambda status: True,
+}
 
 
 @context_matcher()  # type: ignore[untyped-decorator]  # IPython's decorator has no types
@@ -90,14 +100,10 @@ def _line(before: str) -> Iterable[str]:
 def _after(verb: str) -> Iterable[str]:
     run = _run()
     tasks = list(run) if run is not None else []
-    if verb == "retry":
-        return [task.task for task in tasks if task.status in (Status.FAILED, Status.CANCELLED)]
-    if verb in ("approve", "reject"):
-        return [task.task for task in tasks if task.status is Status.WAITING]
-    if verb == "log":
-        return [task.task for task in tasks]
-    if verb == "cancel":
-        return [task.task for task in tasks if not task.status.ended]
+    if verb == "compensate" and run is not None:
+        return [undo.of for undo in left_undone(run) if undo.of]
+    if verb in _WHICH:
+        return [task.task for task in tasks if _WHICH[verb](task.status)]
     if verb in ("edit", "run"):
         return SESSION.operations
     if verb in ("status", "recover", "open"):

@@ -2,7 +2,7 @@
 
 A run in the foreground holds the kernel's queue, so while it goes on a person steers it by its
 buttons, or by `orch-nb` from a terminal; the line form acts on runs that have ended or are
-detached. Verbs that start work again (run, recover, retry, approve, reject) are shown like a cell.
+detached. Verbs that start work again (run, recover, retry, skip, approve) are shown like a cell.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from orch_nb import phases
 from orch_nb.engine.journal import open_journal
+from orch_nb.engine.launch import check_skip, compensation_of, failed_tasks
 from orch_nb.engine.ports import Journal, Request
 from orch_nb.errors import PlanError, RunHeld, RunNotFound, UsageError
 from orch_nb.graph.nearest import did_you_mean
@@ -180,14 +181,34 @@ class Line:
         """reject a gate"""
         await self._decide("reject", task, " ".join(note))
 
-    async def retry(self, task: str) -> None:
-        """try a failed task anew, and what it kept from running"""
+    async def retry(self, *task: str) -> None:
+        """try a failed task anew, or all that failed, and what they kept from running"""
         for live in SESSION.running().values():
-            self._task_of(live.snapshot(), task)
-            live.retry(task, by="%orchestrate")
-            print(f"retrying {task}")
+            run = live.snapshot()
+            for one in task or failed_tasks(run):
+                self._task_of(run, one)
+                live.retry(one, by="%orchestrate")
+            print(f"retrying {', '.join(task or failed_tasks(run))}")
             return
-        await self._go_on(self._past("").run_id, retry=task)
+        run = self._past("")
+        await self._go_on(run.run_id, retry=task or failed_tasks(run))
+
+    async def skip(self, task: str, *note: str) -> None:
+        """leave a task out: the rest goes on as if it had succeeded with no result"""
+        words = " ".join(note)
+        for live in SESSION.running().values():
+            check_skip(live.snapshot(), task)
+            live.skip(task, by="%orchestrate", note=words)
+            print(f"skipping {task}")
+            return
+        await self._go_on(self._past("").run_id, skip=Request("skip", task, "%orchestrate", words))
+
+    async def compensate(self, task: str) -> None:
+        """undo what a task did in a run that failed, where that could not be done at its end"""
+        if SESSION.running():
+            raise UsageError("A run is going on: what it did is undone when it has ended.")
+        run = self._past("")
+        await self._go_on(run.run_id, retry=[compensation_of(run, task)])
 
     async def recover(self, run: str = "") -> None:
         """go on with a run that was cut off: the last such run, or the one that is named"""
@@ -293,8 +314,9 @@ class Line:
             ) from None
 
     async def _go_on(
-        self, run_id: str, *, retry: str | None = None, decision: Request | None = None
-    ) -> None:
+        self, run_id: str, *, retry: Sequence[str] = (), skip: Request | None = None,
+        decision: Request | None = None,
+    ) -> None:  # fmt: skip
         """Perform the rest of a run of the past, shown like a cell."""
         last = SESSION.last
         mine = last if last is not None and last.run and last.run.run_id == run_id else None
@@ -313,6 +335,8 @@ class Line:
                 journal.ask(run_id, decision)  # type: ignore[attr-defined]
             made = phases.resuming(
                 run_id, plan, journal=journal, retry=retry, namespace=self.names,
+                skip=skip.task if skip is not None else None,
+                by=skip.by if skip is not None else "", note=skip.note if skip is not None else "",
                 observers=[watcher] if watcher is not None else [],
                 interactive=cell.interactive,
             )  # fmt: skip
@@ -350,6 +374,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     "resume": Line.resume,
     "workers": Line.workers,
     "retry": Line.retry,
+    "skip": Line.skip,
+    "compensate": Line.compensate,
     "approve": Line.approve,
     "reject": Line.reject,
     "recover": Line.recover,

@@ -51,8 +51,8 @@ A YAML body:
           publish: {{sh: "twine upload dist/*", needs: [approve]}}
 
 A task: one of `run` (a function, or module:function), `sh`, `approval`, `todo`, or none (a
-milestone); `with`, `needs`, `trigger`, `retry`, `timeout`, `estimate`, `outputs`, `required`,
-`owner`, `title`, `description`, `subtasks`.
+milestone); `with`, `needs`, `trigger`, `retry`, `timeout`, `estimate`, `outputs`, `check`,
+`required`, `owner`, `title`, `description`, `subtasks`.
 
 Afterwards `_orch` (or --out NAME) holds the operation: .analysis .research .plan .run .report
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from msgspec.structs import replace
 
 from orch_nb import phases
+from orch_nb.engine.launch import failed_tasks
 from orch_nb.engine.ports import Journal, Request
 from orch_nb.engine.session import LiveRun
 from orch_nb.errors import UsageError
@@ -102,27 +104,21 @@ class Opening:
         history, _ = self.journal.news(self.room.subject.run_id)
         past = phases.past_run(history, self.journal)
         plan: Plan = self.bound(past)
-        retry, rest = None, list[str]()
+        retry: Sequence[str] = ()
         if verb == "retry":
-            failed = [done.task for done in past.tasks if done.status == "failed"]
-            retry = task or next(iter(failed), None)
-            rest = [name for name in failed if name != retry] if task is None else []
-            if retry is None:
-                raise UsageError("No task of this run has failed.")
-        elif verb in ("approve", "reject", "skip"):
+            retry = [task] if task is not None else failed_tasks(past)
+        elif verb in ("approve", "reject"):
             self.journal.ask(past.run_id, Request(verb, task, person(), note))  # type: ignore[attr-defined]
-        elif verb != "recover":
+        elif verb not in ("recover", "skip"):
             raise UsageError(f"The run has ended: it can be retried, it cannot {verb} any more.")
         here = Here(plan)
         made = phases.resuming(
             past.run_id, plan, journal=self.journal, retry=retry, observers=[here],
-            interactive=True,
+            interactive=True, skip=task if verb == "skip" else None, by=person(), note=note,
         )  # fmt: skip
         if isinstance(made, Run):
             raise UsageError(f"Run {past.run_id} has ended: there is nothing to go on with.")
         live = phases.begin(made)
-        for name in rest:
-            live.retry(name, by=person())
         SESSION.begin(live)
         here.attach(live)
         self._freeze_at_end(here)

@@ -101,8 +101,9 @@ class Room:
         self._due_head = self._due_letters = self._due_whys = 0.0
         self._printed = 0
         self.used_s = 0.0
+        title = (goal or subject.plan.goal).strip().split("\n")[0]
         self.view = RoomView(
-            goal=one_line((goal or subject.plan.goal).strip().split("\n")[0], 160), rows=msgspec.json.encode(self.rows.every).decode(),
+            goal=one_line(title, 160), rows=msgspec.json.encode(self.rows.every).decode(),
             looks=looks(), started=time.time(), hears=hears, deaf=_DEAF, run_id=subject.run_id,
             states="".join(self._letters), drawing=self._drawing(),
         )  # fmt: skip

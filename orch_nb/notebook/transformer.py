@@ -40,7 +40,8 @@ _PACKAGE = "orch_nb"
 _CALLED = ("execute", "recover")
 
 _CELL = re.compile(r"%%orchestrate(?=\s|$)[ \t]*(?P<line>[^\n]*)(?:\n(?P<body>.*))?\Z", re.DOTALL)
-_LINE = re.compile(r"%orchestrate[ \t]+(?P<line>(?:run|recover|retry|approve|reject)\b[^\n]*)\s*\Z")
+_VERBS = "run|recover|retry|skip|compensate|approve|reject"
+_LINE = re.compile(rf"%orchestrate[ \t]+(?P<line>(?:{_VERBS})\b[^\n]*)\s*\Z")
 
 
 class Transformer:

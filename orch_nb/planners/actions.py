@@ -14,6 +14,9 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from msgspec.structs import replace
+
+from orch_nb.model.contract import Contract, contracts
 from orch_nb.model.task import Approval, Call, Foreach
 from orch_nb.planners.fields import Fields, name_of
 from orch_nb.planners.nodes import Ambiguous, Node
@@ -21,6 +24,7 @@ from orch_nb.planners.nodes import Ambiguous, Node
 __all__ = [
     "action_text",
     "read_approval",
+    "read_check",
     "read_foreach",
     "read_notebook",
     "read_run",
@@ -94,6 +98,38 @@ def read_when(fields: Fields, node: Node) -> str | Call | None:
     else:
         fields.wrong("when", node, f"is an expression or {{run: name}}, not {node.described()}",
                      'Write when: "fetch.rows > 0", without braces.')  # fmt: skip
+    return None
+
+
+def read_check(fields: Fields, node: Node) -> list[Contract] | None:
+    """What a result must be: one or several of types, schemas, functions, by name or themselves."""
+    items = node.value if node.kind == "list" else [node]
+    found = [_contract(fields, item) for item in items]
+    kept = [contract for contract in found if contract is not None]
+    return kept if kept and len(kept) == len(found) else None
+
+
+def _contract(fields: Fields, node: Node) -> Contract | None:
+    if node.kind == "map":
+        parts = {key: value for key, _, value in node.pairs()}
+        for key, at, _ in node.pairs():
+            if key not in ("check", "required"):
+                fields.unknown("check", at, key, ("check", "required"))
+        inner = _contract(fields, parts["check"]) if "check" in parts else None
+        if "check" not in parts:
+            fields.wrong("check", node, "names what to check",
+                         "Write {check: name, required: false}.")  # fmt: skip
+        said = parts.get("required")
+        needed = True if said is None else fields.boolean("check.required", said)
+        return None if inner is None or needed is None else replace(inner, required=needed)
+    value = node.origin if node.origin is not None else node.value
+    if isinstance(value, str) and _CALLABLE.fullmatch(value) and not isinstance(value, Ambiguous):
+        return Contract(value)
+    held = node.origin is not None and not isinstance(value, (str, int, float, list, tuple))
+    if value is True or held:
+        return contracts(value)[0]
+    fields.wrong("check", node, f"is a type, a schema or a function, not {node.described()}",
+                 "Write int, pandas.DataFrame, a name from above, or module:name.")  # fmt: skip
     return None
 
 

@@ -11,6 +11,7 @@ binding it again costs nothing.
 
 from __future__ import annotations
 
+import builtins
 import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,11 +22,12 @@ from orch_nb.errors import PlanError, Problem
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.graph.spoken import names_callables
 from orch_nb.graph.validate import Lines, check
+from orch_nb.model.contract import Contract
 from orch_nb.model.plan import Plan, parameters
 from orch_nb.model.task import Call, Task
 from orch_nb.planners.arguments import arguments
 
-__all__ = ["bind", "called_needs", "judged", "keep_checked", "resolve"]
+__all__ = ["bind", "called_needs", "judged", "keep_checked", "resolve", "with_checks"]
 
 _CHECKED = "_checked"
 
@@ -80,9 +82,8 @@ def has_names(plan: Plan) -> bool:
             function = task.run
             if isinstance(function, str):
                 return True
-        if not (task.when is None and task.foreach is None and task.compensate is None) and (
-            _names(task)
-        ):  # fmt: skip
+        plain = task.when is None and task.foreach is None and task.compensate is None
+        if not (plain and not task.check) and _names(task):
             return True
     return False
 
@@ -108,6 +109,12 @@ def resolve(
     if last is not plan.on_failure or any(map(_differ, tasks, plan.tasks)):
         plan = replace(plan, tasks=tuple(tasks), on_failure=last)
     return called_needs(plan), finder.problems
+
+
+def with_checks(plan: Plan, namespace: Mapping[str, Any]) -> Plan:
+    """The plan with what results are checked with, as far as that is found."""
+    finder = _Finder(namespace, {}, True)
+    return replace(plan, tasks=tuple(map(finder.checks, plan.tasks)))
 
 
 def _differ(one: Task, other: Task) -> bool:
@@ -161,7 +168,23 @@ class _Finder:
             of = f"`compensate` of `{task.id}`"
             keys = ("compensate.run", "compensate")
             found["compensate"] = self.action(task.compensate, of, task.id, *keys)
-        return replace(task, **found)
+        return self.checks(replace(task, **found))
+
+    def checks(self, task: Task) -> Task:
+        """The task with what its result is checked with."""
+        if not task.check:
+            return task
+        return replace(task, check=tuple(self._contract(one, task.id) for one in task.check))
+
+    def _contract(self, contract: Contract, where: str) -> Contract:
+        """The contract with what it calls. A class may stand under its bare name."""
+        name = contract.reference
+        if not name:
+            return contract
+        found: Any = getattr(builtins, name, None)
+        if not isinstance(found, type) or name in self._namespace:
+            found = self._lookup(name, f"`check` of `{where}`", where, "check", validates=True)
+        return contract if found == name else Contract(found, name, contract.required)
 
     def action(self, task: Task, of: str, where: str, *keys: str) -> Task:
         """What undoes a task, or runs at the end."""
@@ -174,11 +197,13 @@ class _Finder:
             return call
         return Call(self._lookup(call.function, f"`{key}` of `{where}`", where, key))
 
-    def _lookup(self, name: str, of: str, where: str, *keys: str) -> Any:
-        """The callable, or the name where it could not be had."""
+    def _lookup(
+        self, name: str, of: str, where: str, *keys: str, validates: bool = False
+    ) -> Any:  # fmt: skip
+        """The callable (or what has a `validate`), or the name where it could not be had."""
         if name not in self._found:
             try:
-                found = _resolved(name, self._namespace, self._imports)
+                found = _resolved(name, self._namespace, self._imports, validates)
                 self._found[name] = name if found is None else found
             except _Unresolved as error:
                 places = (self._lines.get((where, key)) for key in (*keys, ""))
@@ -195,7 +220,9 @@ class _Unresolved(Exception):
         self.hint = hint
 
 
-def _resolved(name: str, namespace: Mapping[str, Any], imports: bool) -> Any:
+def _resolved(
+    name: str, namespace: Mapping[str, Any], imports: bool, validates: bool = False
+) -> Any:
     module, colon, path = name.partition(":")
     if not colon:
         module, path = "", name
@@ -206,15 +233,21 @@ def _resolved(name: str, namespace: Mapping[str, Any], imports: bool) -> Any:
     if not all(part.isidentifier() for part in (*parts, *(module.split(".") if module else ()))):
         raise _Unresolved(f"`{name}` is no name of a callable.", "Write function, value.method or "
                           "module:function; a command goes under `sh`.")  # fmt: skip
+    if validates and not module and len(parts) > 1 and parts[0] not in namespace:
+        module, parts = ".".join(parts[:-1]), parts[-1:]  # pandas.DataFrame, as people write it
     if module in ("", "__main__", namespace.get("__name__")):
         found = _in_namespace(name, parts, namespace, imports)
     elif imports:
         found = _imported(name, module, parts)
     else:
         return None
-    if found is not None and not callable(found):
+    if found is not None and not callable(found) and not (validates and _validates(found)):
         raise _Unresolved(f"`{name}` is {type(found).__name__}, which cannot be called.")
     return found
+
+
+def _validates(value: Any) -> bool:
+    return callable(getattr(value, "validate", None))
 
 
 def _in_namespace(name: str, parts: list[str], namespace: Mapping[str, Any], imports: bool) -> Any:

@@ -59,6 +59,7 @@ class TaskOptions(TypedDict, total=False):
     pool: str | Sequence[str] | Mapping[str, int]
     priority: int
     outputs: str | Sequence[str]
+    check: Any
     required: bool
     compensate: str | Callable[..., Any] | Mapping[str, Any] | Task
     cache: bool
@@ -113,6 +114,8 @@ def task(function: Any = None, /, **options: Any) -> Any:
       task, but what runs when the run has failed; a parameter `failures` gets the errors by task.
     - `story`, `parent`, `title`, `description` (else the docstring's first line), `owner`, `id`.
     - `with_`: arguments by name. `outputs`: files (globs) that must be there afterwards.
+      `check`: what the result must be: a type, a pandera schema, a function, or several; True for
+      the return annotation. The report tells; {"check": ..., "required": False} where it may fail.
     - `approval` (with `default`), `todo`, `sh` or `notebook` instead of a body.
 
     Options that cannot be are reported when a plan is made of the functions, all at once.

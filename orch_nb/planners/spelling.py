@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from orch_nb.model.contract import Contract
 from orch_nb.model.duration import duration_text, parse_duration
 from orch_nb.model.task import (
     Approval,
@@ -81,6 +82,8 @@ def spell_policies(task: Task) -> dict[str, Any]:
         said["priority"] = task.priority
     if task.outputs:
         said["outputs"] = Line(task.outputs)
+    if task.check:
+        said["check"] = _checks(task.check)
     if not task.required:
         said["required"] = False
     if task.compensate is not None:
@@ -90,6 +93,17 @@ def spell_policies(task: Task) -> dict[str, Any]:
     if task.owner:
         said["owner"] = task.owner
     return said
+
+
+def _checks(checks: tuple[Contract, ...]) -> Any:
+    found = [_check(check) for check in checks]
+    return Line(found) if len(found) > 1 else found[0]
+
+
+def _check(check: Contract) -> Any:
+    name: Any = check.of if isinstance(check.of, bool) else check.name or _callable(check.of)
+    name = name if isinstance(name, bool) else name.removeprefix("builtins:")
+    return name if check.required else Pairs(check=name, required=False)
 
 
 def _fan_out(task: Task) -> dict[str, Any]:

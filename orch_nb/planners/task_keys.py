@@ -15,6 +15,7 @@ from orch_nb.model.task import Task
 from orch_nb.planners.actions import (
     action_text,
     read_approval,
+    read_check,
     read_foreach,
     read_notebook,
     read_run,
@@ -69,6 +70,7 @@ _READERS: dict[str, Reader] = {
     "pool": read_pool,
     "priority": lambda fields, node: fields.whole("priority", node, -1_000_000),
     "outputs": lambda fields, node: fields.texts("outputs", node),
+    "check": read_check,
     "required": lambda fields, node: fields.boolean("required", node),
     "compensate": _compensate,
     "cache": lambda fields, node: fields.boolean("cache", node),

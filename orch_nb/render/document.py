@@ -81,7 +81,7 @@ class Table(msgspec.Struct, frozen=True):
 class Drawing(msgspec.Struct, frozen=True):
     """A picture: `svg` for pages, `png()` for what shows no SVG, `alt` says all that it shows.
 
-    `width` and `height` are in CSS pixels.
+    `width` and `height` are in CSS pixels. A picture that a task returned has no `svg`, only `png`.
     """
 
     svg: str

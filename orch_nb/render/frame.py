@@ -200,10 +200,14 @@ def report_frame(report: Report) -> pd.DataFrame:
     """A row a completeness check; `tasks` is a tuple of ids. `attrs` as those of `run.df`."""
     columns = {
         "kind": "text", "subject": "text", "tasks": "any", "met": "bool", "evidence": "text",
+        "required": "bool", "known": "bool",
     }  # fmt: skip
     frame = _frame(
         columns,
-        [(c.kind, c.subject, c.tasks, c.met, c.evidence) for c in report.checks],
+        [
+            (c.kind, c.subject, c.tasks, c.met, c.evidence, c.required, c.known)
+            for c in report.checks
+        ],
     )
     frame.attrs |= _attributes(report.run)
     return frame

@@ -20,11 +20,12 @@ from orch_nb.model.account import (
     failed_instances,
     failure_of,
     left_undone,
+    masked,
     on_purpose,
     why_cancelled,
 )
 from orch_nb.model.plan import Plan
-from orch_nb.model.quantity import count, duration, number, times, when
+from orch_nb.model.quantity import count, duration, listed, number, times, when
 from orch_nb.model.report import Report
 from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.status import RunStatus, Status
@@ -89,9 +90,9 @@ def _why(run: Run, report: Report | None) -> tuple[Line, ...]:
     if len(undone) > _FAILURES:
         lines.append(line(f"{count(len(undone) - _FAILURES, 'more task')} could not be undone."))
     failed = run.with_status(Status.FAILED)
-    lines += [failure_line(run, done, report) for done in failed[:_FAILURES]]
-    if len(failed) > _FAILURES:
-        lines.append(line(f"{count(len(failed) - _FAILURES, 'more task')} failed."))
+    lines += _failed(run, failed, report)
+    lines += _skipped(run)
+    lines += _not_all(run, report)
     last = account(run).last
     if last is not None and last.status is Status.FAILED:
         lines.append(failure_line(run, last))
@@ -107,6 +108,57 @@ def _why(run: Run, report: Report | None) -> tuple[Line, ...]:
     if run.paused and run.status == RunStatus.RUNNING:
         lines.append(line("Paused: no attempt starts. Next: ", Code("%orchestrate resume")))
     return tuple(lines)
+
+
+def _failed(run: Run, failed: tuple[TaskRun, ...], report: Report | None) -> list[Line]:
+    """A line a task; where there are many, one for those that failed alike."""
+    if len(failed) <= _FAILURES:
+        return [failure_line(run, done, report) for done in failed]
+    alike: dict[str, list[TaskRun]] = {}
+    for done in failed:
+        alike.setdefault(masked(str(failure_of(done) or done.reason)), []).append(done)
+    groups = sorted(alike.values(), key=lambda group: -len(group))
+    lines = [
+        failure_line(run, group[0], report) if len(group) == 1 else _alike_line(run, group)
+        for group in groups[:_FAILURES]
+    ]
+    left = sum(map(len, groups[_FAILURES:]))
+    return [*lines, line(f"{count(left, 'more task')} failed.")] if left else lines
+
+
+def _alike_line(run: Run, group: list[TaskRun]) -> Line:
+    """Which tasks failed of the same, why, and the line that tries all anew."""
+    pieces: list[Text | Code | str] = [
+        Text(f"{count(len(group), 'task')} failed alike: ", strong=True),
+        *_names(run, [done.task for done in group]), *_because(run, group[0]), ". ",
+    ]  # fmt: skip
+    if run.status != RunStatus.RUNNING:
+        pieces += ["Next: ", Code("%orchestrate retry")]
+    return line(*pieces)
+
+
+def _skipped(run: Run) -> list[Line]:
+    """What a person left out, and why: a success that it is part of is less than it looks."""
+    told = [done for done in run.with_status(Status.SKIPPED) if done.decided_by]
+    lines = [
+        line(_name(run, done.task), f" was {one_line(done.reason, 240).rstrip('.')}.")
+        for done in told[:_FAILURES]
+    ]
+    if len(told) > _FAILURES:
+        left = count(len(told) - _FAILURES, "more task")
+        lines.append(line(f"{left} {_were(['x'] * (len(told) - _FAILURES))} skipped by a person."))
+    return lines
+
+
+def _not_all(run: Run, report: Report | None) -> list[Line]:
+    """What a run that succeeded owes all the same."""
+    if report is None or not run.succeeded:
+        return []
+    unmet = [c for c in report.checks if not c.met and c.required and c.known and c.kind != "task"]
+    if not unmet:
+        return []
+    told = listed([f"{check.kind} `{one_line(check.subject, 80)}`" for check in unmet])
+    return [line(Text("Not all is there: ", strong=True), *said(f"{told}."))]
 
 
 def purpose_line(run: Run) -> Line:

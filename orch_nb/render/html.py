@@ -125,11 +125,13 @@ def block_html(block: Block) -> str:
 
 def image_html(drawing: Drawing) -> str:
     """The drawing, never larger than it is; one wider than a page is a strip to scroll."""
-    data = base64.b64encode(drawing.svg.encode()).decode()
+    png = drawing.png() if not drawing.svg and drawing.png is not None else None  # a task's own
+    kind, raw = ("png", png) if png else ("svg+xml", drawing.svg.encode())
+    data = base64.b64encode(raw).decode()
     limit = "max-width:100%" if drawing.width <= 1500 else "max-width:none"
     image = (
         f'<img alt="{html.escape(clean(drawing.alt), quote=True)}" width="{round(drawing.width)}" '
-        f'style="{limit}" src="data:image/svg+xml;base64,{data}">'
+        f'style="{limit}" src="data:image/{kind};base64,{data}">'
     )
     return f'<div style="overflow-x:auto;margin:2px 0 8px 0">{image}</div>'
 

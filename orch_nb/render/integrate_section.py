@@ -1,17 +1,31 @@
-"""INTEGRATE: what came of it, whether it is complete, and how the plan compares with the run."""
+"""INTEGRATE: what came of it, why not all of it, what can be done, and where it comes from.
+
+Read from the top by somebody who was not there: the outcome in a sentence, what was delivered, who
+acts next; then what failed and the lines that go on; completeness with its evidence; results; and
+behind folds what was tried again, plan against run, the environment. A run in which all went well
+has little to say, and says little.
+"""
 
 from __future__ import annotations
 
-from orch_nb.model.quantity import count, duration, listed, number, size
-from orch_nb.model.report import Check, FailureReport, Report
+from orch_nb.model.quantity import count, duration, listed, number
+from orch_nb.model.report import Check, Report
 from orch_nb.model.status import Status
+from orch_nb.render.causes import (
+    acts_next,
+    failures_table,
+    label,
+    last_words,
+    other_lines,
+    retries_table,
+    ways_table,
+)
 from orch_nb.render.document import (
     Badge,
     Block,
     Code,
     Fold,
     Line,
-    Listing,
     Paragraph,
     Section,
     Text,
@@ -20,28 +34,48 @@ from orch_nb.render.document import (
 )
 from orch_nb.render.facts import waited
 from orch_nb.render.plaintext import one_line
-from orch_nb.render.rows import MOST_ROWS, table, task_name
+from orch_nb.render.provenance import decisions_table, environment_fold
+from orch_nb.render.returned import results_blocks
+from orch_nb.render.rows import MOST_ROWS, table
 
 __all__ = ["integrate_section"]
 
 _OPEN_ROWS = 15
-_FAILURES, _RESULTS = 50, 100
+_FAILED_ROWS = 5  # why each failed stands above
 
 
 def integrate_section(report: Report, *, is_open: bool = True) -> Section:
     """The report's own part: outcome, completeness, results, failures, plan against run, next."""
+    who = acts_next(report)
     blocks: list[Block | None] = [
         Paragraph(said(one_line(report.outcome, 600))) if report.outcome else None,
+        _delivered(report),
+        Paragraph(who) if who else None,
+        failures_table(report),
+        other_lines(report),
+        ways_table(report),
+        *last_words(report),
         _completeness(report),
-        _failures(report),
-        _results(report),
+        *results_blocks(report),
+        retries_table(report),
         _comparison(report),
+        decisions_table(report.run),
+        environment_fold(report),
     ]
-    if report.next_lines:
-        items = tuple(line(Code(text)) for text in report.next_lines)
-        blocks.append(Listing(items, "What can be done now"))
     kept = tuple(block for block in blocks if block is not None)
     return Section(5, "INTEGRATE", _finding(report), kept, is_open)
+
+
+def _delivered(report: Report) -> Block | None:
+    """The files that are there now, told before any table: they are what somebody waited for."""
+    files = [
+        check.evidence.partition(",")[0]
+        for check in report.checks
+        if check.kind == "output" and check.met and check.evidence.startswith("`")
+    ]
+    if not files:
+        return None
+    return Paragraph(line(Text("Delivered: ", muted=True), *said(one_line(listed(files, 6), 400))))
 
 
 def _finding(report: Report) -> str:
@@ -49,6 +83,7 @@ def _finding(report: Report) -> str:
     words = {
         "task": ("required task", "required tasks", "succeeded"),
         "output": ("output", "outputs", "there"),
+        "contract": ("contract", "contracts", "held"),
         "criterion": ("criterion", "criteria", "met"),
     }
     for kind, (one, many, how) in words.items():
@@ -57,7 +92,7 @@ def _finding(report: Report) -> str:
             met = sum(check.met for check in checks)
             noun = one if len(checks) == 1 else many
             skipped = sum(_skipped(report, check) for check in checks)
-            rest = f" ({number(skipped)} skipped by rule)" if skipped else ""
+            rest = f" ({number(skipped)} skipped)" if skipped else ""
             parts.append(f"{number(met - skipped)} of {number(len(checks))} {noun} {how}{rest}")
     return " · ".join(parts) or one_line(report.outcome, 200)
 
@@ -67,11 +102,21 @@ def _completeness(report: Report) -> Block | None:
     shown = [check for check in report.checks if check.kind != "task" or not check.met]
     shown.sort(key=lambda check: check.met)
     fine = [check for check in report.checks if check.kind == "task" and check.met]
+    if not shown:
+        return None  # that every task succeeded stands above already
     failed = any(check.kind == "task" for check in shown)
+    tasks = [check for check in shown if check.kind == "task"]
+    rest = tasks[_FAILED_ROWS:] if len(tasks) > _FAILED_ROWS + 1 else []
+    if rest:
+        shown = [*tasks[:_FAILED_ROWS], *(check for check in shown if check.kind != "task")]
     rows = [_check(check) for check in shown[:MOST_ROWS]]
+    if rest:
+        names = listed([label(report, check.tasks[0]) for check in rest], 4)
+        what = count(len(rest), "required task")
+        rows.append((line("task"), line(f"{what} more: {names}"), (), (), line(Badge("missing"))))
     if fine:
         what = count(len(fine), "other required task" if failed else "required task")
-        also = " or skipped by rule" if any(_skipped(report, check) for check in fine) else ""
+        also = " or skipped" if any(_skipped(report, check) for check in fine) else ""
         rows.append((line("task"), line(f"{what} succeeded{also}"), (), (), line(Badge("met"))))
     return table(
         "Completeness",
@@ -90,66 +135,25 @@ def _skipped(report: Report, check: Check) -> bool:
 
 
 def _check(check: Check) -> tuple[Line, ...]:
-    what = Code(check.subject) if check.kind == "output" else Text(one_line(check.subject, 240))
+    coded = check.kind in ("output", "contract")
+    subject = one_line(check.subject, 240)
+    what = Code(subject) if coded else Text(subject)
     tasks = listed(tuple(one_line(task, 60) for task in check.tasks), 8)
     return (
-        line(check.kind),
+        line(check.kind if check.required else f"{check.kind} (optional)"),
         line(what),
         line("" if check.kind == "task" else tasks),
         said(one_line(check.evidence, 300)),
-        line(Badge("met" if check.met else "missing")),
+        line(Badge(_so(check))),
     )
 
 
-def _failures(report: Report) -> Block | None:
-    return table(
-        "Failures",
-        ("task", "error", "attempts", "kept from running", "owner", "next"),
-        [
-            (
-                _failed(report, failure),
-                line(Code(one_line(str(failure.error), 240))),
-                line(number(failure.attempts) if failure.attempts else ""),
-                line(listed(tuple(_label(report, task) for task in failure.kept), 8)),
-                line(one_line(failure.owner, 60)),
-                line(Code(failure.next_line) if failure.next_line else ""),
-            )
-            for failure in report.failures[:_FAILURES]
-        ],
-        numeric=("attempts",),
-        wrap=("error", "kept from running"),
-        left_out=max(0, len(report.failures) - _FAILURES),
-    )
-
-
-def _failed(report: Report, failure: FailureReport) -> Line:
-    """What failed: of what could not be undone, the task that it is about."""
-    if failure.undo:
-        return line(Text(_label(report, failure.of), strong=True), " is not undone")
-    allowed = " (tolerated)" if failure.tolerated else ""
-    return line(Text(_label(report, failure.task), strong=True), allowed)
-
-
-def _label(report: Report, task: str) -> str:
-    plan = report.run.plan
-    return one_line(plan[task].label if task in plan else task, 80)
-
-
-def _results(report: Report) -> Block | None:
-    """By task, from the bounded previews that the journal keeps; nothing is unpickled."""
-    plan = report.run.plan
-    rows = [
-        (
-            task_name(plan[result.task]) if result.task in plan else line(result.task),
-            line(Code(one_line(result.text, 300)) if result.kind != "unstored" else result.text),
-            line(size(result.size_bytes) if result.size_bytes else ""),
-        )
-        for result in report.results[:_RESULTS]
-    ]
-    return table(
-        "Results", ("task", "result", "stored"), rows, numeric=("stored",), wrap=("result",),
-        left_out=max(0, len(report.results) - _RESULTS),
-    )  # fmt: skip
+def _so(check: Check) -> str:
+    if not check.known:
+        return "unknown"
+    if check.met:
+        return "met"
+    return "broken" if check.kind == "contract" else "missing"
 
 
 def _comparison(report: Report) -> Block | None:
@@ -160,7 +164,7 @@ def _comparison(report: Report) -> Block | None:
             apart = row.duration_s - row.estimate_s
         rows.append(
             (
-                line(_label(report, row.task)),
+                line(label(report, row.task)),
                 line(duration(row.estimate_s)),
                 line(duration(row.duration_s)),
                 line("" if apart is None else _signed(apart)),
@@ -183,7 +187,9 @@ def _comparison(report: Report) -> Block | None:
     if found is None:
         return None
     return Fold(
-        line(Text(caption, muted=True)), (found,), open=len(report.comparison) <= _OPEN_ROWS
+        line(Text(caption, muted=True)),
+        (found,),
+        open=bool(planned) and len(report.comparison) <= _OPEN_ROWS,
     )
 
 

@@ -60,6 +60,8 @@ LOOKS: dict[str, Look] = {
     "draft": Look("✎", "draft", "#0757b8", "#dcecff"),
     "met": Look("✓", "met", "#1a7f37", "#dafbe1"),
     "missing": Look("✗", "missing", "#b42318", "#ffe2df"),
+    "broken": Look("✗", "does not hold", "#b42318", "#ffe2df"),
+    "unknown": Look("?", "not checked", "#424a53", "#eaeef2"),
     "answered": Look("✓", "answered", "#1a7f37", "#dafbe1"),
     "unreachable": Look("✗", "unreachable", "#b42318", "#ffe2df"),
     "low": Look("▁", "low", "#424a53", "#eaeef2"),

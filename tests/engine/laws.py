@@ -47,6 +47,7 @@ class Laws:
         self.running: dict[str, int] = {}
         self.numbers: dict[str, int] = {}
         self.cancelled: set[str] = set()
+        self.skipped: set[str] = set()  # by a person: they count as successes
         self.starts: dict[str, list[float]] = {name: [] for name in plan.pools}
         self.completed: list[str] = []
         self.paused = self.cancelling = self.over = False
@@ -83,8 +84,8 @@ class Laws:
         elif isinstance(event, ev.TaskEnded):
             assert event.task not in self.running, f"{event.task} ends while it runs"
             self._end(event.task, event.status)
-        elif isinstance(event, ev.RetryRequested):
-            self._tried_anew(event)
+        elif isinstance(event, (ev.RetryRequested, ev.SkipRequested)):
+            self._wanted(event, state)
         elif isinstance(event, (ev.PauseRequested, ev.PauseEnded)):
             self.paused = isinstance(event, ev.PauseRequested)
         elif isinstance(event, ev.CancelRequested):
@@ -99,6 +100,13 @@ class Laws:
             assert not self.running, "the run ends while attempts run"
             self.over = True
 
+    def _wanted(self, event: ev.RetryRequested | ev.SkipRequested, state: RunState) -> None:
+        if isinstance(event, ev.RetryRequested):
+            self._tried_anew(set(event.reset or (event.task,)))
+        else:
+            self._tried_anew(set(event.reset), stays=event.task)
+            self.skipped |= {event.task, *self._instances(event.task, state)}
+
     def _instances(self, name: str, state: RunState) -> set[str]:
         group = state.tasks.get(name)
         every = range(group.instances or 0) if group is not None else ()
@@ -111,6 +119,7 @@ class Laws:
         assert not self.paused, f"{name} starts while the run is paused"
         assert not self.cancelling or afterwards(name), f"{name} starts in a cancelled run"
         assert name not in self.cancelled, f"{name} starts after it was cancelled"
+        assert name not in self.skipped, f"{name} starts after a person skipped it"
         if afterwards(name):
             assert not self.running, f"{name} starts while {self.running} run"
             self._in_reverse(name, state)
@@ -122,7 +131,11 @@ class Laws:
         task = state.tasks.get(name)
         if task is not None and task.tries == 1 and not task.reason:
             stand = [state.tasks[need].status for need in self.needs[name]]
-            told = verdict(self.plan[name].trigger, [s if s in ENDS else None for s in stand])
+            seen = [
+                Status.SUCCEEDED if need in self.skipped and status is Status.SKIPPED else status
+                for need, status in zip(self.needs[name], stand, strict=True)
+            ]
+            told = verdict(self.plan[name].trigger, [s if s in ENDS else None for s in seen])
             # An upstream that a person tries anew stops nothing that has been let start.
             assert told == "run" or any(not status.ended for status in stand)
 
@@ -158,10 +171,13 @@ class Laws:
         if task is not None and task.compensate is not None and status is Status.SUCCEEDED:
             self.completed.append(name)
 
-    def _tried_anew(self, event: ev.RetryRequested) -> None:
-        reset = set(event.reset or (event.task,))
+    def _tried_anew(self, reset: set[str], stays: str = "") -> None:
+        if not reset:
+            return
         kept = {name.partition("[")[0] for name in reset if name.endswith("]")}
-        anew = reset - kept
+        anew = reset - kept - {stays}
+        self.skipped -= reset
+        self.skipped -= {name for name in self.skipped if name.partition("[")[0] in anew}
         self.ended -= reset
         self.cancelled -= reset
         self.cancelled -= {name for name in self.cancelled if name.partition("[")[0] in anew}

@@ -95,6 +95,7 @@ class Part:
     until: float | None = None
     first: float | None = None  # start of the first attempt, as the time over all of them counts
     cancelled: bool = False
+    passed: bool = False  # a person skips it
     overdue: bool = False
     waits_at: Limit | None = None
     members: list[Part] | None = None
@@ -103,6 +104,11 @@ class Part:
     @property
     def has_ended(self) -> bool:
         return self.status in ENDS
+
+    @property
+    def left_out(self) -> bool:
+        """A person has skipped it; it may have come to another end before it could be stopped."""
+        return self.passed and self.status == "skipped"
 
 
 class World:
@@ -212,7 +218,7 @@ class World:
                 self._round(batch)
 
     def resume(
-        self, at: float, retry: str | None = None, *,
+        self, at: float, retry: str | None = None, *, skip: bool = False,
         people: Callable[[], None] = lambda: None, **options: Any,
     ) -> None:  # fmt: skip
         """A new process goes on with what the journal kept; `people` says what they will do."""
@@ -240,7 +246,7 @@ class World:
         self._arm_timeout()
         happened = [self._go_on]
         if retry is not None:
-            happened.append(lambda: self.retry(retry))
+            happened.append(lambda: (self.skip if skip else self.retry)(retry))
         if cancelling:
             happened.append(lambda: self._cancel_run(cause))
         self._round(happened)
@@ -316,7 +322,9 @@ class World:
         attempt.status = "cancelled" if attempt.stopped == "cancelled" else "failed"
         part.failures += 1
         part.status = "failing"
-        if part.overdue:
+        if part.passed:
+            self._end(part, "skipped")
+        elif part.overdue:
             self._end(part, "failed")
         elif part.cancelled or (self.cancelling and not part.afterwards):
             self._end(part, "cancelled")
@@ -392,7 +400,31 @@ class World:
         if part is None or not part.has_ended or part.status == "succeeded" or self.saga:
             return
         self._record()
-        reset = self._reset_by_retry(part)
+        self._reset(self._reset_by_retry(part))
+
+    def skip(self, name: str) -> None:
+        """It is left out, and what waits for it goes on as if it had succeeded with nothing."""
+        part = self.known(name)
+        if part is None or part.afterwards or self.saga or part.status in ("succeeded", "skipped"):
+            return
+        self._record()
+        reset = []
+        if part.has_ended:
+            chosen = [part] if part.index is None else [part, self.parts[part.of]]
+            reset = self._also_reset(chosen)
+            self._reset(reset, stays=part)
+        live = [part]
+        if part.status == "expanded":
+            live = [member for member in part.members if not member.has_ended]
+        for one in (part, *live):
+            one.passed = True
+        for one in live:
+            if one.status == "running":
+                self.stopping.append((one, one.attempts[-1], "cancelled"))
+            else:
+                self._end(one, "skipped")
+
+    def _reset(self, reset: list[Part], stays: Part | None = None) -> None:
         for after in self.order:  # what there is to undo is judged anew at the next end
             if after.afterwards and after.has_ended:
                 self._fresh(after)
@@ -407,7 +439,7 @@ class World:
             self._fresh(one)
             one.status = "expanded" if one in kept else "pending"
         for one in reset:
-            if one.members is not None and one not in kept:
+            if one.members is not None and one not in kept and one is not stays:
                 for member in one.members:
                     self.used[member.id] = member.used + len(member.attempts)
                     del self.parts[member.id]
@@ -419,6 +451,7 @@ class World:
 
     def _fresh(self, part: Part) -> None:
         part.failures, part.first, part.cancelled, part.overdue = 0, None, False, False
+        part.passed = False
 
     def _reset_by_retry(self, part: Part) -> list[Part]:
         """The task itself; what has been undone, or has another list now, and what came after that;
@@ -428,19 +461,25 @@ class World:
         if part.index is not None:
             chosen = [part, self.parts[part.of]]
         elif part.members is not None:
-            chosen = [part, *(m for m in part.members if m.status != "succeeded")]
+            bad = [m for m in part.members if m.status != "succeeded"]
+            chosen = [part, *(m for m in bad if part.left_out or not m.left_out)]
         else:
             chosen = [part]
+        return self._also_reset(chosen)
+
+    def _also_reset(self, chosen: list[Part]) -> list[Part]:
         undone = [p for p in self.order if p.status == "compensated"]
         undone += [p for p in chosen if p.members is not None and p.status == "succeeded"]
+        undone += [p for p in chosen if p.left_out]  # what follows was given nothing
         for one in undone:
             more = [p for p in self._behind(one) if p.has_ended and p not in chosen]
+            more = [p for p in more if not p.left_out]
             undone += [p for p in more if p not in undone]
         found = chosen + [p for p in undone if p not in chosen]
         for one in found:
             kept_from = ("upstream_failed", "skipped", "cancelled")
             more = [p for p in self._behind(one) if p.status in kept_from and p not in found]
-            found += more
+            found += [p for p in more if not p.left_out]
         return found
 
     def known(self, name: str | None) -> Part | None:
@@ -458,10 +497,14 @@ class World:
     def _consider(self, part: Part) -> None:
         if part.status != "pending" or part.afterwards:
             return
+        if part.passed:
+            self._end(part, "skipped")
+            return
         if self.cancelling or part.cancelled:
             self._end(part, "cancelled")
             return
-        upstream = [self.parts[need].status for need in part.needs]
+        needs = [self.parts[need] for need in part.needs]
+        upstream = ["succeeded" if p.left_out else p.status for p in needs]
         told = verdict(part.task.trigger, [s if s in ENDS else None for s in upstream])
         if told in ("skipped", "upstream_failed"):
             self._end(part, told)
@@ -579,7 +622,9 @@ class World:
             self._fail_fast(group)
         if group.has_ended or not all(member.has_ended for member in group.members):
             return
-        if count["failed"] > most:
+        if group.passed:
+            self._end(group, "skipped")
+        elif count["failed"] > most:
             self._end(group, "failed")
         elif count["cancelled"] and (group.cancelled or self.cancelling):
             self._end(group, "cancelled")

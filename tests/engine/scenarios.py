@@ -62,6 +62,7 @@ class Scenario:
     crashes: list[tuple[float, float]] = field(default_factory=list)  # when, and when it goes on
     again: dict[str, Any] = field(default_factory=dict)  # options that differ when it goes on
     retry: str | None = None  # in the run that has ended
+    skip: bool = False  # that one is skipped then, not tried anew
 
     def people_from(self, now: float) -> list[Said]:
         """What people do after `now`; in the end whatever waits is let go, and cancelled."""
@@ -301,6 +302,7 @@ class Builder:
     def people(self, names: list[str], gates: list[str]) -> None:
         rng = self.rng
         verbs = ["cancel_run", "cancel", "cancel", "retry", "retry", "pause", "set_workers"]
+        verbs += ["skip", "skip"]
         verbs += ["approve", "approve", "reject"] * bool(gates)
         chosen = rng.sample(verbs, rng.randint(1, 3))  # most scenarios have much of a few
         for _ in range(rng.choice([0, 0, 0, 1, 1, 2, 3, 6])):
@@ -310,7 +312,7 @@ class Builder:
         rng, when, said = self.rng, self.moment(30), self.scenario.people
         if verb == "cancel_run":
             said.append((when, "cancel", ()))
-        elif verb in ("cancel", "retry"):
+        elif verb in ("cancel", "retry", "skip"):
             said.append((when, verb, (rng.choice(names),)))
         elif verb == "set_workers":
             said.append((when, verb, (rng.randint(0, 3),)))
@@ -332,6 +334,7 @@ class Builder:
         rng, made = self.rng, self.scenario
         if self.often(0.3):
             made.retry = rng.choice(self.names(list(made.plan.tasks)))
+            made.skip = self.often(0.4)
         if self.often(0.3):
             made.again["workers"] = rng.choice([1, 2, 4])
         if gates and self.often(0.3):

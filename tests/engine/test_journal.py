@@ -39,6 +39,7 @@ EVERY = [
     ev.CancelRequested(at=3.0, task="a", by="me"),
     ev.CancelRequested(at=3.0),
     ev.RetryRequested(at=4.0, task="a", by="me", reset=("a", "g")),
+    ev.SkipRequested(at=4.5, task="a", by="me", note="not now", reset=("a", "b")),
     ev.Decided(at=5.0, task="g", approved=True, by="me", note="fine"),
     ev.AttemptStarted(at=6.0, task="a", attempt=1, ready=5.5),
     ev.ProcessStarted(at=6.1, task="a", attempt=1, pid=123, created=6.05),

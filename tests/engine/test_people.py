@@ -300,3 +300,25 @@ def test_words_from_other_processes_do_the_same():
     assert run.succeeded
     assert run.options.workers == 2
     assert not run.paused
+
+
+def test_a_run_that_another_process_ends_before_it_is_claimed_is_not_gone_on_with(tmp_path):
+    import orch_nb as nb
+    from orch_nb.engine.journal import SqliteJournal
+
+    class Late(SqliteJournal):
+        """Another process recovers the run between this one's look at it and its claim."""
+
+        def claim(self, run_id):
+            if not told:
+                told.append(nb.recover(run_id, journal=tmp_path / "j.db", approve=["g"]))
+            super().claim(run_id)
+
+    told = []
+    plan = plan_of(gate("g"))
+    assert nb.execute(plan, journal=tmp_path / "j.db", run_id="r").status == "waiting"
+    late = Late(tmp_path / "j.db")
+    run = nb.recover("r", journal=late, approve=["g"])
+    assert run.succeeded
+    assert sum(isinstance(event, ev.RunResumed) for event in late.history("r")) == 1
+    assert not late.runs()[0].held

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from orch_nb.engine.driver import Driver
 from orch_nb.engine.memory import MemoryJournal
+from orch_nb.engine.ports import Request
 from orch_nb.errors import JournalError
 from orch_nb.graph import topology
 from orch_nb.model import event as ev
@@ -34,7 +35,7 @@ from orch_nb.model.task import Task
 from orch_nb.testing import FakeExecutor, ManualClock
 
 from .airflow_rules import ENDS, possible
-from .laws import Laws
+from .laws import Laws, afterwards
 from .queueing import Queueing
 from .reference import Attempt, World, retried, tolerated
 from .scenarios import START, Builder, Scenario
@@ -108,7 +109,9 @@ def made(
     driver = laws.driver = Driver(
         scenario.plan, run_id="run", journal=journal, executor=executor or Executor(scenario),
         options=ev.RunOptions(**scenario.options_of(process)), observers=[laws], clock=clock,
-        history=journal.history("run") if process else (), retry=retry,
+        history=journal.history("run") if process else (),
+        retry=None if scenario.skip else retry,
+        skip=Request("skip", retry) if scenario.skip and retry is not None else None,
     )  # fmt: skip
     for when, verb, args in scenario.people_from(at):
         clock.call_at(when, acting(driver, verb, args))
@@ -126,6 +129,9 @@ def can_retry(scenario: Scenario, driver: Driver) -> bool:
     if scenario.retry not in {task.task for task in driver.state.every()}:
         return False
     status = driver.scheduler.status(scenario.retry)
+    if scenario.skip:
+        left = status not in (Status.SUCCEEDED, Status.SKIPPED)
+        return left and not afterwards(scenario.retry)
     return status.ended and status is not Status.SUCCEEDED
 
 
@@ -164,14 +170,24 @@ def worked_out(scenario: Scenario) -> World:
         goes_on(world, scenario, START + at)
     world.go()
     again = world.known(scenario.retry)
-    if again is not None and again.has_ended and again.status != "succeeded":
+    fits = again is not None and again.has_ended and again.status != "succeeded"
+    if scenario.skip:
+        fits = again is not None and again.status not in ("succeeded", "skipped")
+        fits = fits and not again.afterwards
+    if fits:
         goes_on(world, scenario, world.now + 0.5, scenario.retry)
         world.go()
     return world
 
 
 def goes_on(world: World, scenario: Scenario, at: float, retry: str | None = None) -> None:
-    world.resume(at, retry, people=lambda: people(world, scenario), **scenario.options_of(1))
+    world.resume(
+        at,
+        retry,
+        skip=scenario.skip,
+        people=lambda: people(world, scenario),
+        **scenario.options_of(1),
+    )
 
 
 def people(world: World, scenario: Scenario) -> None:

@@ -168,7 +168,9 @@ def test_what_could_not_be_undone_is_told_first(undone):
     assert (first.task, first.of, first.undo, first.owner) == ("compensate(pay)", "pay", True, "bo")
     assert str(first.error) == "E: closed"
     assert second.task == "ship"
-    assert next_lines(run, told.failures) == ("%orchestrate retry ship",)
+    assert next_lines(run, told.failures) == (
+        "%orchestrate retry ship", "%orchestrate compensate pay",
+    )  # fmt: skip
 
 
 def test_what_was_stuck_before_a_success_is_no_loss(undone):
@@ -270,5 +272,5 @@ def test_ten_thousand_failures_are_reported_at_once(history):
     told = report(run.run(RunStatus.FAILED))
     assert len(told.failures) == count
     assert told.failures[7].kept == ("b7",)
-    assert len(told.next_lines) == 5
+    assert told.next_lines == ("%orchestrate retry",)
     assert len(told.outcome) < 200

@@ -68,6 +68,7 @@ def test_tasks_follow_the_verbs_that_can_act_on_them(kernel):
         '  fails: {sh: "exit 1"}\n  after: {needs: [fails]}\n  gate: {approval: "?"}\n  fine: {}\n'
     )
     assert completed(kernel, "%orchestrate retry |") == ["fails"]
+    assert completed(kernel, "%orchestrate skip |") == ["fails", "after", "gate"]
     assert completed(kernel, "%orchestrate approve |") == ["gate"]
     assert completed(kernel, "%orchestrate edit |") == ["plan"]
     assert completed(kernel, "%orchestrate status |") == ["plan-1"]

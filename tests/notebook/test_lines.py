@@ -95,6 +95,57 @@ def test_retry_of_a_run_that_is_kept_in_memory_works_as_well(kernel):
     assert kernel.value("_orch.run.status.value") == "'succeeded'"
 
 
+FAILING = (
+    "%%orchestrate g --no-analyze --journal memory\n"
+    "@task\ndef a(): return 1 / (not fail)\n"
+    "@task\ndef b(): return 2 / (not fail)\n"
+    "@task\ndef c(a, b): return (a, b)\n"
+)
+
+
+def test_retry_without_a_name_tries_all_that_failed(kernel):
+    kernel.ok("fail = True")
+    kernel.ok(FAILING)
+    kernel.ok("fail = False")
+    kernel.ok("%orchestrate retry")
+    assert kernel.value("_orch.run.results['c']") == "(1.0, 2.0)"
+    assert "no task of run `g-1` has failed" in kernel.run("%orchestrate retry").error
+
+
+def test_skip_goes_on_as_if_the_task_had_succeeded_with_nothing(kernel):
+    kernel.ok("fail = True")
+    kernel.ok(FAILING)
+    kernel.ok("%orchestrate skip a not this week")
+    cell = kernel.ok("%orchestrate skip b")
+    assert "✓ succeeded" in cell.text
+    assert kernel.value("_orch.run.results['c']") == "(None, None)"
+    reason = kernel.value("_orch.run['a'].reason")
+    assert reason == "'skipped by %orchestrate: not this week'"
+    assert "`a` is skipped" in kernel.run("%orchestrate skip a").error
+
+
+UNDOING = (
+    "%%orchestrate g --no-analyze --journal memory\n"
+    "def unpay():\n"
+    "    if fail: raise OSError('bank closed')\n"
+    "@task(compensate=unpay)\n"
+    "def pay(): return 1\n"
+    "@task\n"
+    "def ship(pay): raise ValueError('no van')\n"
+)
+
+
+def test_compensate_undoes_what_could_not_be_undone_at_the_end(kernel):
+    kernel.ok("fail = True")
+    kernel.ok(UNDOING)
+    assert kernel.value("_orch.run['pay'].status.value") == "'succeeded'"
+    assert "`ship` has no compensation" in kernel.run("%orchestrate compensate ship").error
+    kernel.ok("fail = False")
+    kernel.ok("%orchestrate compensate pay")
+    assert kernel.value("_orch.run['pay'].status.value") == "'compensated'"
+    assert "nothing of it to be undone" in kernel.run("%orchestrate compensate pay").error
+
+
 @pytest.mark.parametrize(
     ("task", "told"),
     [("a", "only a task that failed is retried"), ("aa", "Did you mean `a`?")],
@@ -149,7 +200,7 @@ def test_patterns_are_searched_by_words(kernel):
     [
         ("%orchestrate stats", "Did you mean `status`?"),
         ("%orchestrate", "takes one of: status"),
-        ("%orchestrate retry", "usage: %orchestrate retry TASK"),
+        ("%orchestrate skip", "usage: %orchestrate skip TASK [NOTE]"),
         ("%orchestrate status a b", "usage: %orchestrate status [RUN]"),
         ("%orchestrate approve", "usage: %orchestrate approve TASK [NOTE]"),
         ("%orchestrate pause", "No run is going on"),
@@ -170,7 +221,15 @@ def test_a_wrong_line_is_a_message_with_the_way_out(kernel, line, told):
 def test_help_shows_examples_options_and_verbs(kernel):
     payload = kernel.ok("%%orchestrate?").reply["payload"]
     text = payload[0]["data"]["text/plain"]
-    for part in ("@task", "stories:", "--workers N", "retry TASK", "report [PATH]", "_orch"):
+    for part in (
+        "@task",
+        "stories:",
+        "--workers N",
+        "retry [TASK]",
+        "skip TASK [NOTE]",
+        "report [PATH]",
+        "_orch",
+    ):
         assert part in text
     assert kernel.ok("%orchestrate?").reply["payload"]
 

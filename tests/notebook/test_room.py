@@ -198,6 +198,16 @@ def test_a_detached_run_is_cancelled_by_a_line(kernel):
     assert kernel.value("_orch.run.status.value") == "'cancelled'"
 
 
+def test_a_task_of_a_detached_run_is_skipped_by_a_line_and_the_rest_goes_on(kernel):
+    cell = kernel.ok(DETACHED, person=True)
+    kernel.until(lambda: kernel.button("Approve"))
+    assert "skipping gate" in kernel.ok("%orchestrate skip gate nobody is there").printed
+    kernel.until(lambda: "INTEGRATE" in cell.text)
+    assert kernel.value("_orch.run.status.value") == "'succeeded'"
+    reason = kernel.value("_orch.run['gate'].reason")
+    assert reason == "'skipped by %orchestrate: nobody is there'"
+
+
 def test_threads_of_a_detached_run_have_names_and_do_not_hold_up_the_process(kernel):
     kernel.ok(DETACHED, person=True)
     threads = kernel.value("[(t.name, t.daemon) for t in __import__('threading').enumerate()]")

@@ -14,7 +14,19 @@ from orch_nb.model.analysis import Analysis, Component, Domain, Evidence, Questi
 from orch_nb.model.fold import replay
 from orch_nb.model.goal import Criterion, Goal
 from orch_nb.model.plan import Plan, Story
-from orch_nb.model.report import Check, FailureReport, Operation, Report, Result
+from orch_nb.model.preview import Rich
+from orch_nb.model.report import (
+    Cause,
+    Check,
+    Environment,
+    FailureReport,
+    Operation,
+    Report,
+    Result,
+    Retried,
+    StoryTable,
+    Way,
+)
 from orch_nb.model.research import Citation, Finding, Research, SourceReport
 from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task import Foreach, Pool, Rate, Task
@@ -132,6 +144,7 @@ def operation(bad: str) -> Operation:
             ev.TaskEnded(at=4, task="gate", status=Status.UPSTREAM_FAILED, reason=bad, cause=task),
             ev.Waiting(at=4, task="todo", prompt=bad),
             ev.Decided(at=5, task="todo", approved=False, by=bad, note=bad),
+            ev.SkipRequested(at=5, task="todo", by=bad, note=bad),
             ev.Expanded(at=5, task="many", count=2, items=ev.ResultRef()),
             *_failed("many[0]", error),
             *_failed("many[1]", error),
@@ -169,10 +182,29 @@ def operation(bad: str) -> Operation:
     )
     report = Report(
         run=run, outcome=bad, analysis=analysis, research=research, next_lines=(bad,),
-        results=(Result(task, "s", bad, "json", 1), Result(task, "s", bad, "unstored", 1)),
-        checks=(Check("criterion", bad, (task,), False, bad), Check(bad, bad, (bad,), True, bad)),
+        results=(
+            Result(
+                task, "s", bad, "json", 1, Rich("table", bad, (bad,), (bad,), ((bad,),), (9, 9))
+            ),
+            Result(task, "s", bad, "unstored", 1, Rich("picture", bad, note=bad)),
+        ),
+        checks=(
+            Check("criterion", bad, (task,), False, bad), Check(bad, bad, (bad,), True, bad),
+            Check("contract", bad, (task,), False, bad, known=False),
+            Check("output", bad, (task,), True, f"`{bad}`, {bad}"),
+        ),
+        causes=(
+            Cause((task, bad), error, bad, bad, (bad,), (bad,), 2, 9, f"{bad}\nlast {bad}"),
+            Cause(("compensate(done)",), error, undo=True, of=bad),
+        ),
+        retried=(Retried((task, bad), (bad,), 2, 1.0, bad),),
+        tables=(StoryTable(bad, (bad, bad), ((bad, bad),), 9, bad), StoryTable(bad, note=bad)),
+        environment=Environment(
+            python=bad, platform=bad, packages=((bad, bad),), params=((bad, bad),),
+            hashes=((bad, bad),), commit=bad, changed=True,
+        ),
         failures=(
-            FailureReport(task, error, 2, ("gate", bad), bad, bad),
+            FailureReport(task, error, 2, ("gate", bad), bad, bad, ways=(Way(bad, bad, bad),)),
             FailureReport("compensate(done)", error, 1, of=bad, undo=True),
             FailureReport("many[1]", error, 1, of="many", tolerated=True),
         ),

@@ -84,7 +84,10 @@ def test_what_was_cancelled_is_named(plan, fold):
 
 def test_many_failures_are_counted_not_listed(fold):
     plan = Plan(goal="g", tasks=tuple(Task(id=f"t{n}") for n in range(9)))
-    events = [ev.TaskEnded(at=T0, task=t.id, status=Status.FAILED, reason="no") for t in plan]
+    events = [
+        ev.TaskEnded(at=T0, task=t.id, status=Status.FAILED, reason=f"no {word}")
+        for t, word in zip(plan, "abcdefghi", strict=True)
+    ]
     lines = header(plan, fold(plan, events)).lines
     assert len(lines) == 4
     assert plain(lines[-1]) == "6 more tasks failed."

@@ -389,7 +389,7 @@ class Room {
     if (status === "waiting" && small) found.push(...(row.todo ? [one("✓ Done", "approve", "Done"), one("✗ Not done", "reject", "Not done")] : [one("✓ Approve", "approve", "Approve"), one("✗ Reject", "reject", "Reject")]));
     if (status === "waiting" && !small) found.push(make("input", { class: "orch-note", type: "text", placeholder: "A note", "aria-label": `A note on ${row.label}`, "data-name": "note" }), ...(row.todo ? [one("✓ Done", "approve", "Done"), one("✗ Not done", "reject", "Not done")] : [one("✓ Approve", "approve", "Approve"), one("✗ Reject", "reject", "Reject")]));
     if (["failed", "cancelled"].includes(status) && !row.noretry) found.push(one("↻ Retry", "retry", "Try anew"));
-    if (["failed", "waiting"].includes(status) && !small && row.skippable) found.push(one("– Skip", "skip", "Skip"));
+    if (["failed", "waiting", "pending", "backing_off"].includes(status) && !small && !row.derived) found.push(one("– Skip", "skip", "Skip"));
     if (told.live && ["running", "backing_off", "pending", "ready", "waiting"].includes(status) && !small && !row.derived) found.push(one("⊗ Cancel", "cancel", "Cancel"));
     return found;
   }
