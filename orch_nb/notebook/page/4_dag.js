@@ -113,7 +113,20 @@ class Dag {
     if (shape) { shape.setAttribute("fill", look.fill); shape.setAttribute("stroke", look.text); }
     for (const words of node.texts) words.setAttribute("fill", look.text);
     if (node.texts[0]) node.texts[0].textContent = `${look.glyph} ${node.label}${suffix}`;
+    if (detail && node.texts.length === 1) this.second(node);
     if (detail !== null && node.texts.length > 1) node.texts[node.texts.length - 1].textContent = detail;
+  }
+
+  // The line for how it went, where the plan had nothing to say there.
+  second(node) {
+    const [first] = node.texts;
+    const line = first.cloneNode(true);
+    const y = Number(first.getAttribute("y"));
+    first.setAttribute("y", y - 6);
+    line.setAttribute("y", y + 7);
+    line.setAttribute("font-size", "10");
+    first.after(line);
+    node.texts.push(line);
   }
 
   refresh(n) {
