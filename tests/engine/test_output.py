@@ -14,6 +14,8 @@ import threading
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import orch_nb as nb
 from orch_nb.engine import logs, output, tee
@@ -21,6 +23,7 @@ from orch_nb.engine.memory import MemoryJournal
 from orch_nb.engine.output import Output
 from orch_nb.model.secrets import PLAIN, Mask, mark
 
+SECRET = "hunter2!z"
 TOKEN = "ghp_" + "aB3" * 12
 
 
@@ -354,6 +357,26 @@ def test_of_a_progress_bar_the_last_state_is_kept(out):
     assert "".join(shown) == "".join(f"\r{n}% ####" for n in range(100)) + "\n"
     echoed(out, "windows\r", "\n", "two\r\n")
     assert kept(out) == "windows\ntwo\n"
+
+
+@given(
+    st.lists(st.sampled_from([SECRET, TOKEN, "pass", "word=", "x", " ", "\n", "\r", "…", "hun"])),
+    st.lists(st.integers(1, 30)), st.lists(st.booleans()),
+)  # fmt: skip
+def test_however_output_comes_in_pieces_no_secret_is_shown_or_kept(words, cuts, flushes):
+    out, text = Output(Mask({"PW": [SECRET]}), lambda: 5.0), "".join(words)
+    shown, at = "", 0
+    for n in range(len(text)):
+        end = at + (cuts[n % len(cuts)] if cuts else 7)
+        shown += out.echo("a", 1, "stdout", text[at:end])
+        if flushes and flushes[n % len(flushes)]:
+            shown += out.flush("a", 1, "stdout")
+        at = end
+    shown += "".join(part for _, part in out.ended())
+    for seen in (shown, kept(out)):
+        assert SECRET not in seen
+        assert TOKEN not in seen
+    assert not out.busy
 
 
 def test_a_private_key_over_several_lines_leaves_a_mark(out):
