@@ -70,7 +70,8 @@ class Output:
 
     def __init__(self, mask: Mask, now: Callable[[], float]) -> None:
         self._mask, self._now = mask, now
-        self._lock = threading.Lock()
+        # One that may be taken twice: a `__del__` may print in the midst of what another printed.
+        self._lock = threading.RLock()
         self._open: dict[_Key, _Open] = {}
         self._waiting: dict[str, _Waiting] = {}
         self._count = 0
@@ -168,7 +169,7 @@ class Output:
         if not self._open:
             return []
         with self._lock:
-            found = [(key[2], self._begun(one)) for key, one in self._open.items()]
+            found = [(key[2], self._begun(one)) for key, one in list(self._open.items())]
         return [(stream, text) for stream, text in found if text]
 
     def ended(self, attempts: Iterable[tuple[str, int]] | None = None) -> list[tuple[str, str]]:
@@ -178,9 +179,10 @@ class Output:
             return []
         with self._lock:
             over = None if attempts is None else set(attempts)
-            keys = [key for key in self._open if over is None or key[:2] in over]
             shown = []
-            for key in keys:
+            for key in list(self._open):
+                if over is not None and key[:2] not in over:
+                    continue
                 one = self._open.pop(key)
                 line = one.take()
                 if line or one.shown:

@@ -195,6 +195,25 @@ def test_prints_that_are_no_tasks_are_not_touched(capsys):
         assert run.result()["a"] == []
 
 
+def test_what_prints_as_it_is_collected_does_not_hold_up_what_was_being_printed():
+    class Last:
+        def __del__(self):
+            print("last words")
+
+    class Odd(str):
+        __slots__ = ()
+
+        def __contains__(self, part):  # in the midst of it, as a collection may be
+            Last()
+            return super().__contains__(part)
+
+    def a():
+        sys.stdout.write(Odd("first\n"))
+
+    assert min(texts(ran(a)["a"])) == "first"
+    assert "last words" in texts(ran(a)["a"])
+
+
 def test_a_print_of_something_that_is_no_text_raises_as_it_would():
     def a():
         sys.stdout.write(b"bytes")
