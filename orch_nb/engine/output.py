@@ -23,7 +23,8 @@ from orch_nb.model.secrets import KeyLines, Mask
 
 __all__ = ["Output"]
 
-_LINE = 100_000  # characters; what is longer becomes several
+_LINE = 100_000  # characters; what is longer is cut, or becomes several while it has no end
+_MANY = 3
 _WAITING = 400_000  # characters of a task that wait for the journal
 _ROW = 32_000  # characters of a row in the journal
 _TOGETHER_S = 0.25  # lines of a row were printed within this
@@ -105,8 +106,14 @@ class Output:
         if "\n" not in text and "\r" not in text and one.size + len(text) <= _LINE:
             one.put(text)
             return ""
-        *lines, rest = (one.take() + text).split("\n")
-        shown = [self._ended(key, one, line, "\n") for line in lines]
+        text = one.take() + text
+        *lines, rest = text.split("\n")
+        if len(lines) > _MANY and not (one.key or one.shown) and self._plain(text):
+            for line in lines:
+                self._keep(key, line)
+            shown = [text[: len(text) - len(rest)]]
+        else:
+            shown = [self._ended(key, one, line, "\n") for line in lines]
         over = rest.rfind("\r", 0, max(0, len(rest) - 1)) + 1
         if over:  # what a progress bar has drawn over is of no more use
             shown.append(self._shown(one, self._mask.text(rest[:over]), ""))
@@ -117,6 +124,10 @@ class Output:
             rest = rest[cut:]
         one.put(rest)
         return "".join(shown) if echo else ""
+
+    def _plain(self, text: str) -> bool:
+        """Whether many lines can be kept as they are: one look at all of them is quicker."""
+        return "\r" not in text and self._mask.clean(text)
 
     def _ended(self, key: _Key, one: _Open, line: str, end: str) -> str:
         """Keep a line; what is to be shown of it."""
@@ -152,6 +163,8 @@ class Output:
 
     def _keep(self, key: _Key, line: str) -> None:
         task, attempt, stream = key
+        if len(line) > _LINE:
+            line = f"{line[:_LINE]}… ({len(line) - _LINE:,} more characters)"
         waiting = self._waiting.get(task)
         if waiting is None:
             waiting = self._waiting[task] = _Waiting()

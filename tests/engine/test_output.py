@@ -412,6 +412,24 @@ def test_a_line_without_an_end_is_bounded(out, monkeypatch):
     assert kept(out).replace("\n", "") == "x" * (3000 - sum(o.size for o in out._open.values()))
 
 
+def test_a_line_that_comes_at_once_is_shown_whole_and_kept_in_part(out, monkeypatch):
+    monkeypatch.setattr(output, "_LINE", 10)
+    assert echoed(out, "x" * 2_000 + "\n") == ["x" * 2_000 + "\n"]
+    assert kept(out) == "xxxxxxxxxx… (1,990 more characters)\n"
+
+
+def test_many_lines_at_once_are_the_same_as_one_after_another(out):
+    text = "".join(f"line {n}\n" for n in range(100))
+    for lines in (text, f"{text}pw hunter2\n", f"{text}\r1\n", f"{text}x {TOKEN} y\n"):
+        assert echoed(out, lines) == ["".join(echoed(out, *lines.splitlines(keepends=True)))]
+        assert kept(out) == "".join(f"{kept_line}\n" for kept_line in _twice(lines))
+
+
+def _twice(lines):
+    one = [PLAIN.text(line).replace("hunter2", mark("PW")) for line in lines.split("\n")[:-1]]
+    return [line.rpartition("\r")[2] for line in one] * 2
+
+
 def test_what_waits_is_bounded_and_the_gap_is_told(out, monkeypatch):
     monkeypatch.setattr(output, "_WAITING", 20)
     out.write("b", 1, "stdout", "other\n")
