@@ -36,6 +36,7 @@ from orch_nb.model.event import Failure
 __all__ = ["Told", "attempt"]
 
 _KEPT = 1_000_000  # characters of an attempt's prints that travel back
+_PIECE = 4_000  # and that are given up at a time
 
 
 class Told(msgspec.Struct):
@@ -103,11 +104,9 @@ class _Printed:
         if self._room > 0:
             self._head.append((stream, text[: self._room]))
             text, self._room = text[self._room :], self._room - len(text)
-        if not text:
-            return
-        self._tail.append((stream, text[-_KEPT // 2 :]))
-        self._gone += max(0, len(text) - _KEPT // 2)
-        self._spare -= len(self._tail[-1][1])
+        for at in range(0, len(text), _PIECE):
+            self._tail.append((stream, text[at : at + _PIECE]))
+        self._spare -= len(text)
         while self._spare < 0:
             old = self._tail.popleft()[1]
             self._gone += len(old)

