@@ -109,9 +109,8 @@ class Output:
         text = one.take() + text
         *lines, rest = text.split("\n")
         if len(lines) > _MANY and not (one.key or one.shown) and self._plain(text):
-            for line in lines:
-                self._keep(key, line)
             shown = [text[: len(text) - len(rest)]]
+            self._keep(key, shown[0])
         else:
             shown = [self._ended(key, one, line, "\n") for line in lines]
         over = rest.rfind("\r", 0, max(0, len(rest) - 1)) + 1
@@ -127,7 +126,7 @@ class Output:
 
     def _plain(self, text: str) -> bool:
         """Whether many lines can be kept as they are: one look at all of them is quicker."""
-        return "\r" not in text and self._mask.clean(text)
+        return len(text) <= _LINE and "\r" not in text and self._mask.clean(text)
 
     def _ended(self, key: _Key, one: _Open, line: str, end: str) -> str:
         """Keep a line; what is to be shown of it."""
@@ -136,7 +135,10 @@ class Output:
             one.shown = ""
             return ""
         masked = self._mask.text(kept)
-        self._keep(key, masked.removesuffix("\r").rpartition("\r")[2] if "\r" in kept else masked)
+        last = masked.removesuffix("\r").rpartition("\r")[2] if "\r" in kept else masked
+        if len(last) > _LINE:
+            last = f"{last[:_LINE]}… ({len(last) - _LINE:,} more characters)"
+        self._keep(key, f"{last}\n")
         return self._shown(one, masked, end) if one.echoed else ""
 
     def _shown(self, one: _Open, masked: str, end: str) -> str:
@@ -161,19 +163,19 @@ class Output:
         rest, one.shown = safe[len(one.shown) :], safe
         return rest
 
-    def _keep(self, key: _Key, line: str) -> None:
+    def _keep(self, key: _Key, text: str) -> None:
+        """Have whole lines wait for the journal."""
         task, attempt, stream = key
-        if len(line) > _LINE:
-            line = f"{line[:_LINE]}… ({len(line) - _LINE:,} more characters)"
         waiting = self._waiting.get(task)
         if waiting is None:
             waiting = self._waiting[task] = _Waiting()
         self._count += 1
-        waiting.lines.append((self._count, attempt, stream, f"{line}\n", self._now()))
-        waiting.size += len(line) + 1
+        waiting.lines.append((self._count, attempt, stream, text, self._now()))
+        waiting.size += len(text)
         while waiting.size > _WAITING and len(waiting.lines) > 1:
-            waiting.size -= len(waiting.lines.popleft()[3])
-            waiting.gone += 1
+            old = waiting.lines.popleft()[3]
+            waiting.size -= len(old)
+            waiting.gone += old.count("\n")
 
     # -- what becomes of it --------------------------------------------------------------------
 

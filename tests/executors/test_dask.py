@@ -218,7 +218,7 @@ def test_of_long_prints_the_beginning_and_the_end_travel_back(monkeypatch):
     printed = dask_worker._Printed()
     printed.add("stdout", "a" * 12 + "b" * 30)
     ((_, told),) = printed.told()
-    assert told == "a" * 10 + "\n… (22 characters were not kept) …\n" + "b" * 10
+    assert told == "a" * 10 + "\n… (25 characters were not kept) …\n" + "b" * 7
     short = dask_worker._Printed()
     for stream, text in (("stdout", "1"), ("stdout", "2"), ("stderr", "3"), ("stdout", "4")):
         short.add(stream, text)
