@@ -35,11 +35,12 @@ _Key = tuple[str, int, str]  # task, attempt, stream
 class _Open:
     """A line that has not ended."""
 
-    __slots__ = ("echoed", "key", "parts", "shown", "size")
+    __slots__ = ("echoed", "key", "parts", "seen", "shown", "size")
 
     def __init__(self) -> None:
         self.parts: list[str] = []
         self.size = 0
+        self.seen = 0  # its size at the last look
         self.shown = ""  # what has been shown of it, masked
         self.echoed = False  # it is of a task whose output is shown
         self.key = KeyLines()
@@ -180,11 +181,17 @@ class Output:
     # -- what becomes of it --------------------------------------------------------------------
 
     def begun(self) -> list[tuple[str, str]]:
-        """What may be shown of lines that have not ended, as (stream, text)."""
+        """What may be shown of lines that have stood still since the last look, as (stream, text):
+        of those that go on, others would be mixed with them."""
         if not self._open:
             return []
         with self._lock:
-            found = [(key[2], self._begun(one)) for key, one in list(self._open.items())]
+            still = []
+            for key, one in list(self._open.items()):
+                if one.size == one.seen:
+                    still.append((key[2], one))
+                one.seen = one.size
+            found = [(stream, self._begun(one)) for stream, one in still]
         return [(stream, text) for stream, text in found if text]
 
     def ended(self, attempts: Iterable[tuple[str, int]] | None = None) -> list[tuple[str, str]]:

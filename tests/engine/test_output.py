@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import orch_nb as nb
-from orch_nb.engine import logs, output, tee
+from orch_nb.engine import driver, logs, output, tee
 from orch_nb.engine.memory import MemoryJournal
 from orch_nb.engine.output import Output
 from orch_nb.model.secrets import PLAIN, Mask, mark
@@ -77,7 +77,9 @@ def test_what_a_coroutine_prints_is_in_its_log_and_not_in_that_of_another(capsys
     assert len(capsys.readouterr().out.splitlines()) == 7
 
 
-def test_lines_of_tasks_side_by_side_are_never_mixed(capsys):
+def test_lines_of_tasks_side_by_side_are_never_mixed(capsys, monkeypatch):
+    monkeypatch.setattr(driver, "_POLL_S", 60.0)  # nor when one is stuck in the midst of a line
+
     def printer(name):
         def body():
             for n in range(50):
@@ -358,6 +360,17 @@ def test_a_secret_that_only_what_follows_makes_one_is_not_shown(out):
     shown += [*echoed(out, "abc12345"), out.flush("a", 1, "stdout"), *echoed(out, "67\n")]
     assert "abc" not in "".join(shown)
     assert kept(out) == f"password: {mark('password')}\n"
+
+
+def test_a_line_that_stands_still_is_shown_before_it_ends(out):
+    echoed(out, "work")
+    assert out.begun() == []
+    echoed(out, "ing")
+    assert out.begun() == []
+    assert out.begun() == [("stdout", "working")]
+    assert out.begun() == []
+    assert echoed(out, " done\n") == [" done\n"]
+    assert kept(out) == "working done\n"
 
 
 def test_dots_and_words_are_shown_at_once_where_somebody_flushes(out):
