@@ -23,7 +23,8 @@ from orch_nb.model.secrets import KeyLines, Mask
 
 __all__ = ["Output"]
 
-_LINE = 100_000  # characters; what is longer becomes several
+_LINE = 100_000  # characters; what is longer is cut, or becomes several while it has no end
+_MANY = 3
 _WAITING = 400_000  # characters of a task that wait for the journal
 _ROW = 32_000  # characters of a row in the journal
 _TOGETHER_S = 0.25  # lines of a row were printed within this
@@ -34,11 +35,12 @@ _Key = tuple[str, int, str]  # task, attempt, stream
 class _Open:
     """A line that has not ended."""
 
-    __slots__ = ("echoed", "key", "parts", "shown", "size")
+    __slots__ = ("echoed", "key", "parts", "seen", "shown", "size")
 
     def __init__(self) -> None:
         self.parts: list[str] = []
         self.size = 0
+        self.seen = 0  # its size at the last look
         self.shown = ""  # what has been shown of it, masked
         self.echoed = False  # it is of a task whose output is shown
         self.key = KeyLines()
@@ -70,7 +72,8 @@ class Output:
 
     def __init__(self, mask: Mask, now: Callable[[], float]) -> None:
         self._mask, self._now = mask, now
-        self._lock = threading.Lock()
+        # One that may be taken twice: a `__del__` may print in the midst of what another printed.
+        self._lock = threading.RLock()
         self._open: dict[_Key, _Open] = {}
         self._waiting: dict[str, _Waiting] = {}
         self._count = 0
@@ -104,8 +107,13 @@ class Output:
         if "\n" not in text and "\r" not in text and one.size + len(text) <= _LINE:
             one.put(text)
             return ""
-        *lines, rest = (one.take() + text).split("\n")
-        shown = [self._ended(key, one, line, "\n") for line in lines]
+        text = one.take() + text
+        *lines, rest = text.split("\n")
+        if len(lines) > _MANY and not (one.key or one.shown) and self._plain(text):
+            shown = [text[: len(text) - len(rest)]]
+            self._keep(key, shown[0])
+        else:
+            shown = [self._ended(key, one, line, "\n") for line in lines]
         over = rest.rfind("\r", 0, max(0, len(rest) - 1)) + 1
         if over:  # what a progress bar has drawn over is of no more use
             shown.append(self._shown(one, self._mask.text(rest[:over]), ""))
@@ -117,6 +125,10 @@ class Output:
         one.put(rest)
         return "".join(shown) if echo else ""
 
+    def _plain(self, text: str) -> bool:
+        """Whether many lines can be kept as they are: one look at all of them is quicker."""
+        return len(text) <= _LINE and "\r" not in text and self._mask.clean(text)
+
     def _ended(self, key: _Key, one: _Open, line: str, end: str) -> str:
         """Keep a line; what is to be shown of it."""
         kept = one.key.line(line)
@@ -124,7 +136,10 @@ class Output:
             one.shown = ""
             return ""
         masked = self._mask.text(kept)
-        self._keep(key, masked.removesuffix("\r").rpartition("\r")[2] if "\r" in kept else masked)
+        last = masked.removesuffix("\r").rpartition("\r")[2] if "\r" in kept else masked
+        if len(last) > _LINE:
+            last = f"{last[:_LINE]}… ({len(last) - _LINE:,} more characters)"
+        self._keep(key, f"{last}\n")
         return self._shown(one, masked, end) if one.echoed else ""
 
     def _shown(self, one: _Open, masked: str, end: str) -> str:
@@ -149,26 +164,34 @@ class Output:
         rest, one.shown = safe[len(one.shown) :], safe
         return rest
 
-    def _keep(self, key: _Key, line: str) -> None:
+    def _keep(self, key: _Key, text: str) -> None:
+        """Have whole lines wait for the journal."""
         task, attempt, stream = key
         waiting = self._waiting.get(task)
         if waiting is None:
             waiting = self._waiting[task] = _Waiting()
         self._count += 1
-        waiting.lines.append((self._count, attempt, stream, f"{line}\n", self._now()))
-        waiting.size += len(line) + 1
+        waiting.lines.append((self._count, attempt, stream, text, self._now()))
+        waiting.size += len(text)
         while waiting.size > _WAITING and len(waiting.lines) > 1:
-            waiting.size -= len(waiting.lines.popleft()[3])
-            waiting.gone += 1
+            old = waiting.lines.popleft()[3]
+            waiting.size -= len(old)
+            waiting.gone += old.count("\n")
 
     # -- what becomes of it --------------------------------------------------------------------
 
     def begun(self) -> list[tuple[str, str]]:
-        """What may be shown of lines that have not ended, as (stream, text)."""
+        """What may be shown of lines that have stood still since the last look, as (stream, text):
+        of those that go on, others would be mixed with them."""
         if not self._open:
             return []
         with self._lock:
-            found = [(key[2], self._begun(one)) for key, one in self._open.items()]
+            still = []
+            for key, one in list(self._open.items()):
+                if one.size == one.seen:
+                    still.append((key[2], one))
+                one.seen = one.size
+            found = [(stream, self._begun(one)) for stream, one in still]
         return [(stream, text) for stream, text in found if text]
 
     def ended(self, attempts: Iterable[tuple[str, int]] | None = None) -> list[tuple[str, str]]:
@@ -178,9 +201,10 @@ class Output:
             return []
         with self._lock:
             over = None if attempts is None else set(attempts)
-            keys = [key for key in self._open if over is None or key[:2] in over]
             shown = []
-            for key in keys:
+            for key in list(self._open):
+                if over is not None and key[:2] not in over:
+                    continue
                 one = self._open.pop(key)
                 line = one.take()
                 if line or one.shown:

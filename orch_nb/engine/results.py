@@ -171,7 +171,7 @@ def unsecret(
     elif shown == ref.preview or "..." in shown or "…" in shown:  # a part of it may be left
         shown = f"<{type(value).__name__} with {held}>"
     reason = f"it holds {held}, and a journal keeps no secrets"
-    return ResultRef(format="unstored", size=ref.size, preview=shown, reason=reason), None
+    return ResultRef(format="unstored", preview=shown, reason=reason), None
 
 
 def digest(data: bytes) -> str:

@@ -159,10 +159,16 @@ class LiveRun:
                 live._ready.set()
 
         _in_thread(work, "orch_nb-engine")
-        live._ready.wait()
-        while hasattr(live, "driver") and not live.driver.begun.wait(0.02):
-            if live.done.is_set():
-                break
+        try:
+            live._ready.wait()
+            while hasattr(live, "driver") and not live.driver.begun.wait(0.02):
+                if live.done.is_set():
+                    break
+        except KeyboardInterrupt:  # its tasks may run before whoever starts it goes on
+            live._ready.wait(_CANCEL_S)
+            if hasattr(live, "driver"):
+                live._interrupted()
+            raise
         if live._error is not None:
             raise live._error
         return live
@@ -214,7 +220,10 @@ class LiveRun:
             while not self.done.wait(_STEP_S):
                 pass
         except KeyboardInterrupt:
-            self.cancel(by="interrupt")
-            self.done.wait(_CANCEL_S)
+            self._interrupted()
             raise
         return self.finished()
+
+    def _interrupted(self) -> None:
+        self.cancel(by="interrupt")
+        self.done.wait(_CANCEL_S)

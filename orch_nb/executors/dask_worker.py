@@ -21,7 +21,8 @@ import pickle
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,6 +36,7 @@ from orch_nb.model.event import Failure
 __all__ = ["Told", "attempt"]
 
 _KEPT = 1_000_000  # characters of an attempt's prints that travel back
+_PIECE = 4_000  # and that are given up at a time
 
 
 class Told(msgspec.Struct):
@@ -90,29 +92,40 @@ def _called(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], now: C
 
 
 class _Printed:
-    """What one attempt prints, in order, bounded."""
+    """What one attempt prints, in order; of much, the beginning and the end."""
 
     def __init__(self) -> None:
-        self._parts: list[tuple[str, str]] = []
-        self._size = 0
+        self._head: list[tuple[str, str]] = []
+        self._tail: deque[tuple[str, str]] = deque()
+        self._room = self._spare = _KEPT // 2
+        self._gone = 0
 
     def add(self, stream: str, text: str) -> None:
-        room = _KEPT - self._size
-        if room > 0:
-            self._parts.append((stream, text[:room]))
-        self._size += len(text)
+        if self._room > 0:
+            self._head.append((stream, text[: self._room]))
+            text, self._room = text[self._room :], self._room - len(text)
+        for at in range(0, len(text), _PIECE):
+            self._tail.append((stream, text[at : at + _PIECE]))
+        self._spare -= len(text)
+        while self._spare < 0:
+            old = self._tail.popleft()[1]
+            self._gone += len(old)
+            self._spare += len(old)
 
     def told(self) -> list[tuple[str, str]]:
         """One entry for each change of the stream, and how much there was no room for."""
-        runs: list[tuple[str, list[str]]] = []
-        for stream, text in self._parts:
-            if not runs or runs[-1][0] != stream:
-                runs.append((stream, []))
-            runs[-1][1].append(text)
-        told = [(stream, "".join(texts)) for stream, texts in runs]
-        if self._size > _KEPT:
-            told.append(("stderr", f"\n… ({self._size - _KEPT} more characters were not kept)\n"))
-        return told
+        between = f"\n… ({self._gone:,} characters were not kept) …\n"
+        gap = [(self._head[-1][0], between)] if self._gone else []
+        return _together([*self._head, *gap, *self._tail])
+
+
+def _together(parts: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    runs: list[tuple[str, list[str]]] = []
+    for stream, text in parts:
+        if not runs or runs[-1][0] != stream:
+            runs.append((stream, []))
+        runs[-1][1].append(text)
+    return [(stream, "".join(texts)) for stream, texts in runs]
 
 
 _printing: contextvars.ContextVar[_Printed | None] = contextvars.ContextVar(

@@ -24,14 +24,14 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from orch_nb.errors import UsageError
-from orch_nb.model.shapes import KEY_BEGIN, KEY_END, SHAPES, Shape
+from orch_nb.model.shapes import KEY_BEGIN, KEY_END, SHAPES, START, Shape
 
 __all__ = ["PLAIN", "SHORTEST", "KeyLines", "Mask", "mark", "marked", "texts_of"]
 
 #: A named secret that is shorter would be found in half of all texts.
 SHORTEST = 4
 _LEAST = 14  # characters that a secret with a shape has at least, with what says that it is one
-_SEARCHED = 1 << 25  # bytes of a result that are searched for shapes
+_SEARCHED = 1 << 23  # bytes of a result that are searched for shapes
 _LOOK_BACK = 400  # characters before the end of a text in which a secret may have begun
 _KEY_LINES = 200  # no private key has more
 
@@ -102,18 +102,18 @@ _CERTAIN = [
 
 @functools.cache
 def _of_bytes(shape: Shape) -> re.Pattern[bytes]:
-    # A text about keys has such a line as well, and then none of a key.
-    key = shape.kind == "private key"
-    return re.compile(
-        (KEY_BEGIN + r"[\\nr\s]*[A-Za-z0-9+/]{16}" if key else shape.pattern).encode()
-    )
+    if shape.kind == "private key":  # a text about keys has such a line as well, and then no key
+        return re.compile((KEY_BEGIN + r"[\\nr\s]*[A-Za-z0-9+/]{16}").encode())
+    # Before a text of a pickle stands its length, which may be a letter's number.
+    start = rf"(?:{START}|(?<=\x8c.)|(?<=C.))"
+    return re.compile(shape.pattern.replace(START, start).encode(), re.DOTALL)
 
 
 @functools.cache
 def _begun() -> re.Pattern[str]:
     """A shape that has begun, up to the end of a text in lower case."""
     return re.compile(
-        rf"(?:(?<![a-z0-9])(?:{_alternatives(_BEGINS)})|://|(?:passw|passphrase|pwd|secret|token|key"
+        rf"(?:{_alternatives(_BEGINS)}|://|(?:passw|passphrase|pwd|secret|token|key"
         r"|credential|authoriz|bearer)[a-z_-]{0,12}[\\\"'\]]{0,3}\s{0,3}(?:=>|:=|=|:|\s)\s{0,3}"
         r"[\"']?(?=\S)(?:(?:bearer|basic|digest|token|apikey)\s{1,3})?)\S*\Z"
     )

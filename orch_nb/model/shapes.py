@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["KEY_BEGIN", "KEY_END", "SHAPES", "Shape"]
+__all__ = ["KEY_BEGIN", "KEY_END", "SHAPES", "START", "Shape"]
 
 
 class Shape(NamedTuple):
@@ -41,7 +41,8 @@ class Shape(NamedTuple):
 KEY_BEGIN = r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
 KEY_END = r"-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
 
-_START = r"(?<![A-Za-z0-9_-])"
+#: What begins as few other things do may follow anything; before others stands no letter.
+START = r"(?<![A-Za-z0-9_-])"
 _END = r"(?![A-Za-z0-9])"
 
 # What a value may be made of. It ends where a shell, JSON, YAML or a URL would end it.
@@ -68,38 +69,38 @@ _SCHEME = r"(?i:bearer|basic|digest|token|apikey)\s{1,3}"
 
 SHAPES: tuple[Shape, ...] = (
     Shape("private key", rf"{KEY_BEGIN}.*?(?:{KEY_END}|\Z)", ("-----BEGIN",)),
-    Shape("AWS access key", rf"{_START}(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{{16}}(?![A-Za-z0-9_])",
+    Shape("AWS access key", rf"{START}(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{{16}}(?![A-Za-z0-9_])",
           ("AKIA", "ASIA", "ABIA", "ACCA")),
     Shape("GitHub token",
-          rf"{_START}(?:gh[pousr]_[A-Za-z0-9]{{36,}}|github_pat_[A-Za-z0-9_]{{36,}}){_END}",
+          rf"(?:gh[pousr]_[A-Za-z0-9]{{36,}}|github_pat_[A-Za-z0-9_]{{36,}}){_END}",
           ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_")),
-    Shape("GitLab token", rf"{_START}gl(?:pat|dt|rt|ptt|cbt|oas|agent)-[A-Za-z0-9_.-]{{20,}}",
+    Shape("GitLab token", r"gl(?:pat|dt|rt|ptt|cbt|oas|agent)-[A-Za-z0-9_.-]{20,}",
           ("glpat-", "gldt-", "glrt-", "glptt-", "glcbt-", "gloas-", "glagent-")),
-    Shape("Slack token", rf"{_START}(?:xox[abceoprs]-(?=[A-Za-z-]*[0-9])[A-Za-z0-9-]{{10,}}"
+    Shape("Slack token", r"(?:xox[abceoprs]-(?=[A-Za-z-]*[0-9])[A-Za-z0-9-]{10,}"
           r"|xapp-[0-9]-[A-Za-z0-9-]{20,})", ("xox", "xapp-")),
     Shape("Slack webhook",
           r"(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/[A-Za-z0-9+/]{20,}",
           ("hooks.slack.com",)),
-    Shape("Google API key", rf"{_START}AIza[A-Za-z0-9_-]{{35}}(?![A-Za-z0-9_-])", ("AIza",)),
+    Shape("Google API key", rf"{START}AIza[A-Za-z0-9_-]{{35}}(?![A-Za-z0-9_-])", ("AIza",)),
     Shape("Google secret",
-          rf"{_START}(?:GOCSPX-[A-Za-z0-9_-]{{28}}|ya29\.[A-Za-z0-9_-]{{20,}})",
+          rf"{START}(?:GOCSPX-[A-Za-z0-9_-]{{28}}|ya29\.[A-Za-z0-9_-]{{20,}})",
           ("GOCSPX-", "ya29.")),
     Shape("Stripe key",
-          rf"{_START}(?:[sr]k_(?:live|test)_[A-Za-z0-9]{{16,}}|whsec_[A-Za-z0-9+/]{{32,}})",
+          r"(?:[sr]k_(?:live|test)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9+/]{32,})",
           ("sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_")),
-    Shape("Anthropic key", rf"{_START}sk-ant-[A-Za-z0-9_-]{{20,}}", ("sk-ant-",)),
-    Shape("OpenAI key", rf"{_START}sk-(?:(?:proj|svcacct|admin)-[A-Za-z0-9_-]{{20,}}"
+    Shape("Anthropic key", r"sk-ant-[A-Za-z0-9_-]{20,}", ("sk-ant-",)),
+    Shape("OpenAI key", rf"{START}sk-(?:(?:proj|svcacct|admin)-[A-Za-z0-9_-]{{20,}}"
           r"|(?=[A-Za-z]*[0-9])[A-Za-z0-9]{32,})", ("sk-",)),
     Shape("JSON Web Token",
-          rf"{_START}eyJ[A-Za-z0-9_-]{{8,}}\.eyJ[A-Za-z0-9_-]{{8,}}\.[A-Za-z0-9_-]*", ("eyJ",)),
-    Shape("npm token", rf"{_START}npm_[A-Za-z0-9]{{36}}{_END}", ("npm_",)),
-    Shape("PyPI token", rf"{_START}pypi-Ag[A-Za-z0-9_-]{{50,}}", ("pypi-Ag",)),
-    Shape("Hugging Face token", rf"{_START}hf_[A-Za-z0-9]{{34,}}{_END}", ("hf_",)),
-    Shape("SendGrid key", rf"{_START}SG\.[A-Za-z0-9_-]{{22}}\.[A-Za-z0-9_-]{{43}}", ("SG.",)),
-    Shape("DigitalOcean token", rf"{_START}do[opr]_v1_[a-f0-9]{{64}}",
+          rf"{START}eyJ[A-Za-z0-9_-]{{8,}}\.eyJ[A-Za-z0-9_-]{{8,}}\.[A-Za-z0-9_-]*", ("eyJ",)),
+    Shape("npm token", rf"npm_[A-Za-z0-9]{{36}}{_END}", ("npm_",)),
+    Shape("PyPI token", r"pypi-Ag[A-Za-z0-9_-]{50,}", ("pypi-Ag",)),
+    Shape("Hugging Face token", rf"{START}hf_[A-Za-z0-9]{{34,}}{_END}", ("hf_",)),
+    Shape("SendGrid key", rf"{START}SG\.[A-Za-z0-9_-]{{22}}\.[A-Za-z0-9_-]{{43}}", ("SG.",)),
+    Shape("DigitalOcean token", r"do[opr]_v1_[a-f0-9]{64}",
           ("doo_v1_", "dop_v1_", "dor_v1_")),
-    Shape("Docker Hub token", rf"{_START}dckr_pat_[A-Za-z0-9_-]{{27}}", ("dckr_pat_",)),
-    Shape("Vault token", rf"{_START}hvs\.[A-Za-z0-9_-]{{24,}}", ("hvs.",)),
+    Shape("Docker Hub token", r"dckr_pat_[A-Za-z0-9_-]{27}", ("dckr_pat_",)),
+    Shape("Vault token", rf"{START}hvs\.[A-Za-z0-9_-]{{24,}}", ("hvs.",)),
     Shape("age key", r"AGE-SECRET-KEY-1[A-Z0-9]{58}", ("AGE-SECRET-KEY-1",)),
     Shape("password in a URL",
           r"(?<=://)[^\s:@/?#\"'<>]*:(?P<v>(?![${*])[^\s@/?#\"'<>‹›]+)(?=@)",

@@ -239,8 +239,9 @@ class Cell:
 
     def _finish(self, operation: Operation, run: Run) -> None:
         report = account(run, operation.analysis, operation.research, self._workspace() or ".")
-        self.stage.freeze(run, report)
+        # Before it is shown: who sees the end of a detached run may ask for it at once.
         self._keep(replace(operation, plan=run.plan, run=run, report=report))
+        self.stage.freeze(run, report)
 
     def _detach(self, operation: Operation, live: Any, room: Any) -> None:
         """Freeze the stage when the run ends, from a thread: the cell itself returns now."""

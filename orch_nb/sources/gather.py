@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from orch_nb.catalog.library import patterns
 from orch_nb.model.analysis import Analysis
 from orch_nb.model.research import Finding, Pattern, Research, SourceReport
+from orch_nb.model.secrets import PLAIN
 from orch_nb.sources.catalog_source import CatalogSource
 from orch_nb.sources.codebase import CodebaseSource
 from orch_nb.sources.source import Query, Source
@@ -97,7 +98,7 @@ def _forget(task: asyncio.Future[Any]) -> None:
 
 def _bounded(finding: Finding) -> Finding:
     score = min(1.0, max(0.0, finding.score)) if finding.score == finding.score else 0.0
-    excerpt = finding.excerpt
+    excerpt = PLAIN.text(finding.excerpt)
     if len(excerpt) > _MOST_TEXT:
         excerpt = excerpt[:_MOST_TEXT].rstrip() + " …"
     return replace(finding, excerpt=excerpt, title=finding.title[:200], score=score)

@@ -365,6 +365,18 @@ def test_a_name_that_is_nothing_is_told_before_anything_runs():
         nb.execute("goal: g\ntasks: {a: {sh: 'true'}}", journal="memory", secrets=["DB_PASSWORT"])
 
 
+def test_who_goes_on_with_a_run_needs_its_secrets_and_who_reads_it_does_not(monkeypatch):
+    text = "goal: g\ntasks: {ask: {approval: ok}, a: {sh: 'echo $DB_PASSWORD', needs: [ask]}}"
+    executed(plan_from_yaml(text, {}, first_line=1))
+    monkeypatch.delenv("DB_PASSWORD")
+    assert phases.past_run(nb.SqliteJournal("j.db").history("r"), nb.SqliteJournal("j.db"))
+    with pytest.raises(UsageError, match="DB_PASSWORD is neither set"):
+        nb.recover("r", journal="j.db", approve=["ask"])
+    monkeypatch.setenv("DB_PASSWORD", "another-one")
+    run = nb.recover("r", journal="j.db", approve=["ask"])
+    assert run["a"].result.preview == mark("DB_PASSWORD")
+
+
 def test_a_parameter_can_be_named_a_number_or_a_list_of_texts_too():
     plan = nb.Plan(
         goal="g", params={"pin": 48151623, "words": ["abcdef", {"k": "ghijkl"}]},

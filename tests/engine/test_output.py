@@ -14,13 +14,16 @@ import threading
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import orch_nb as nb
-from orch_nb.engine import logs, output, tee
+from orch_nb.engine import driver, logs, output, tee
 from orch_nb.engine.memory import MemoryJournal
 from orch_nb.engine.output import Output
 from orch_nb.model.secrets import PLAIN, Mask, mark
 
+SECRET = "hunter2!z"
 TOKEN = "ghp_" + "aB3" * 12
 
 
@@ -74,7 +77,9 @@ def test_what_a_coroutine_prints_is_in_its_log_and_not_in_that_of_another(capsys
     assert len(capsys.readouterr().out.splitlines()) == 7
 
 
-def test_lines_of_tasks_side_by_side_are_never_mixed(capsys):
+def test_lines_of_tasks_side_by_side_are_never_mixed(capsys, monkeypatch):
+    monkeypatch.setattr(driver, "_POLL_S", 60.0)  # nor when one is stuck in the midst of a line
+
     def printer(name):
         def body():
             for n in range(50):
@@ -190,6 +195,25 @@ def test_prints_that_are_no_tasks_are_not_touched(capsys):
         assert capsys.readouterr().out == f"of the cell, with {TOKEN}"
         go_on.set()
         assert run.result()["a"] == []
+
+
+def test_what_prints_as_it_is_collected_does_not_hold_up_what_was_being_printed():
+    class Last:
+        def __del__(self):
+            print("last words")
+
+    class Odd(str):
+        __slots__ = ()
+
+        def __contains__(self, part):  # in the midst of it, as a collection may be
+            Last()
+            return super().__contains__(part)
+
+    def a():
+        sys.stdout.write(Odd("first\n"))
+
+    assert min(texts(ran(a)["a"])) == "first"
+    assert "last words" in texts(ran(a)["a"])
 
 
 def test_a_print_of_something_that_is_no_text_raises_as_it_would():
@@ -338,6 +362,17 @@ def test_a_secret_that_only_what_follows_makes_one_is_not_shown(out):
     assert kept(out) == f"password: {mark('password')}\n"
 
 
+def test_a_line_that_stands_still_is_shown_before_it_ends(out):
+    echoed(out, "work")
+    assert out.begun() == []
+    echoed(out, "ing")
+    assert out.begun() == []
+    assert out.begun() == [("stdout", "working")]
+    assert out.begun() == []
+    assert echoed(out, " done\n") == [" done\n"]
+    assert kept(out) == "working done\n"
+
+
 def test_dots_and_words_are_shown_at_once_where_somebody_flushes(out):
     shown = ""
     for part in ("Loading ", ".", ".", ".", " 45%"):
@@ -356,6 +391,26 @@ def test_of_a_progress_bar_the_last_state_is_kept(out):
     assert kept(out) == "windows\ntwo\n"
 
 
+@given(
+    st.lists(st.sampled_from([SECRET, TOKEN, "pass", "word=", "x", " ", "\n", "\r", "…", "hun"])),
+    st.lists(st.integers(1, 30)), st.lists(st.booleans()),
+)  # fmt: skip
+def test_however_output_comes_in_pieces_no_secret_is_shown_or_kept(words, cuts, flushes):
+    out, text = Output(Mask({"PW": [SECRET]}), lambda: 5.0), "".join(words)
+    shown, at = "", 0
+    for n in range(len(text)):
+        end = at + (cuts[n % len(cuts)] if cuts else 7)
+        shown += out.echo("a", 1, "stdout", text[at:end])
+        if flushes and flushes[n % len(flushes)]:
+            shown += out.flush("a", 1, "stdout")
+        at = end
+    shown += "".join(part for _, part in out.ended())
+    for seen in (shown, kept(out)):
+        assert SECRET not in seen
+        assert TOKEN not in seen
+    assert not out.busy
+
+
 def test_a_private_key_over_several_lines_leaves_a_mark(out):
     key = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\nAbCdEf==\n-----END EC PRIVATE KEY-----\n"
     shown = "".join(echoed(out, *f"before\n{key}behind\n"))
@@ -368,6 +423,24 @@ def test_a_line_without_an_end_is_bounded(out, monkeypatch):
         out.write("a", 1, "stdout", "x" * 30)
     assert sum(one.size for one in out._open.values()) <= 100
     assert kept(out).replace("\n", "") == "x" * (3000 - sum(o.size for o in out._open.values()))
+
+
+def test_a_line_that_comes_at_once_is_shown_whole_and_kept_in_part(out, monkeypatch):
+    monkeypatch.setattr(output, "_LINE", 10)
+    assert echoed(out, "x" * 2_000 + "\n") == ["x" * 2_000 + "\n"]
+    assert kept(out) == "xxxxxxxxxx… (1,990 more characters)\n"
+
+
+def test_many_lines_at_once_are_the_same_as_one_after_another(out):
+    text = "".join(f"line {n}\n" for n in range(100))
+    for lines in (text, f"{text}pw hunter2\n", f"{text}\r1\n", f"{text}x {TOKEN} y\n"):
+        assert echoed(out, lines) == ["".join(echoed(out, *lines.splitlines(keepends=True)))]
+        assert kept(out) == "".join(f"{kept_line}\n" for kept_line in _twice(lines))
+
+
+def _twice(lines):
+    one = [PLAIN.text(line).replace("hunter2", mark("PW")) for line in lines.split("\n")[:-1]]
+    return [line.rpartition("\r")[2] for line in one] * 2
 
 
 def test_what_waits_is_bounded_and_the_gap_is_told(out, monkeypatch):

@@ -204,6 +204,27 @@ def test_attempts_that_print_at_once_in_one_process_are_told_apart(here):
     }
 
 
+def test_of_long_prints_the_beginning_and_the_end_travel_back(monkeypatch):
+    from orch_nb.executors import dask_worker
+
+    monkeypatch.setattr(dask_worker, "_KEPT", 20)
+    monkeypatch.setattr(dask_worker, "_PIECE", 5)
+    printed = dask_worker._Printed()
+    for n in range(10):
+        printed.add("stdout", f"line {n}\n")
+    assert printed.told() == [
+        ("stdout", "line 0\nlin\n… (51 characters were not kept) …\n8\nline 9\n"),
+    ]  # fmt: skip
+    printed = dask_worker._Printed()
+    printed.add("stdout", "a" * 12 + "b" * 30)
+    ((_, told),) = printed.told()
+    assert told == "a" * 10 + "\n… (25 characters were not kept) …\n" + "b" * 7
+    short = dask_worker._Printed()
+    for stream, text in (("stdout", "1"), ("stdout", "2"), ("stderr", "3"), ("stdout", "4")):
+        short.add(stream, text)
+    assert short.told() == [("stdout", "12"), ("stderr", "3"), ("stdout", "4")]
+
+
 def test_with_workers_in_this_process_its_own_prints_are_its_own_during_and_after(here, capsys):
     own = sys.stdout
     with Bench(here) as bench:
@@ -216,13 +237,15 @@ def test_with_workers_in_this_process_its_own_prints_are_its_own_during_and_afte
     assert bench.logs == {}
 
 
-def test_of_megabytes_of_print_the_first_is_kept_and_the_rest_counted(here):
+def test_of_megabytes_of_print_both_ends_are_kept_and_the_rest_counted(here):
     with Bench(here) as bench:
         bench.submit([Task(id="a", run=lambda: print("x" * 3_000_000))])
         bench.wait("a")
-    (stream, kept), (_, note) = bench.logs["a"]
-    assert (stream, len(kept)) == ("stdout", 1_000_000)
-    assert "2000001 more characters" in note
+    ((stream, kept),) = bench.logs["a"]
+    assert stream == "stdout"
+    assert 995_000 < kept.count("x") < 1_000_000
+    assert "characters were not kept" in kept
+    assert kept.endswith("x\n")
 
 
 # -- failures of the task

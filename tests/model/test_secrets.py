@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 import re
 import string
 from urllib.parse import quote
@@ -208,6 +209,14 @@ def test_bytes_that_hold_a_named_secret_are_known(coding):
 )
 def test_bytes_that_hold_a_certain_shape_are_known(kind, secret):
     assert PLAIN.within(f'{{"x": {json.dumps(secret)}}}'.encode()) == mark(kind)
+
+
+@pytest.mark.parametrize("size", range(20, 130))
+def test_a_token_in_a_pickle_is_known_whatever_its_length(size):
+    for token in ("sk_live_" + A * 2, "sk-" + A * 2, "SG." + A[:22] + "." + A[:43]):
+        for value in ([token[:size]], {"k": (token[:size].encode(),)}):
+            known = bool(PLAIN.within(pickle.dumps(value, 5)))
+            assert known == bool(PLAIN.within(token[:size].encode()))
 
 
 def test_a_shape_that_is_only_likely_keeps_no_result_out_of_the_journal():

@@ -102,3 +102,38 @@ def test_a_cell_that_was_cut_off_goes_on_though_its_plan_has_a_secret(kernels):
     assert "✓ succeeded" in cell.text
     assert (second.folder / "ones.txt").read_text() == "1"
     assert second.value("_orch.run.resumed") == "1"
+
+
+SPOKEN = """%%orchestrate Speak --no-analyze --detach
+import time
+@task
+def {name}():
+    for n in range(20):
+        print("{name}", n)
+        time.sleep(0.02)
+@task
+async def {name}_too():
+    import asyncio
+    for n in range(20):
+        print("{name}_too", n)
+        await asyncio.sleep(0.02)
+"""
+
+
+def test_prints_of_detached_runs_land_each_in_its_own_cell_while_other_cells_print(talk):
+    cells = {name: talk.ok(SPOKEN.format(name=name)) for name in ("one", "two")}
+    for n in range(5):
+        assert talk.ok(f"import time; time.sleep(0.05); print('cell {n}')").printed == f"cell {n}\n"
+    for name, cell in cells.items():
+        expected = sorted(f"{who} {n}" for who in (name, f"{name}_too") for n in range(20))
+        talk.until(lambda: sorted(cell.printed.splitlines()) == expected)  # noqa: B023
+
+
+def test_a_line_that_has_not_ended_is_shown_while_its_task_runs(talk):
+    body = "@task\ndef slow():\n    import time\n    print('working', end='')\n"
+    cell = talk.start(
+        f"%%orchestrate Slow --no-analyze\n{body}    time.sleep(2)\n    print(' done')"
+    )
+    talk.until(lambda: cell.printed == "working")
+    talk.finish(cell)
+    assert cell.printed == "working done\n"

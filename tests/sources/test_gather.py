@@ -91,6 +91,13 @@ def test_a_flood_is_cut():
     assert all(len(f.excerpt) < 1_000 and len(f.title) <= 200 for f in research.findings)
 
 
+def test_what_looks_like_a_secret_in_a_finding_is_masked():
+    token = "ghp_" + "aB3" * 12
+    told = Finding(title="t", excerpt=f"run: curl {token}", source="s", citation=Citation("c"))
+    (found,) = run(FakeSource([told])).findings
+    assert found.excerpt == "run: curl ‹secret GitHub token›"
+
+
 def test_scores_out_of_range_cannot_take_the_first_place():
     wild = finding("wild", score=float("nan"))
     loud = finding("loud", score=99.0)
