@@ -111,7 +111,7 @@ class Opening:
             self.journal.ask(past.run_id, Request(verb, task, person(), note))  # type: ignore[attr-defined]
         elif verb not in ("recover", "skip"):
             raise UsageError(f"The run has ended: it can be retried, it cannot {verb} any more.")
-        here = Here(plan)
+        here = Here(past.plan)  # as it may be seen
         made = phases.resuming(
             past.run_id, plan, journal=self.journal, retry=retry, observers=[here],
             interactive=True, skip=task if verb == "skip" else None, by=person(), note=note,
