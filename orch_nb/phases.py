@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "analyze", "beforehand", "begin", "checked", "decompose", "execute", "execute_async",
-    "integrate", "orchestrate", "past_run", "recover", "recover_async", "research",
+    "integrate", "noted", "orchestrate", "past_run", "recover", "recover_async", "research",
     "research_async", "resuming", "run_options", "starting",
 ]  # fmt: skip
 
@@ -423,7 +423,16 @@ def orchestrate(
     done = execute(plan, namespace=namespace, **options)
     from msgspec.structs import replace
 
+    noted(draft, done.run_id, open_journal(options.get("journal")))
     return replace(draft, run=done, report=integrate(done, analysis=analysis, research=found))
+
+
+def noted(operation: Operation, run_id: str, journal: Journal) -> None:
+    """Keep with a run what its operation knew before it, so that the run alone tells all five
+    phases."""
+    from orch_nb.model.record import note
+
+    journal.write_note(run_id, note(operation))
 
 
 # -- in between ----------------------------------------------------------------------------------

@@ -147,7 +147,9 @@ def past(run_id: str, journal: Journal, plan: Plan | None = None) -> Past:
     with calm():
         history = journal.history(run_id, plan)
         state = replay(history, threading.RLock())
-    run = state.snapshot(Results(state, journal), journal=journal.path, final=True)
+    run = state.snapshot(
+        Results(state, journal), journal=journal.path, final=True, history=lambda: history
+    )
     return Past(history, state, position, run)
 
 
@@ -191,7 +193,10 @@ def past_run(history: Sequence[Event], journal: Journal, *, plan: Plan | None = 
     state = replay(history)
     if plan is not None:
         state.plan = plan
-    return state.snapshot(Results(state, journal), journal=journal.path, why=_whys(history, state))
+    return state.snapshot(
+        Results(state, journal), journal=journal.path, why=_whys(history, state),
+        history=lambda: history,
+    )  # fmt: skip
 
 
 def _whys(history: Sequence[Event], state: RunState) -> Callable[[str], str] | None:

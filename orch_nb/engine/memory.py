@@ -46,6 +46,7 @@ class MemoryJournal:
         self._cache: dict[str, Cached] = {}
         self._logs: dict[tuple[str, str], list[str]] = {}
         self._logged: dict[tuple[str, str], int] = {}
+        self._notes: dict[str, bytes] = {}
         self._requests: dict[str, list[Request]] = {}
         self._held: set[str] = set()
 
@@ -126,6 +127,12 @@ class MemoryJournal:
 
     def read_log(self, run_id: str, task: str) -> str:
         return "".join(self._logs.get((run_id, task), ()))
+
+    def write_note(self, run_id: str, body: bytes) -> None:
+        self._notes[run_id] = body
+
+    def read_note(self, run_id: str) -> bytes | None:
+        return self._notes.get(run_id)
 
     def ask(self, run_id: str, request: Request) -> None:
         self._requests.setdefault(run_id, []).append(request)

@@ -10,6 +10,8 @@
     unstored(goal, task, ...)    tasks whose last result could not be kept, and why
     log(run_id, task, ...)       what tasks printed
     request(run_id, verb, ...)   what a person asked from another process, for the driver to take
+    note(run_id, body)           what was known before a run: analysis, research. Made when first
+                                 needed: an older orch_nb takes no harm of a table it does not read
 
 `batch` is keyed by one integer because SQLite appends to the right end of such a table for two
 thirds of what a row costs under a key of text and number. `sum` is the CRC-32 of the body: SQLite
@@ -38,7 +40,7 @@ import msgspec
 from orch_nb.errors import JournalError
 from orch_nb.model.event import RunStarted, decode_event
 
-__all__ = ["FAULTS", "VERSION", "Transaction", "checksum", "connect", "fault"]
+__all__ = ["FAULTS", "NOTE", "VERSION", "Transaction", "checksum", "connect", "fault"]
 
 VERSION = 2
 _OURS = 0x4F52434E  # "ORCN"
@@ -77,6 +79,9 @@ CREATE TABLE IF NOT EXISTS unstored(
   goal TEXT NOT NULL, task TEXT NOT NULL, reason TEXT NOT NULL, at REAL NOT NULL,
   PRIMARY KEY(goal, task)) WITHOUT ROWID;
 """
+
+#: Makes the table of notes where there is none yet.
+NOTE = "CREATE TABLE IF NOT EXISTS note(run_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID"
 
 
 #: What sqlite3 raises: of a damaged file also that a name in it is no text.

@@ -22,7 +22,7 @@ TARGETS: dict[str, str] = {
     "plan.show": "orch_nb.render.bundle:plan_bundle",
     "run.df": "orch_nb.render.frame:run_frame",
     "run.graph": "orch_nb.render.network:run_graph",
-    "run.show": "orch_nb.render.bundle:run_bundle",
+    "run.show": "orch_nb.render.bundle:shown_run",
     "analysis.df": "orch_nb.render.frame:analysis_frame",
     "analysis.components": "orch_nb.render.frame:components_frame",
     "analysis.workflows": "orch_nb.render.frame:workflows_frame",
@@ -30,10 +30,10 @@ TARGETS: dict[str, str] = {
     "research.df": "orch_nb.render.frame:research_frame",
     "research.show": "orch_nb.render.bundle:research_bundle",
     "report.df": "orch_nb.render.frame:report_frame",
-    "report.show": "orch_nb.render.bundle:report_bundle",
+    "report.show": "orch_nb.render.bundle:shown_report",
     "report.to_html": "orch_nb.render.page:write_html",
     "report.to_markdown": "orch_nb.render.page:write_markdown",
-    "operation.show": "orch_nb.render.bundle:operation_bundle",
+    "operation.show": "orch_nb.render.bundle:shown_operation",
     "schedule.df": "orch_nb.render.frame:schedule_frame",
 }
 

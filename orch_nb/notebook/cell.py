@@ -105,11 +105,13 @@ class Cell:
             room.attach(live)
         if self.options.detach:
             self._show_live(room)
-            self._detach(operation, live, room)
+            self._detach(operation, live, room, journal)
             return
         try:
             self._show_live(room)
-            run = await follow(live, self.stage, self.waiting, self._kept(operation), progress)
+            run = await follow(
+                live, self.stage, self.waiting, self._kept(operation, journal), progress
+            )
         except (KeyboardInterrupt, asyncio.CancelledError):
             run = stop(live)
             self._finish(operation, run)
@@ -206,24 +208,32 @@ class Cell:
         elif in_kernel():
             self.stage.show_live()
 
-    def _kept(self, operation: Operation) -> Callable[[Run], None]:
-        """What is done as soon as a run is under way: `_orch` holds it, as it then stands."""
-        return lambda run: self._keep(replace(operation, run=run))
+    def _kept(self, operation: Operation, journal: Journal) -> Callable[[Run], None]:
+        """What is done as soon as a run is under way: `_orch` holds it, as it then stands, and the
+        journal what was known before it, for a report that is made from it alone."""
+
+        def kept(run: Run) -> None:
+            self._keep(replace(operation, run=run))
+            if operation.analysis is not None or operation.research is not None:
+                phases.noted(operation, run.run_id, journal)
+
+        return kept
 
     # -- the end -------------------------------------------------------------------------------
 
     def _finish(self, operation: Operation, run: Run) -> None:
         report = account(run, operation.analysis, operation.research, self._workspace() or ".")
-        self.stage.freeze(run, report)
-        self._keep(replace(operation, plan=run.plan, run=run, report=report))
+        whole = replace(operation, plan=run.plan, run=run, report=report)
+        self.stage.freeze(run, report, operation=whole)
+        self._keep(whole)
 
-    def _detach(self, operation: Operation, live: Any, room: Any) -> None:
+    def _detach(self, operation: Operation, live: Any, room: Any, journal: Journal) -> None:
         """Freeze the stage when the run ends, from a thread: the cell itself returns now."""
         import contextvars
 
         begun(live)
         self.stage.show_header(operation.plan, live.snapshot())
-        self._keep(replace(operation, run=live.snapshot()))
+        self._kept(operation, journal)(live.snapshot())
 
         def freeze() -> None:
             live.done.wait()

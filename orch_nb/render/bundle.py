@@ -14,12 +14,16 @@ one bundle with a PNG the tables would be lost to LaTeX, which prefers the pictu
 is the summary of the first output, so that every phase has exactly one line whatever is closed; the
 tables stand in the second under a line of their own only where they may be closed. No bundle has
 `image/svg+xml`: it is dropped by an untrusted notebook and stops a LaTeX export.
+
+INTEGRATE, and a run, report or operation that shows itself, have one mimetype more, which nothing
+displays: the values themselves (`model.record`), so that `orch_nb.load` gives them back.
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from orch_nb.model import record
 from orch_nb.model.analysis import Analysis
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation, Report
@@ -31,6 +35,7 @@ from orch_nb.render.sections import (
     analyze_section,
     document,
     header,
+    integrate_section,
     operation_document,
     report_document,
     research_section,
@@ -38,11 +43,12 @@ from orch_nb.render.sections import (
 
 __all__ = [
     "Bundle", "analysis_bundle", "blocks_bundle", "document_bundle", "header_bundle",
-    "operation_bundle", "plan_bundle", "report_bundle", "research_bundle", "run_bundle",
-    "section_bundle", "section_bundles",
+    "integrate_bundles", "operation_bundle", "plan_bundle", "report_bundle", "research_bundle",
+    "run_bundle", "section_bundle", "section_bundles", "shown_operation", "shown_report",
+    "shown_run",
 ]  # fmt: skip
 
-Bundle: TypeAlias = dict[str, str | bytes]
+Bundle: TypeAlias = dict[str, Any]
 
 
 def document_bundle(shown: Document) -> Bundle:
@@ -76,6 +82,41 @@ def report_bundle(report: Report) -> Bundle:
 
 def operation_bundle(operation: Operation) -> Bundle:
     return document_bundle(operation_document(operation))
+
+
+def shown_run(run: Run) -> Bundle:
+    """What a run shows of itself, and the run."""
+    return {**run_bundle(run), **_data(Operation(plan=run.plan, kind="yaml", run=run))}
+
+
+def shown_report(report: Report) -> Bundle:
+    return {**report_bundle(report), **_data(_operation(report))}
+
+
+def shown_operation(operation: Operation) -> Bundle:
+    return {**operation_bundle(operation), **_data(operation)}
+
+
+def integrate_bundles(report: Report, operation: Operation | None = None) -> list[Bundle]:
+    """INTEGRATE for display in a cell, the run's data in the last of its bundles.
+
+    `operation` is what the report is of, where more is known of it than the report says.
+    """
+    *before, last = section_bundles(integrate_section(report))
+    return [*before, {**last, **_data(operation or _operation(report))}]
+
+
+def _operation(report: Report) -> Operation:
+    return Operation(
+        plan=report.run.plan, kind="yaml", run=report.run, report=report,
+        analysis=report.analysis, research=report.research,
+    )  # fmt: skip
+
+
+def _data(operation: Operation) -> Bundle:
+    """The values, for whoever loads the file; nothing where the events of the run are not known."""
+    sealed = record.seal(operation)
+    return {record.MIMETYPE: sealed} if sealed is not None else {}
 
 
 def section_bundle(section: Section) -> Bundle:

@@ -81,7 +81,7 @@ class Table(msgspec.Struct, frozen=True):
 class Drawing(msgspec.Struct, frozen=True):
     """A picture: `svg` for pages, `png()` for what shows no SVG, `alt` says all that it shows.
 
-    `width` and `height` are in CSS pixels.
+    `width` and `height` are in CSS pixels; `file` is where it lies, for a text that names it.
     """
 
     svg: str
@@ -89,6 +89,7 @@ class Drawing(msgspec.Struct, frozen=True):
     width: float
     height: float
     png: Callable[[], bytes | None] | None = None
+    file: str = ""
 
 
 class CodeBlock(msgspec.Struct, frozen=True):

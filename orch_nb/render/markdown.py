@@ -86,6 +86,8 @@ def block_markdown(block: Block) -> str:
             return _START.sub(r"\1\\\2", _line(line))
         case Table():
             return _table(block)
+        case Drawing() if block.file:
+            return f"![{escape(block.alt, 4000)}]({block.file})"
         case Drawing():
             return f"*{escape(block.alt, 4000)}*"
         case CodeBlock(text, language, caption):

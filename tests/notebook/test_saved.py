@@ -10,6 +10,8 @@ import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter, LatexExporter, MarkdownExporter
 
+from orch_nb.model.record import MIMETYPE
+
 PHASES = ("ANALYZE", "RESEARCH", "DECOMPOSE", "EXECUTE", "INTEGRATE")
 
 # orders ─┐
@@ -62,7 +64,7 @@ def test_a_run_that_nobody_watches_waits_for_nobody(saved):
 
 def test_nothing_in_the_file_needs_a_kernel_or_a_widget_manager(saved):
     types = {name for n in (1, 2) for one in outputs(saved, n) for name in one}
-    assert types == {"text/html", "text/markdown", "text/plain", "image/png"}
+    assert types == {"text/html", "text/markdown", "text/plain", "image/png", MIMETYPE}
     assert "widgets" not in saved.metadata
 
 

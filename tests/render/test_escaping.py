@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
@@ -14,6 +15,7 @@ from orch_nb.model.analysis import Analysis, Component, Domain, Evidence, Questi
 from orch_nb.model.fold import replay
 from orch_nb.model.goal import Criterion, Goal
 from orch_nb.model.plan import Plan, Story
+from orch_nb.model.record import MIMETYPE, unseal
 from orch_nb.model.report import Check, FailureReport, Operation, Report, Result
 from orch_nb.model.research import Citation, Finding, Research, SourceReport
 from orch_nb.model.status import RunStatus, Status
@@ -56,7 +58,10 @@ ALLOWED = {
 }  # fmt: skip
 ATTRIBUTES = {"style", "href", "src", "alt", "width", "open", "scope"}
 ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800]")
-PAGE = {"html", "head", "meta", "title", "style", "body", "main"}
+PAGE = {
+    "html", "head", "meta", "title", "style", "body", "main", "section", "form", "label", "input",
+    "script",
+}  # fmt: skip
 
 
 class Elements(HTMLParser):
@@ -66,6 +71,7 @@ class Elements(HTMLParser):
         self.attributes: set[str] = set()
         self.links: list[str] = []
         self.images: list[str] = []
+        self.scripts: list[dict[str, str]] = []
         self.open: list[str] = []
         self.words: list[str] = []
 
@@ -74,7 +80,9 @@ class Elements(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
         self.links += [value for name, value in attrs if name == "href"]
         self.images += [value for name, value in attrs if name == "src"]
-        if tag not in ("img", "br", "meta"):
+        if tag == "script":
+            self.scripts.append(dict(attrs))
+        if tag not in ("img", "br", "meta", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -119,38 +127,35 @@ def operation(bad: str) -> Operation:
         on_failure=Task(id="", sh=bad),
     )
     error = ev.Failure(bad, bad, bad)
-    run = replay(
-        [
-            ev.RunStarted(
-                at=0, run_id=bad, plan=plan, name=bad, options=ev.RunOptions(faults=(bad,))
-            ),
-            ev.AttemptStarted(at=1, task=task, attempt=1),
-            ev.AttemptFailed(at=2, task=task, attempt=1, started=1, error=error),
-            ev.AttemptStarted(at=3, task=task, attempt=2),
-            ev.AttemptFailed(at=4, task=task, attempt=2, started=3, error=error),
-            ev.TaskEnded(at=4, task=task, status=Status.FAILED, reason=bad),
-            ev.TaskEnded(at=4, task="gate", status=Status.UPSTREAM_FAILED, reason=bad, cause=task),
-            ev.Waiting(at=4, task="todo", prompt=bad),
-            ev.Decided(at=5, task="todo", approved=False, by=bad, note=bad),
-            ev.Expanded(at=5, task="many", count=2, items=ev.ResultRef()),
-            *_failed("many[0]", error),
-            *_failed("many[1]", error),
-            ev.TaskEnded(at=6, task="many", status=Status.FAILED, reason=bad, cause=bad),
-            ev.TaskEnded(
-                at=6,
-                task="kept",
-                status=Status.SUCCEEDED,
-                reason=bad,
-                cached=bad,
-                result=ev.ResultRef("json", "h", 1, bad),
-            ),
-            ev.AttemptStarted(at=6, task="done", attempt=1),
-            ev.AttemptSucceeded(at=7, task="done", attempt=1, started=6),
-            *_failed("compensate(done)", error),
-            *_failed("on_failure", error),
-            ev.RunEnded(at=9, status=RunStatus.FAILED),
-        ]
-    ).snapshot()
+    history = [
+        ev.RunStarted(at=0, run_id=bad, plan=plan, name=bad, options=ev.RunOptions(faults=(bad,))),
+        ev.AttemptStarted(at=1, task=task, attempt=1),
+        ev.AttemptFailed(at=2, task=task, attempt=1, started=1, error=error),
+        ev.AttemptStarted(at=3, task=task, attempt=2),
+        ev.AttemptFailed(at=4, task=task, attempt=2, started=3, error=error),
+        ev.TaskEnded(at=4, task=task, status=Status.FAILED, reason=bad),
+        ev.TaskEnded(at=4, task="gate", status=Status.UPSTREAM_FAILED, reason=bad, cause=task),
+        ev.Waiting(at=4, task="todo", prompt=bad),
+        ev.Decided(at=5, task="todo", approved=False, by=bad, note=bad),
+        ev.Expanded(at=5, task="many", count=2, items=ev.ResultRef()),
+        *_failed("many[0]", error),
+        *_failed("many[1]", error),
+        ev.TaskEnded(at=6, task="many", status=Status.FAILED, reason=bad, cause=bad),
+        ev.TaskEnded(
+            at=6,
+            task="kept",
+            status=Status.SUCCEEDED,
+            reason=bad,
+            cached=bad,
+            result=ev.ResultRef("json", "h", 1, bad),
+        ),
+        ev.AttemptStarted(at=6, task="done", attempt=1),
+        ev.AttemptSucceeded(at=7, task="done", attempt=1, started=6),
+        *_failed("compensate(done)", error),
+        *_failed("on_failure", error),
+        ev.RunEnded(at=9, status=RunStatus.FAILED),
+    ]
+    run = replay(history).snapshot(history=lambda: history)
     analysis = Analysis(
         goal=Goal(bad, (bad,)), operation=bad, advice=bad,
         domains=(Domain(bad, (Evidence(bad, bad, 1),)),),
@@ -215,10 +220,14 @@ def test_what_acts_on_a_terminal_or_turns_text_around_is_gone_everywhere(name):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_page_has_no_script_and_nothing_to_load(name):
+def test_a_page_runs_no_script_and_loads_nothing(name):
     page = write_html(operation(HOSTILE[name]).report)
     found = parsed(page)
     assert found.names <= ALLOWED | PAGE
+    assert found.scripts == [{"type": MIMETYPE}], "data, which no browser runs"
+    (data,) = re.findall(rf'<script type="{re.escape(MIMETYPE)}">(.*?)</script>', page)
+    assert "<" not in data
+    assert unseal(json.loads(data)).run.df.shape == operation(HOSTILE[name]).run.df.shape
     assert not any(image.startswith("http") for image in found.images)
 
 

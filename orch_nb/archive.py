@@ -1,0 +1,113 @@
+"""What is left of a run, and what can be done with it: load it, write it as a file, compare two.
+
+    load("report.ipynb")            the operation in a notebook or an HTML report that was sent
+    load("nightly-7")               a run of the journal
+    compare("nightly-6", "report.html")
+    write_report([operation], "report.pdf")
+
+Like `phases`, on which it stands, it only brings rooms together: it finds what is meant, and hands
+it on.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from orch_nb import phases
+from orch_nb.engine.journal import DEFAULT_PATH, open_journal
+from orch_nb.engine.ports import Journal
+from orch_nb.errors import RunNotFound, UsageError
+from orch_nb.model import record
+from orch_nb.model.report import Operation
+
+__all__ = ["load", "operations", "past_operation"]
+
+_JOURNALS = (".db", ".sqlite", ".sqlite3")
+
+
+def load(
+    source: str | os.PathLike[str],
+    name: str | None = None,
+    *,
+    journal: str | os.PathLike[str] | Journal | None = None,
+) -> Operation:
+    """The operation that is in a file, as values: `.plan`, `.run`, `.report`, `.analysis`,
+    `.research`.
+
+    `source` is an executed notebook (.ipynb), an HTML report, a journal's file (.db), or the id of
+    a run in `journal` (None: the default one). Of several operations the last is taken, or the one
+    that `name` names: the id of its run, or its `--name`.
+
+    A report has previews of results, not the results: `load(...).run.results[task]` gives numbers
+    and short texts, and raises LookupError, with the preview, for anything else. Nothing of a
+    report is unpickled, imported or run; its functions are names.
+
+    Raises RecordError for a file without a run, a damaged one, or one of a newer orch_nb,
+    UsageError for a name that it has not, RunNotFound for a run that the journal has not.
+    """
+    path = Path(source).expanduser()
+    if path.suffix.lower() in _JOURNALS:
+        _there(path)
+        opened = open_journal(path)
+        return past_operation(name if name is not None else _latest(opened), opened)
+    if _is_file(path):
+        from orch_nb.formats.report_file import chosen
+
+        return chosen(operations(path), name, path)
+    if name is not None:
+        raise UsageError(f"`{name}` is looked for in a file; {source} is the id of a run")
+    return past_operation(str(source), _journal(journal, source))
+
+
+def operations(path: str | os.PathLike[str]) -> list[Operation]:
+    """All operations in a notebook or an HTML report, in its order. Raises as `load`."""
+    from orch_nb.formats.report_file import operations_of
+
+    _there(Path(path))
+    return operations_of(Path(path))
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file is meant. Raises UsageError for one of another kind."""
+    from orch_nb.formats.report_file import SUFFIXES
+
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    if path.is_file():
+        known = ", ".join((*SUFFIXES, *_JOURNALS))
+        raise UsageError(f"{path} is no report: a run is loaded from a file that ends in {known}")
+    return False
+
+
+def _there(path: Path) -> None:
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}")
+
+
+def _journal(journal: str | os.PathLike[str] | Journal | None, run: object) -> Journal:
+    """The journal, if it is there: reading must not make one."""
+    where = DEFAULT_PATH if journal is None else journal
+    if isinstance(where, str | os.PathLike) and where != "memory" and not Path(where).exists():
+        raise RunNotFound(f"There is no run `{run}`: no file of that name, and no journal {where}.")
+    return open_journal(journal)
+
+
+def _latest(journal: Journal) -> str:
+    rows = journal.runs()
+    if not rows:
+        raise RunNotFound(f"The journal {journal.path} has no runs yet.")
+    return rows[0].run_id
+
+
+def past_operation(run_id: str, journal: Journal) -> Operation:
+    """A run of the journal with its report, and what its cell had found before it. Raises
+    RunNotFound, JournalError."""
+    run = phases.past_run(journal.history(run_id), journal)
+    noted = journal.read_note(run_id)
+    before = record.noted(noted) if noted is not None else Operation(plan=run.plan, kind="yaml")
+    report = phases.integrate(run, analysis=before.analysis, research=before.research)
+    return Operation(
+        plan=run.plan, kind=before.kind, name=before.name or run.name, analysis=before.analysis,
+        research=before.research, run=run, report=report, document=before.document,
+    )  # fmt: skip
