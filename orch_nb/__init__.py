@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from orch_nb.archive import load
+    from orch_nb.archive import compare, load
     from orch_nb.engine.journal import SqliteJournal
     from orch_nb.engine.memory import MemoryJournal
     from orch_nb.engine.ports import Current, current
@@ -80,7 +80,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
-    "archive": ("load",),
+    "archive": ("compare", "load"),
     "engine.journal": ("SqliteJournal",),
     "engine.memory": ("MemoryJournal",),
     "engine.ports": ("Current", "current"),
@@ -153,6 +153,7 @@ __all__ = [
     "UsageError",
     "allow_nested",
     "analyze",
+    "compare",
     "current",
     "decompose",
     "execute",

@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from orch_nb import phases
 from orch_nb.engine.journal import DEFAULT_PATH, open_journal
 from orch_nb.engine.ports import Journal
 from orch_nb.errors import RunNotFound, UsageError
 from orch_nb.model import record
-from orch_nb.model.report import Operation
+from orch_nb.model.contrast import Contrast
+from orch_nb.model.report import Operation, Report
+from orch_nb.model.run import Run
 
-__all__ = ["load", "operations", "past_operation"]
+__all__ = ["compare", "load", "operations", "past_operation"]
 
 _JOURNALS = (".db", ".sqlite", ".sqlite3")
 
@@ -111,3 +114,32 @@ def past_operation(run_id: str, journal: Journal) -> Operation:
         plan=run.plan, kind=before.kind, name=before.name or run.name, analysis=before.analysis,
         research=before.research, run=run, report=report, document=before.document,
     )  # fmt: skip
+
+
+def compare(
+    before: Operation | Report | Run | str | os.PathLike[str],
+    after: Operation | Report | Run | str | os.PathLike[str],
+    *,
+    journal: str | os.PathLike[str] | Journal | None = None,
+) -> Contrast:
+    """Two runs side by side: what changed in the plan, how each task ended, what took longer, what
+    was retried, which results, options and versions differ; `.df` has a row a task.
+
+    Each side is a value, or whatever `load` takes: the path of a notebook or an HTML report, or the
+    id of a run in `journal`. Raises UsageError for a draft, which has not run, and as `load`.
+    """
+    from orch_nb.integration.contrast import contrast
+
+    (one, said), (other, told) = (_side(value, journal) for value in (before, after))
+    return contrast(one, other, (said, told))
+
+
+def _side(value: Any, journal: Any) -> tuple[Run, Report | None]:
+    if isinstance(value, Run):
+        return value, None
+    if isinstance(value, Report):
+        return value.run, value
+    found = value if isinstance(value, Operation) else load(value, journal=journal)
+    if found.run is None:
+        raise UsageError(f"`{found.name or found.plan.goal}` is a draft: it has no run to compare")
+    return found.run, found.report

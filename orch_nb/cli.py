@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from orch_nb import phases
+from orch_nb.archive import compare
 from orch_nb.engine.journal import DEFAULT_PATH, SqliteJournal
 from orch_nb.engine.ports import Request
 from orch_nb.errors import OrchestrationError, PlanError, UsageError
@@ -129,6 +130,8 @@ def _parser() -> argparse.ArgumentParser:
     workers = verb("workers", _ask, "change how many tasks run at once", "run", "number")
     workers.set_defaults(verb="workers", task=None, note="")
     verb("log", _log, "print what a shell task printed", "run", "task")
+    verb("compare", _compare, "two runs side by side: ids, notebooks, HTML reports",
+         "before", "after")  # fmt: skip
     report = verb("report", _report, "write a run's report", "run")
     report.add_argument("-o", "--output", default="report.html", help="a .html or .md file")
     return parser
@@ -368,6 +371,14 @@ def _report(arguments: argparse.Namespace) -> int:
     report = phases.integrate(_past(arguments))
     write = report.to_markdown if arguments.output.endswith(".md") else report.to_html
     print(write(arguments.output))
+    return 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    found = compare(arguments.before, arguments.after, journal=arguments.journal)
+    from orch_nb.render.bundle import contrast_bundle
+
+    print(contrast_bundle(found)["text/plain"])
     return 0
 
 

@@ -114,7 +114,7 @@ def test_a_file_without_a_run_says_so(tmp_path):
         ('{"worksheets": []}', "no notebook of version 4"),
         ('{"cells": [5, {"outputs": 5}, {"outputs": [5, {"data": 5}]}]}', "no run of orch_nb"),
         ("[" * 100_000, "cannot be read"),
-        ('{"cells": [{"outputs": [{"data": {"%s": {}}}]}]}' % MIMETYPE, r"n\.ipynb: .*not what"),
+        (json.dumps({"cells": [{"outputs": [{"data": {MIMETYPE: {}}}]}]}), r"n\.ipynb: .*not what"),
     ],
 )
 def test_what_is_no_notebook_is_refused_in_words(text, says, tmp_path):
@@ -129,7 +129,7 @@ def test_a_plan_that_could_not_run_is_refused(told, tmp_path):
     data = {MIMETYPE: seal(nb.Operation(plan=broken, kind="yaml"))}
     text = json.dumps({"cells": [{"outputs": [{"data": data}]}]})
     (tmp_path / "n.ipynb").write_text(text)
-    with pytest.raises(nb.RecordError, match="the plan of its run cannot be: .*`b`"):
+    with pytest.raises(nb.RecordError, match=r"the plan of its run cannot be: .*`b`"):
         nb.load(tmp_path / "n.ipynb")
 
 

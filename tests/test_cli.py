@@ -264,6 +264,18 @@ def test_a_report_is_html_or_markdown_by_its_name(orch, folder):
     assert (folder / "r.md").read_text().lstrip().startswith("#")
 
 
+def test_two_runs_are_compared_by_their_names_or_files(orch, folder):
+    orch("run", "bad.yaml", "--run-id", "r")
+    orch("run", "ok.yaml", "--run-id", "s")
+    orch("report", "r", "-o", "r.html")
+    for first in ("r", "r.html"):
+        code, out, _ = orch("compare", first, "s")
+        assert code == 0
+        assert "s succeeded where r failed" in out
+    code, _, err = orch("compare", "r", "nobody")
+    assert (code, "no run `nobody`" in err) == (2, True)
+
+
 def test_a_report_that_cannot_be_written_is_told(orch, folder):
     orch("run", "ok.yaml", "--run-id", "r")
     code, _, err = orch("report", "r", "-o", "ok.yaml/report.html")

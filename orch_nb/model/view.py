@@ -34,6 +34,8 @@ TARGETS: dict[str, str] = {
     "report.to_html": "orch_nb.render.page:write_html",
     "report.to_markdown": "orch_nb.render.page:write_markdown",
     "operation.show": "orch_nb.render.bundle:shown_operation",
+    "contrast.df": "orch_nb.render.frame:contrast_frame",
+    "contrast.show": "orch_nb.render.bundle:contrast_bundle",
     "schedule.df": "orch_nb.render.frame:schedule_frame",
 }
 

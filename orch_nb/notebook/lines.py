@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from orch_nb import phases
+from orch_nb.archive import compare
 from orch_nb.engine.journal import open_journal
 from orch_nb.engine.ports import Journal, Request
 from orch_nb.errors import PlanError, RunHeld, RunNotFound, UsageError
@@ -25,14 +26,19 @@ from orch_nb.notebook.display import show
 from orch_nb.notebook.options import split
 from orch_nb.notebook.session import SESSION
 from orch_nb.notebook.waiting import Waiting
-from orch_nb.render.bundle import blocks_bundle, document_bundle, run_bundle
+from orch_nb.render.bundle import (
+    blocks_bundle,
+    contrast_bundle,
+    document_bundle,
+    run_bundle,
+)
 from orch_nb.render.listing import patterns_bundle, runs_bundle
 from orch_nb.render.recovery import recovery_blocks
 from orch_nb.render.sections import decompose_section, operation_document
 
 __all__ = ["LATER", "VERBS", "Line", "usage"]
 
-LATER = ("import", "export", "systems", "compare")
+LATER = ("import", "export", "systems")
 
 
 class Line:
@@ -109,6 +115,19 @@ class Line:
             report = phases.integrate(self._past(""))
         written = report.to_markdown(path) if path.endswith(".md") else report.to_html(path)
         print(f"The report of run {report.run.run_id} is in {written}")
+
+    def compare(self, before: str, after: str) -> None:
+        """two runs side by side: ids of runs, names of operations, notebooks, HTML reports"""
+        show([contrast_bundle(compare(self._meant(before), self._meant(after)))])
+
+    def _meant(self, name: str) -> Operation | str:
+        """An operation of this kernel, by its name or its run, which may be in no journal; else
+        what `load` makes of the words."""
+        for operation in (SESSION.last, *SESSION.operations.values()):
+            run = operation.run if operation is not None else None
+            if operation is not None and run is not None and name in (operation.name, run.run_id):
+                return operation
+        return name
 
     # -- steering ------------------------------------------------------------------------------
 
@@ -316,6 +335,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "run": Line.run,
     "edit": Line.edit,
     "report": Line.report,
+    "compare": Line.compare,
     "log": Line.log,
     "patterns": Line.patterns,
 }

@@ -25,11 +25,13 @@ from typing import Any, TypeAlias
 
 from orch_nb.model import record
 from orch_nb.model.analysis import Analysis
+from orch_nb.model.contrast import Contrast
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation, Report
 from orch_nb.model.research import Research
 from orch_nb.model.run import Run
 from orch_nb.render import html, markdown, text
+from orch_nb.render.contrast import contrast_document
 from orch_nb.render.document import Block, Document, Drawing, Fold, Header, Section, Text, line
 from orch_nb.render.sections import (
     analyze_section,
@@ -42,10 +44,10 @@ from orch_nb.render.sections import (
 )
 
 __all__ = [
-    "Bundle", "analysis_bundle", "blocks_bundle", "document_bundle", "header_bundle",
-    "integrate_bundles", "operation_bundle", "plan_bundle", "report_bundle", "research_bundle",
-    "run_bundle", "section_bundle", "section_bundles", "shown_operation", "shown_report",
-    "shown_run",
+    "Bundle", "analysis_bundle", "blocks_bundle", "contrast_bundle", "document_bundle",
+    "header_bundle", "integrate_bundles", "operation_bundle", "plan_bundle", "report_bundle",
+    "research_bundle", "run_bundle", "section_bundle", "section_bundles", "shown_operation",
+    "shown_report", "shown_run",
 ]  # fmt: skip
 
 Bundle: TypeAlias = dict[str, Any]
@@ -117,6 +119,11 @@ def _data(operation: Operation) -> Bundle:
     """The values, for whoever loads the file; nothing where the events of the run are not known."""
     sealed = record.seal(operation)
     return {record.MIMETYPE: sealed} if sealed is not None else {}
+
+
+def contrast_bundle(found: Contrast) -> Bundle:
+    """Two runs side by side."""
+    return document_bundle(contrast_document(found))
 
 
 def section_bundle(section: Section) -> Bundle:

@@ -117,13 +117,18 @@ Block: TypeAlias = "Paragraph | Table | Drawing | CodeBlock | Listing | Fold"
 
 
 class Section(msgspec.Struct, frozen=True):
-    """A phase: its line (`number title finding`) and, when opened, its blocks."""
+    """A phase: its line (`number title finding`) and, when opened, its blocks. `number` is 0 for
+    what is no phase."""
 
     number: int
     title: str
     finding: str
     blocks: tuple[Block, ...] = ()
     open: bool = False
+
+    @property
+    def heading(self) -> str:
+        return f"{self.number} {self.title}" if self.number else self.title
 
 
 class Header(msgspec.Struct, frozen=True):

@@ -74,8 +74,7 @@ def header_html(header: Header) -> str:
 
 def section_html(section: Section) -> str:
     """A phase: one line that says its finding and opens to its detail."""
-    title = f"{section.number} {section.title}"
-    summary = f"<b>{html.escape(title)}</b>&ensp;{_muted(section.finding)}"
+    summary = f"<b>{html.escape(section.heading)}</b>&ensp;{_muted(section.finding)}"
     if not section.blocks:
         return f'<div style="{_SUMMARY};cursor:default;padding-left:13px">{summary}</div>'
     return _details(summary, _blocks(section.blocks), is_open=section.open, style=_SUMMARY)

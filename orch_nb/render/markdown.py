@@ -72,7 +72,7 @@ def header_markdown(header: Header) -> str:
 
 
 def section_markdown(section: Section) -> str:
-    head = f"## {section.number} {section.title}\n\n{escape(section.finding)}"
+    head = f"## {section.heading}\n\n{escape(section.finding)}"
     return "\n\n".join([head, *_blocks(section.blocks)])
 
 
