@@ -12,6 +12,7 @@ it on.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from orch_nb.model.contrast import Contrast
 from orch_nb.model.report import Operation, Report
 from orch_nb.model.run import Run
 
-__all__ = ["compare", "load", "operations", "past_operation"]
+__all__ = ["REPORTS", "compare", "load", "operations", "past_operation", "write_report"]
 
+#: What a report can be written as.
+REPORTS = (".html", ".htm", ".md", ".pdf", ".xml")
 _JOURNALS = (".db", ".sqlite", ".sqlite3")
 
 
@@ -108,7 +111,7 @@ def past_operation(run_id: str, journal: Journal) -> Operation:
     RunNotFound, JournalError."""
     run = phases.past_run(journal.history(run_id), journal)
     noted = journal.read_note(run_id)
-    before = record.noted(noted) if noted is not None else Operation(plan=run.plan, kind="yaml")
+    before = record.noted(noted) if noted is not None else Operation(plan=run.plan, kind="")
     report = phases.integrate(run, analysis=before.analysis, research=before.research)
     return Operation(
         plan=run.plan, kind=before.kind, name=before.name or run.name, analysis=before.analysis,
@@ -143,3 +146,48 @@ def _side(value: Any, journal: Any) -> tuple[Run, Report | None]:
     if found.run is None:
         raise UsageError(f"`{found.name or found.plan.goal}` is a draft: it has no run to compare")
     return found.run, found.report
+
+
+# -- as a file -----------------------------------------------------------------------------------
+
+
+def write_report(
+    found: Operation | Sequence[Operation],
+    path: str | os.PathLike[str],
+    *,
+    code: Sequence[str] = (),
+    log: Callable[[str, str], str] | None = None,
+) -> Path:
+    """Write operations to one file, as its suffix says: .html (one file that needs nothing else),
+    .md (its pictures in a folder beside it), .pdf (printed by a browser of the machine), .xml
+    (JUnit, for a CI). What was there is replaced, whole or not at all.
+
+    `code` are cells to be shown; `log(run_id, task)` is what a task printed, for JUnit. Raises
+    UsageError for another suffix or a place that cannot be written, BackendUnavailable where no
+    browser prints.
+    """
+    from orch_nb.render.whole_file import target_of, written, written_beside
+
+    several = [found] if isinstance(found, Operation) else list(found)
+    target = target_of(path)
+    suffix = target.suffix.lower()
+    if suffix not in REPORTS:
+        known = ", ".join(REPORTS)
+        raise UsageError(f"a report is written as {known}, by the name of its file, not `{target}`")
+    if suffix == ".xml":
+        from orch_nb.formats.junit import junit
+
+        return written(junit(several, log), target)
+    from orch_nb.render.page import operations_markdown, operations_page
+
+    if suffix == ".md":
+        folder = f"{target.stem}_files"
+        text, pictures = operations_markdown(several, code=code, folder=folder)
+        written_beside(pictures, target.parent, folder)
+        return written(text, target)
+    page = operations_page(several, code=code)
+    if suffix == ".pdf":
+        from orch_nb.render.pdf import printed
+
+        return written(printed(page), target)
+    return written(page, target)

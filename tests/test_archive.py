@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
+from xml.etree import ElementTree as ET
 
 import nbformat
 import pytest
 
 import orch_nb as nb
+from orch_nb.archive import write_report
 from orch_nb.model.record import MIMETYPE, seal
 from orch_nb.render.bundle import integrate_bundles
+from orch_nb.render.pdf import browser
 
 
 def ran(tmp_path, name="weekly", **options):
@@ -193,3 +198,75 @@ def test_the_history_of_a_run_ends_where_it_was_looked_at(tmp_path):
     assert len(later.history) > before
     assert type(fresh.history[-1]).__name__ == "RunEnded"
     assert len(fresh.history) == before
+
+
+# -- as a file
+
+
+def test_the_suffix_says_what_is_written(told, tmp_path):
+    html = write_report(told, tmp_path / "r.html")
+    assert html.read_text().startswith("<!DOCTYPE html>")
+    assert ET.parse(write_report(told, tmp_path / "r.xml")).getroot().tag == "testsuites"
+    assert write_report(told, tmp_path / "r.md").read_text().startswith("# Publish")
+    with pytest.raises(
+        nb.UsageError, match=r"\.html, \.htm, \.md, \.pdf, \.xml, .* not `.*r\.doc`"
+    ):
+        write_report(told, tmp_path / "r.doc")
+    with pytest.raises(nb.UsageError, match="does not exist"):
+        write_report(told, tmp_path / "nowhere" / "r.html")
+
+
+def test_the_pictures_of_markdown_lie_beside_it(told, tmp_path):
+    folder = tmp_path / "r_files"
+    folder.mkdir()
+    for name in ("9.svg", "mine.svg"):
+        (folder / name).write_text("<svg/>")
+    text = write_report(told, tmp_path / "r.md").read_text()
+    named = re.findall(r"!\[[^\]]{20,}\]\((r_files/\d+\.svg)\)", text)
+    assert named
+    for path in named:
+        ET.parse(tmp_path / path)
+    there = {file.name for file in folder.iterdir()}
+    assert there == {"mine.svg", *(path.removeprefix("r_files/") for path in named)}
+
+
+def test_a_page_has_the_cells_only_when_they_are_asked_for(told, tmp_path):
+    plain = write_report(told, tmp_path / "r.html").read_text()
+    assert "CODE" not in plain
+    with_code = write_report(told, tmp_path / "r.html", code=["a = '</pre><script>'"]).read_text()
+    assert "a = &#x27;&lt;/pre&gt;&lt;script&gt;&#x27;" in with_code
+
+
+def test_several_operations_are_in_one_page_and_each_can_be_loaded(told, tmp_path):
+    page = write_report([told, ran(tmp_path, "daily")], tmp_path / "r.html")
+    assert nb.load(page).run.run_id == "daily-1"
+    assert nb.load(page, "weekly-1").run.df.equals(told.run.df)
+
+
+def test_a_pdf_is_printed_by_a_browser_of_the_machine(told, tmp_path):
+    if browser() is None:
+        pytest.skip("no Chromium, Chrome or Edge on the PATH")
+    assert write_report(told, tmp_path / "r.pdf").read_bytes()[:5] == b"%PDF-"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the browsers are scripts of sh")
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        (None, "no Chromium, Chrome or Edge is on the PATH.* write the report as .html"),
+        ("echo something is wrong >&2; exit 3", r"exit code 3: something is wrong\)"),
+        ("exit 0", "exit code 0: it said nothing"),
+    ],
+)
+def test_a_browser_that_is_missing_or_does_not_print_is_told(
+    told, tmp_path, monkeypatch, script, says
+):
+    program = tmp_path / "browser"
+    if script is not None:
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("ORCH_NB_BROWSER", str(program))
+    (tmp_path / "r.pdf").write_text("before")
+    with pytest.raises(nb.BackendUnavailable, match=says):
+        write_report(told, tmp_path / "r.pdf")
+    assert (tmp_path / "r.pdf").read_text() == "before"

@@ -67,7 +67,7 @@ class _Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`plan` is there for a draft only: that of a run is in its first event."""
 
     name: str = ""
-    kind: str = "yaml"
+    kind: str = ""
     document: str = ""
     plan: Plan | None = None
     history: msgspec.Raw = msgspec.Raw(b"[]")
@@ -115,17 +115,15 @@ def seal(operation: Operation) -> dict[str, Any] | None:
     history = run.history if run is not None else ()
     if run is not None and not history:
         return None
-    record = _Record(
-        name=operation.name,
-        kind=operation.kind,
-        document=operation.document,
-        plan=operation.plan if run is None else None,
-        history=msgspec.Raw(_encode(list(_shared(history)))),
-        report=_account(report) if report is not None else None,
-        analysis=operation.analysis or (report.analysis if report is not None else None),
-        research=operation.research or (report.research if report is not None else None),
-    )
-    body = _encode(record)
+    told = {
+        **_before(operation),
+        "plan": operation.plan if run is None else None,
+        "history": list(_shared(history)),
+        "report": _account(report) if report is not None else None,
+        "analysis": operation.analysis or (report.analysis if report is not None else None),
+        "research": operation.research or (report.research if report is not None else None),
+    }
+    body = _encode({name: value for name, value in told.items() if value})
     return {
         "version": VERSION,
         "run_id": _sound(run.run_id) if run is not None else "",
@@ -150,12 +148,12 @@ def _shared(history: Sequence[ev.Event]) -> Iterator[ev.Event]:
 
 def note(operation: Operation) -> bytes:
     """What an operation knew before it ran, for the journal, which has the rest."""
-    return _encode(
-        _Record(
-            name=operation.name, kind=operation.kind, document=operation.document,
-            analysis=operation.analysis, research=operation.research,
-        )
-    )  # fmt: skip
+    return _encode(_before(operation))
+
+
+def _before(operation: Operation) -> dict[str, Any]:
+    names = ("name", "kind", "document", "analysis", "research")
+    return {name: value for name in names if (value := getattr(operation, name))}
 
 
 def noted(body: bytes) -> Operation:

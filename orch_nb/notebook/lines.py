@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from orch_nb import phases
-from orch_nb.archive import compare
+from orch_nb.archive import compare, past_operation, write_report
 from orch_nb.engine.journal import open_journal
 from orch_nb.engine.ports import Journal, Request
 from orch_nb.errors import PlanError, RunHeld, RunNotFound, UsageError
@@ -107,14 +107,31 @@ class Line:
         journal = open_journal(SESSION.memory if past.journal == "memory" else past.journal)
         print(journal.read_log(past.run_id, task) or f"{task} has printed nothing.")
 
-    def report(self, path: str = "report.html") -> None:
-        """write the last run's report to PATH (.html or .md)"""
-        last = SESSION.last
-        report = last.report if last is not None else None
-        if report is None:
-            report = phases.integrate(self._past(""))
-        written = report.to_markdown(path) if path.endswith(".md") else report.to_html(path)
-        print(f"The report of run {report.run.run_id} is in {written}")
+    def report(self, path: str = "report.html", *options: str) -> None:
+        """write a run's report to PATH: .html, .md, .pdf or .xml (JUnit); of the last operation, or
+        the run that is named; with --code the cells too"""
+        runs = [word for word in options if word != "--code"]
+        if len(runs) > 1 or any(word.startswith("-") for word in runs):
+            raise UsageError("usage: %orchestrate report [PATH] [RUN] [--code]")
+        operation = self._reported(runs[0] if runs else "")
+        assert operation.run is not None
+        where = SESSION.memory if operation.run.journal == "memory" else operation.run.journal
+        log = open_journal(where).read_log if where else None
+        code = self._cells() if "--code" in options else []
+        written = write_report(operation, path, code=code, log=log)
+        print(f"The report of run {operation.run.run_id} is in {written}")
+
+    def _reported(self, run: str) -> Operation:
+        """The operation of that run; without a name the last one, of this kernel or the journal."""
+        known = self._meant(run) if run else SESSION.last
+        if isinstance(known, Operation) and known.report is not None:
+            return known
+        return past_operation(run or self._past("").run_id, self._journal())
+
+    def _cells(self) -> list[str]:
+        """What was run in this kernel, as it was typed."""
+        typed = self.shell.history_manager.input_hist_raw
+        return [cell for cell in typed if cell.strip()]
 
     def compare(self, before: str, after: str) -> None:
         """two runs side by side: ids of runs, names of operations, notebooks, HTML reports"""

@@ -88,7 +88,7 @@ def operation_bundle(operation: Operation) -> Bundle:
 
 def shown_run(run: Run) -> Bundle:
     """What a run shows of itself, and the run."""
-    return {**run_bundle(run), **_data(Operation(plan=run.plan, kind="yaml", run=run))}
+    return {**run_bundle(run), **_data(Operation(plan=run.plan, kind="", run=run))}
 
 
 def shown_report(report: Report) -> Bundle:
@@ -110,7 +110,7 @@ def integrate_bundles(report: Report, operation: Operation | None = None) -> lis
 
 def _operation(report: Report) -> Operation:
     return Operation(
-        plan=report.run.plan, kind="yaml", run=report.run, report=report,
+        plan=report.run.plan, kind="", run=report.run, report=report,
         analysis=report.analysis, research=report.research,
     )  # fmt: skip
 

@@ -67,7 +67,8 @@ form { float: right; font: 12px sans-serif; color: #797979; }
   thead { display: table-header-group; }
   tr, img, summary, li { break-inside: avoid; }
   img { max-width: 100% !important; max-height: 240mm; height: auto; object-fit: contain; }
-  td, th { white-space: normal !important; overflow-wrap: anywhere; max-width: none !important; }
+  td, th { white-space: normal !important; overflow-wrap: break-word !important; }
+  td, th { min-width: 0 !important; max-width: 90mm !important; padding-right: 8px !important; }
   summary, caption, thead { break-after: avoid; }
   pre { white-space: pre-wrap !important; overflow-wrap: anywhere; }
   section + section { break-before: page; border: 0; }
@@ -183,6 +184,6 @@ def write_markdown(
 
 def _operation(report: Report, document: str) -> Operation:
     return Operation(
-        plan=report.run.plan, kind="yaml", run=report.run, report=report, document=document,
+        plan=report.run.plan, kind="", run=report.run, report=report, document=document,
         analysis=report.analysis, research=report.research, name=report.run.name,
     )  # fmt: skip

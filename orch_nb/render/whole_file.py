@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from orch_nb.errors import UsageError
 
-__all__ = ["target_of", "written"]
+__all__ = ["target_of", "written", "written_beside"]
 
 
 def written(content: str | bytes, path: str | os.PathLike[str]) -> Path:
@@ -41,3 +43,23 @@ def target_of(path: str | os.PathLike[str]) -> Path:
     if target.is_dir():
         raise UsageError(f"`{target}` is a folder; name a file in it")
     return target
+
+
+def written_beside(pictures: Mapping[str, str], parent: Path, folder: str) -> None:
+    """Write pictures by their path below `parent`, all in `folder`; those that an earlier report
+    left there, and this one has not, go. Raises UsageError."""
+    home = parent / folder
+    try:
+        if pictures:
+            home.mkdir(exist_ok=True)
+        old = list(home.iterdir()) if home.is_dir() else []
+    except OSError as error:
+        raise UsageError(f"`{home}` cannot be written: {error.strerror}") from error
+    for path, svg in pictures.items():
+        written(svg, parent / path)
+    for file in old:
+        if _OURS.fullmatch(file.name) and f"{folder}/{file.name}" not in pictures:
+            file.unlink(missing_ok=True)
+
+
+_OURS = re.compile(r"\d+\.svg")

@@ -230,3 +230,17 @@ def test_two_runs_are_compared_by_name_by_run_or_by_file(kernel):
     assert (
         "usage: %orchestrate compare BEFORE AFTER" in kernel.run("%orchestrate compare one").error
     )
+
+
+def test_a_report_is_written_as_its_name_says_with_the_cells_if_asked(kernel):
+    kernel.ok("%%orchestrate --no-analyze --name rep\ngoal: g\ntasks: {a: {sh: 'echo 1'}}\n")
+    assert (
+        "The report of run rep-1 is in rep.xml" in kernel.ok("%orchestrate report rep.xml").printed
+    )
+    assert "<system-out>1" in (kernel.folder / "rep.xml").read_text()
+    kernel.ok("%orchestrate report rep.html")
+    assert "CODE" not in (kernel.folder / "rep.html").read_text()
+    kernel.ok("%orchestrate report rep.html rep-1 --code")
+    assert "%%orchestrate --no-analyze --name rep" in (kernel.folder / "rep.html").read_text()
+    assert "a report is written as .html" in kernel.run("%orchestrate report rep.doc").error
+    assert "usage:" in kernel.run("%orchestrate report rep.html --cod").error
