@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from orch_nb.errors import JournalError
 from orch_nb.model import record
 from orch_nb.model.analysis import Analysis
 from orch_nb.model.contrast import Contrast
@@ -117,7 +118,10 @@ def _operation(report: Report) -> Operation:
 
 def _data(operation: Operation) -> Bundle:
     """The values, for whoever loads the file; nothing where the events of the run are not known."""
-    sealed = record.seal(operation)
+    try:
+        sealed = record.seal(operation)
+    except JournalError:  # what a value shows must not depend on a file that may be gone by now
+        return {}
     return {record.MIMETYPE: sealed} if sealed is not None else {}
 
 

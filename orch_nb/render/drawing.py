@@ -28,6 +28,7 @@ from orch_nb.render.svg import sketch_svg
 
 __all__ = [
     "GROUPS_ABOVE", "OVERVIEW_ABOVE", "lay_out", "plan_drawings", "plan_svg", "sketch_png",
+    "task_layout",
 ]  # fmt: skip
 
 GROUPS_ABOVE = 60
@@ -54,10 +55,11 @@ def sketch_png(sketch: Sketch) -> bytes | None:
 def plan_svg(plan: Plan, states: dict[str, Mark] | None = None) -> str:
     """Every task a box, painted by `states` (None: the plan as such). Laid out once a plan: the
     elements `task-0`, `task-1`, ... (see `sketch.node_ids`) stand where they stood."""
-    return sketch_svg(task_sketch(plan, states), _task_layout(plan))
+    return sketch_svg(task_sketch(plan, states), task_layout(plan))
 
 
-def _task_layout(plan: Plan) -> Layout:
+def task_layout(plan: Plan) -> Layout:
+    """Where each task stands, laid out once a plan."""
     found: Layout | None = plan.__dict__.get("_layout")
     if found is None:
         found = lay_out(task_sketch(plan))
@@ -85,7 +87,7 @@ def plan_drawings(plan: Plan, run: Run | None = None) -> tuple[Block, ...]:
 
 
 def _task_drawing(plan: Plan, states: dict[str, Mark] | None, run: Run | None) -> Drawing:
-    return _drawing(task_sketch(plan, states), _task_layout(plan), plan_alt(plan, run))
+    return _drawing(task_sketch(plan, states), task_layout(plan), plan_alt(plan, run))
 
 
 def _drawing(sketch: Sketch, layout: Layout, alt: str) -> Drawing:

@@ -203,12 +203,13 @@ def test_no_element_but_ours_appears_in_html(name):
 def test_drawings_are_well_formed_and_hold_text_only_as_text(name):
     found = parsed(operation_bundle(operation(HOSTILE[name]))["text/html"])
     drawings = [base64.b64decode(image.partition(",")[2]) for image in found.images]
-    assert len(drawings) == 2
+    assert len(drawings) == 3, "the graph, the timeline, the strip of moments"
     for drawing in drawings:
-        tags = {element.tag.partition("}")[2] for element in ET.fromstring(drawing).iter()}
-        assert tags <= {
-            "svg", "g", "path", "rect", "text", "title", "polygon", "defs", "pattern"
+        elements = list(ET.fromstring(drawing).iter())
+        assert {element.tag.partition("}")[2] for element in elements} <= {
+            "svg", "g", "path", "rect", "text", "title", "polygon", "defs", "pattern", "use"
         }  # fmt: skip
+        assert all(element.get("href", "#").startswith("#") for element in elements)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
