@@ -4,6 +4,8 @@
     up to 300          the groups (stories), and every task behind a fold
     beyond             the groups, and an overview of our own behind a fold
 
+Above 60 the critical path and what failed are drawn as well, task by task (`focus`).
+
 Where Graphviz is missing, fails or takes too long (`graphviz_program`), our own layout stands in: a
 drawing never fails and never waits. A plan is laid out once; its states are
 painted on that layout (`plan_svg(plan, marks)`).
@@ -16,10 +18,11 @@ import functools
 from orch_nb.model.plan import Plan
 from orch_nb.model.quantity import count
 from orch_nb.model.run import Run
-from orch_nb.render.alternative import group_alt, plan_alt
+from orch_nb.render.alternative import focus_alt, group_alt, plan_alt
 from orch_nb.render.document import Block, Drawing, Fold, line
 from orch_nb.render.dot import source
 from orch_nb.render.facts import Mark, marks
+from orch_nb.render.focus import focus_sketch
 from orch_nb.render.graphviz_program import LayoutFailed, run_program
 from orch_nb.render.layout import Layout, from_graphviz, layered
 from orch_nb.render.overview import overview_svg
@@ -79,11 +82,23 @@ def plan_drawings(plan: Plan, run: Run | None = None) -> tuple[Block, ...]:
         if len(plan) <= OVERVIEW_ABOVE
         else _overview(plan, states, run)
     )
+    near = _focus(plan, states)
     groups = group_sketch(plan, states)
     if groups is None or len(groups.boxes) > GROUPS_ABOVE:
-        return (whole if len(plan) > OVERVIEW_ABOVE else _overview(plan, states, run),)
+        return (whole if len(plan) > OVERVIEW_ABOVE else _overview(plan, states, run), *near)
     first = _drawing(groups, lay_out(groups), group_alt(plan, groups))
-    return first, Fold(line(f"All {count(len(plan), 'task')}"), (whole,))
+    return first, *near, Fold(line(f"All {count(len(plan), 'task')}"), (whole,))
+
+
+def _focus(plan: Plan, states: dict[str, Mark] | None) -> tuple[Fold, ...]:
+    """The critical path and what failed, where there is either."""
+    sketch = focus_sketch(plan, states)
+    if sketch is None:
+        return ()
+    failed = any(box.state == "failed" for box in sketch.boxes)
+    words = "The critical path, and what failed" if failed else "The critical path"
+    drawing = _drawing(sketch, lay_out(sketch), focus_alt(plan, sketch))
+    return (Fold(line(words), (drawing,), open=True),)
 
 
 def _task_drawing(plan: Plan, states: dict[str, Mark] | None, run: Run | None) -> Drawing:

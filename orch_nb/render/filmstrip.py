@@ -6,7 +6,8 @@
 
 All frames are one picture, in one layout: arrows and names are drawn once and used in each, so that
 a frame costs no more than its colours. What has changed since the frame before has a thick edge. Of
-a big plan the frames show its groups. `model.film` chooses the moments.
+a big plan the frames show its groups, in rows where they would be too many side by side.
+`model.film` chooses the moments.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from orch_nb.model.status import Status
 from orch_nb.render.document import Drawing, Fold, Text, line
 from orch_nb.render.drawing import GROUPS_ABOVE, lay_out, task_layout
 from orch_nb.render.facts import Mark, history
-from orch_nb.render.layout import Layout
+from orch_nb.render.layout import Layout, Place
 from orch_nb.render.palette import GREY, look
 from orch_nb.render.plaintext import bounded, one_line
 from orch_nb.render.sketch import FONT_SIZE, Box, Sketch, group_sketch, task_sketch, text_width
@@ -33,6 +34,7 @@ __all__ = ["filmstrip"]
 _PAGE, _GAP, _CAPTION = 1040.0, 22.0, 32.0
 _LEAST, _MOST = 0.55, 0.8  # how much smaller than the graph itself
 _COLUMNS = 4
+_READ = 0.4
 _CHANGED, _SAME = 3.2, 1.1
 
 
@@ -57,6 +59,9 @@ def _drawing(run: Run, shown: tuple[Frame, ...]) -> Drawing | None:
         return None
     layout = task_layout(run.plan) if len(run.plan) <= GROUPS_ABOVE else lay_out(first)
     columns, scale = _grid(layout, len(shown))
+    if scale < _READ:
+        first, layout = replace(first, arrows=()), _tiles(first)
+        columns, scale = _grid(layout, len(shown))
     wide, high = max(190.0, layout.width * scale), layout.height * scale + _CAPTION
     parts = [f"<defs>{_still(first, layout)}</defs>"]
     before: Sketch | None = None
@@ -91,6 +96,21 @@ def _grid(layout: Layout, many: int) -> tuple[int, float]:
         if scale >= _LEAST or columns == 1:
             return columns, min(scale, _MOST)
     return 1, _MOST
+
+
+def _tiles(sketch: Sketch) -> Layout:
+    """The boxes in rows, like words: of a graph so wide that in small its names cannot be read."""
+    places: list[Place] = []
+    x = y = right = 0.0
+    high = max(box.size[1] for box in sketch.boxes) + 8
+    for box in sketch.boxes:
+        wide = box.size[0]
+        if x and x + wide > _PAGE:
+            x, y = 0.0, y + high
+        places.append(Place(x + wide / 2 + 3, y + high / 2, wide, box.size[1]))
+        x += wide + 10
+        right = max(right, x)
+    return Layout(right + 6, y + high + 4, tuple(places), ())
 
 
 def _still(sketch: Sketch, layout: Layout) -> str:
