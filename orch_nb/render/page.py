@@ -135,7 +135,10 @@ def _placed(document: Document, folder: str, pictures: dict[str, str]) -> Docume
 def _page(documents: Sequence[Document], sealed: Sequence[dict[str, Any] | None]) -> str:
     head = documents[0].header
     title = one_line(head.title, 160) if head else "orch_nb"
-    body = "\n".join(f"<section>\n{html.document_html(one)}\n</section>" for one in documents)
+    body = "\n".join(
+        f"<section>\n{html.document_html(one, 1 if one is documents[0] else 2)}\n</section>"
+        for one in documents
+    )
     data = "".join(_script(one) for one in sealed if one is not None)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -53,8 +53,8 @@ HOSTILE = {
 }
 
 ALLOWED = {
-    "a", "b", "br", "caption", "code", "details", "div", "img", "li", "pre", "span", "summary",
-    "table", "tbody", "td", "th", "thead", "tr", "ul",
+    "a", "b", "br", "caption", "code", "details", "div", "h1", "h2", "h3", "img", "li", "pre",
+    "span", "summary", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
 ATTRIBUTES = {"style", "href", "src", "alt", "width", "open", "scope"}
 ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800]")
