@@ -142,11 +142,7 @@ def image_html(drawing: Drawing) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(
-        f'<th scope="col" style="{_cell_style(column, GREY)};font-weight:600">'
-        f"{escape(column.title)}</th>"
-        for column in table.columns
-    )
+    head = "".join(_head(column) for column in table.columns)
     broad = tuple(_least(table, at) for at in range(len(table.columns)))
     rows = "".join(_row(row, table.columns, broad) for row in table.rows)
     note = f'<div style="color:{GREY};margin:-6px 0 10px 0">{escape(table.note)}</div>'
@@ -161,6 +157,13 @@ def _table(table: Table) -> str:
         f"{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         f"{note if table.note else ''}"
     )
+
+
+def _head(column: Column) -> str:
+    style = f'style="{_cell_style(column, GREY)};font-weight:600"'
+    if not column.title:  # a head without a name would be read out as one
+        return f"<td {style}></td>"
+    return f'<th scope="col" {style}>{escape(column.title)}</th>'
 
 
 def _least(table: Table, at: int) -> int:
