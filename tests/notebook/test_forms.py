@@ -345,7 +345,9 @@ def test_jupyterlab_without_a_kernel_shows_all_of_it(lab, browser, name, trust, 
     if scheme == "dark":
         theme = "{theme: 'JupyterLab Dark'}"
         page.evaluate(f"window.jupyterapp.commands.execute('apputils:change-theme', {theme})")
-    page.get_by_text("5 INTEGRATE").wait_for()
+    page.locator(".jp-OutputArea h3", has_text="5 INTEGRATE").wait_for()
+    contents = page.locator(".jp-tocItem-content").all_inner_texts()
+    assert [one for one in contents if one in PHASES] == list(PHASES), "its table of contents"
     outputs = page.locator(".jp-OutputArea-output")
     kinds = outputs.evaluate_all("all => all.map(one => one.getAttribute('data-mime-type'))")
     assert set(kinds) == {"text/html"}, "the data is not what is shown"
@@ -373,7 +375,7 @@ def test_jupyterlab_keeps_the_data_when_it_saves(lab, browser):
     before = json.loads(path.read_text())
     page.locator(".jp-MarkdownCell").first.dblclick()
     page.keyboard.type("Read. ")
-    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    page.keyboard.press("Control+s")
     end = time.monotonic() + 30
     while "Read. " not in path.read_text():
         assert time.monotonic() < end, "it was not saved"
