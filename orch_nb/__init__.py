@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from orch_nb.archive import compare, load
     from orch_nb.engine.journal import SqliteJournal
     from orch_nb.engine.memory import MemoryJournal
     from orch_nb.engine.ports import Current, current
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         NestedLoopError,
         OrchestrationError,
         PlanError,
+        RecordError,
         RunExists,
         RunHeld,
         RunNotFound,
@@ -78,14 +80,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "archive": ("compare", "load"),
     "engine.journal": ("SqliteJournal",),
     "engine.memory": ("MemoryJournal",),
     "engine.ports": ("Current", "current"),
     "engine.session": ("allow_nested",),
     "errors": (
         "BackendUnavailable", "JournalError", "MissingExtra", "NestedLoopError",
-        "OrchestrationError", "PlanError", "RunExists", "RunHeld", "RunNotFound", "TaskFailed",
-        "UsageError",
+        "OrchestrationError", "PlanError", "RecordError", "RunExists", "RunHeld", "RunNotFound",
+        "TaskFailed", "UsageError",
     ),
     "graph.schedule": ("schedule",),
     "model.analysis": ("Analysis",),
@@ -130,6 +133,7 @@ __all__ = [
     "PlanError",
     "Pool",
     "Rate",
+    "RecordError",
     "Report",
     "Research",
     "RetryPolicy",
@@ -149,11 +153,13 @@ __all__ = [
     "UsageError",
     "allow_nested",
     "analyze",
+    "compare",
     "current",
     "decompose",
     "execute",
     "execute_async",
     "integrate",
+    "load",
     "orchestrate",
     "recover",
     "recover_async",

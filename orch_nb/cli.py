@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from orch_nb import phases
+from orch_nb import archive, phases
 from orch_nb.engine.journal import DEFAULT_PATH, SqliteJournal
 from orch_nb.engine.launch import check_skip, compensation_of, failed_tasks
 from orch_nb.engine.ports import Request
@@ -141,8 +141,12 @@ def _parser() -> argparse.ArgumentParser:
     log = verb("log", _log, "print what a task printed, or all of them", "run", "task?")
     log.add_argument("--follow", "-f", action="store_true",
                      help="go on as long as the run does")  # fmt: skip
-    report = verb("report", _report, "write a run's report", "run")
-    report.add_argument("-o", "--output", default="report.html", help="a .html or .md file")
+    verb("compare", _compare, "two runs side by side: ids, notebooks, HTML reports",
+         "before", "after")  # fmt: skip
+    report = verb("report", _report, "write the report of a run, or of a notebook", "run")
+    report.add_argument("-o", "--output", default="report.html",
+                        help="a .html, .md, .pdf or .xml (JUnit) file")  # fmt: skip
+    report.add_argument("--code", action="store_true", help="with the notebook's code cells")
     return parser
 
 
@@ -418,9 +422,31 @@ def _log(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    report = phases.integrate(_past(arguments))
-    write = report.to_markdown if arguments.output.endswith(".md") else report.to_html
-    print(write(arguments.output))
+    found, code, log = _reported(arguments.run, arguments)
+    print(archive.write_report(found, arguments.output, code=code, log=log))
+    return 0
+
+
+def _reported(source: str, arguments: argparse.Namespace) -> tuple[Any, list[str], Any]:
+    """The operations that are meant, cells to show with them, and where their output is."""
+    from orch_nb.formats.report_file import SUFFIXES, code_cells
+
+    path = Path(source)
+    if path.suffix.lower() not in SUFFIXES:
+        if arguments.code:
+            raise UsageError(f"--code shows the cells of a notebook; {source} is a run")
+        journal = _journal(arguments)
+        return archive.past_operation(source, journal), [], journal.read_log
+    if arguments.code and path.suffix.lower() != ".ipynb":
+        raise UsageError(f"--code shows the cells of a notebook; {path} has none")
+    return archive.operations(path), code_cells(path) if arguments.code else [], None
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    found = archive.compare(arguments.before, arguments.after, journal=arguments.journal)
+    from orch_nb.render.bundle import contrast_bundle
+
+    print(contrast_bundle(found)["text/plain"])
     return 0
 
 

@@ -7,7 +7,8 @@
     │   ├── NestedLoopError   a synchronous call made from inside a running async task
     │   ├── RunExists         `execute` with a `run_id` that the journal already has
     │   ├── RunNotFound       no such run in this journal
-    │   └── RunHeld           a live process is working on that run
+    │   ├── RunHeld           a live process is working on that run
+    │   └── RecordError       the data of a report: damaged, of a newer version, or none there
     ├── TaskFailed            the task's code: a run that did not succeed was asked to raise
     ├── JournalError          the journal's file: unreadable, newer than this version, full
     └── EnvironmentFault      the machine
@@ -34,6 +35,7 @@ __all__ = [
     "OrchestrationError",
     "PlanError",
     "Problem",
+    "RecordError",
     "RunExists",
     "RunHeld",
     "RunNotFound",
@@ -121,6 +123,10 @@ class RunNotFound(UsageError):
 
 class RunHeld(UsageError):
     """A live process is working on that run; two must not."""
+
+
+class RecordError(UsageError):
+    """A report's data cannot be used: damaged, written by a newer orch_nb, or not there."""
 
 
 class TaskFailed(OrchestrationError):

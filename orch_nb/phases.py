@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "analyze", "beforehand", "begin", "checked", "decompose", "execute", "execute_async",
-    "integrate", "orchestrate", "past_run", "recover", "recover_async", "research",
+    "integrate", "noted", "orchestrate", "past_run", "recover", "recover_async", "research",
     "research_async", "resuming", "run_options", "seen", "starting",
 ]  # fmt: skip
 
@@ -461,7 +461,16 @@ def orchestrate(
     if took == "goal" and not run:
         return draft
     done = execute(plan, namespace=namespace, **options)
+    noted(draft, done.run_id, open_journal(options.get("journal")))
     return replace(draft, run=done, report=integrate(done, analysis=analysis, research=found))
+
+
+def noted(operation: Operation, run_id: str, journal: Journal) -> None:
+    """Keep with a run what its operation knew before it, so that the run alone tells all five
+    phases."""
+    from orch_nb.model.record import note
+
+    journal.write_note(run_id, note(operation))
 
 
 #: Told of the run that `execute` or `recover` begins, by whom waits for it elsewhere.

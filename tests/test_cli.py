@@ -303,6 +303,24 @@ def test_a_report_is_html_or_markdown_by_its_name(orch, folder):
     assert "</html>" in (folder / "report.html").read_text()
     assert orch("report", "r", "-o", "r.md")[0] == 0
     assert (folder / "r.md").read_text().lstrip().startswith("#")
+    assert orch("report", "report.html", "-o", "again.xml") == (0, "again.xml\n", "")
+    assert "<testsuites" in (folder / "again.xml").read_text()
+    code, _, err = orch("report", "r", "-o", "r.docx")
+    assert (code, ".html, .htm, .md, .pdf, .xml" in err) == (2, True)
+    code, _, err = orch("report", "r", "--code")
+    assert (code, "--code shows the cells of a notebook; r is a run" in err) == (2, True)
+
+
+def test_two_runs_are_compared_by_their_names_or_files(orch, folder):
+    orch("run", "bad.yaml", "--run-id", "r")
+    orch("run", "ok.yaml", "--run-id", "s")
+    orch("report", "r", "-o", "r.html")
+    for first in ("r", "r.html"):
+        code, out, _ = orch("compare", first, "s")
+        assert code == 0
+        assert "s succeeded where r failed" in out
+    code, _, err = orch("compare", "r", "nobody")
+    assert (code, "no run `nobody`" in err) == (2, True)
 
 
 def test_a_report_that_cannot_be_written_is_told(orch, folder):

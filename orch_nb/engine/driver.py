@@ -154,7 +154,7 @@ class Driver(Turns):
             finally:
                 if self._held:  # not a run of that name which somebody else works on
                     self.journal.release(self.run_id)
-        return self.state.snapshot(self.results, journal=self.journal.path, final=True)
+        return self._snapshot(final=True)
 
     def _begin(self) -> None:
         now = self.clock.now()
@@ -318,7 +318,11 @@ class Driver(Turns):
 
     def snapshot(self) -> Run:
         """The run as it stands, what each task waits for included; from any thread."""
-        return self.state.snapshot(self.results, journal=self.journal.path, why=self.why)
+        return self._snapshot(why=self.why)
+
+    def _snapshot(self, **how: Any) -> Run:
+        told = functools.partial(self.journal.history, self.run_id, self.plan)
+        return self.state.snapshot(self.results, journal=self.journal.path, history=told, **how)
 
     def why(self, task: str) -> str:
         """In words what a task waits for; empty if it does not wait."""

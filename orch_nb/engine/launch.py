@@ -156,7 +156,9 @@ def past(run_id: str, journal: Journal, plan: Plan | None = None) -> Past:
         if plan is not None:
             history = _by_plan(history, plan)
         state = replay(history, threading.RLock())
-    run = state.snapshot(Results(state, journal), journal=journal.path, final=True)
+    run = state.snapshot(
+        Results(state, journal), journal=journal.path, final=True, history=lambda: history
+    )
     return Past(history, state, position, run)
 
 
@@ -211,7 +213,10 @@ def past_run(history: Sequence[Event], journal: Journal, *, plan: Plan | None = 
     state = replay(history)
     if plan is not None and plan is not whole(state.plan):
         state.plan = plan
-    return state.snapshot(Results(state, journal), journal=journal.path, why=_whys(history, state))
+    return state.snapshot(
+        Results(state, journal), journal=journal.path, why=_whys(history, state),
+        history=lambda: history,
+    )  # fmt: skip
 
 
 def _whys(history: Sequence[Event], state: RunState) -> Callable[[str], str] | None:

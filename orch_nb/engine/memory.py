@@ -33,6 +33,7 @@ class MemoryJournal:
         self._hashes: dict[str, str | None] = {}
         self._looks: dict[str, Rich | None] = {}
         self._cache: dict[str, Cached] = {}
+        self._notes: dict[str, bytes] = {}
         self._logs: dict[str, dict[int, logs.Row]] = {}
         self._bounds = logs.Bounds(lambda run_id, task: ())
         self._logging = threading.Lock()  # logs are followed from other threads
@@ -153,6 +154,12 @@ class MemoryJournal:
         with self._logging:
             rows = list(self._logs.get(run_id, {}).values())
         return rows if task is None else [row for row in rows if row[1] == task]
+
+    def write_note(self, run_id: str, body: bytes) -> None:
+        self._notes[run_id] = body
+
+    def read_note(self, run_id: str) -> bytes | None:
+        return self._notes.get(run_id)
 
     def ask(self, run_id: str, request: Request) -> None:
         self._requests.setdefault(run_id, []).append(request)

@@ -112,8 +112,11 @@ class Scheduler(Admission):
 
         Nearly all that happens is that a plain function succeeded, so that has its lines here.
         """
-        if self.plain and self.succeeded(events):
-            return events
+        if self.plain:
+            if self.succeeded(events):
+                return events
+            if any(type(event) is not ev.RunStarted for event in events):
+                self._complicate()  # now: its keys are others from then on
         out: list[ev.Event] = []
         index, states, flags, left = self.index, self.states, self.flags, self.left
         down, odd, since, keys = self.down, self.odd, self.since, self.keys

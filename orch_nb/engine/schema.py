@@ -10,6 +10,8 @@
     unstored(goal, task, ...)    tasks whose last result could not be kept, and why
     log(run_id, task, ...)       what tasks printed, some lines a row (see `engine.logs`)
     request(run_id, verb, ...)   what a person asked from another process, for the driver to take
+    note(run_id, body)           what was known before a run: analysis, research. Made when first
+                                 needed: an older orch_nb takes no harm of a table it does not read
 
 `batch` is keyed by one integer because SQLite appends to the right end of such a table for two
 thirds of what a row costs under a key of text and number. `sum` is the CRC-32 of the body: SQLite
@@ -38,7 +40,7 @@ import msgspec
 from orch_nb.errors import JournalError
 from orch_nb.model.event import RunStarted, decode_event
 
-__all__ = ["FAULTS", "VERSION", "Transaction", "checksum", "connect", "fault"]
+__all__ = ["FAULTS", "NOTE", "VERSION", "Transaction", "checksum", "connect", "fault"]
 
 VERSION = 3
 _OURS = 0x4F52434E  # "ORCN"
@@ -81,6 +83,10 @@ _VERSION_3 = """
 ALTER TABLE log ADD COLUMN at REAL NOT NULL DEFAULT 0;
 CREATE INDEX log_of_run ON log(run_id);
 """
+
+#: Makes the table of notes where there is none yet.
+NOTE = "CREATE TABLE IF NOT EXISTS note(run_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID"
+
 
 #: What sqlite3 raises: of a damaged file also that a name in it is no text.
 FAULTS = (sqlite3.Error, UnicodeDecodeError)

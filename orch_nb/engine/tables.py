@@ -118,6 +118,21 @@ class Tables:
         rows = self._read("SELECT task, reason, goal FROM unstored ORDER BY at")
         return {t: reason for t, reason, of in rows if t in wanted and goal in (None, of)}
 
+    # -- what was known before a run -----------------------------------------------------------
+
+    def write_note(self, run_id: str, body: bytes) -> None:
+        """Keep what was found out before a run (analysis, research), in place of what was kept."""
+        with self._transaction as execute:
+            execute(schema.NOTE)
+            execute("INSERT OR REPLACE INTO note VALUES(?,?)", (run_id, body))
+
+    def read_note(self, run_id: str) -> bytes | None:
+        """What `write_note` kept; None where nothing was."""
+        if not self._read("SELECT 1 FROM sqlite_master WHERE type='table' AND name='note'"):
+            return None
+        rows = self._read("SELECT body FROM note WHERE run_id=?", run_id)
+        return bytes(rows[0][0]) if rows else None
+
     # -- logs, requests ------------------------------------------------------------------------
 
     def write_log(self, run_id: str, lines: Sequence[Printed]) -> None:

@@ -13,6 +13,7 @@ Of a run that nobody watches, starts and successes are folded when somebody look
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -214,10 +215,12 @@ class RunState:
         journal: str = "",
         final: bool = False,
         why: Callable[[str], str] | None = None,
+        history: Callable[[], Sequence[ev.Event]] | None = None,
     ) -> Run:
         """A frozen `Run` of this moment; `final` where no event will follow: nothing is copied.
 
-        `why` says what a task waits for; it is asked for the first thousand that wait.
+        `why` says what a task waits for; it is asked for the first thousand that wait. `history`
+        gives the events, those of later moments too; it is asked when somebody looks.
         """
         if final:
             tasks = TaskRuns(lambda: list(self.tasks.values()))
@@ -228,7 +231,7 @@ class RunState:
             if why is not None:
                 _tell_waits([*copies, *others], why)
             tasks, derived = TaskRuns(copies), TaskRuns(others)
-        return Run(
+        made = Run(
             run_id=self.run_id,
             plan=self.plan,
             status=self.status,
@@ -245,6 +248,10 @@ class RunState:
             paused=self.paused,
             decisions=tuple(self.decisions),
         )
+        if history is not None:
+            until = None if self.finished is not None else self.last
+            made.__dict__["_told"] = functools.partial(_up_to, history, self.resumed, until)
+        return made
 
     # -- attempts, the hot part ----------------------------------------------------------------
 
@@ -424,6 +431,19 @@ class RunState:
 
     def _run_ended(self, event: ev.RunEnded) -> None:
         self.status, self.finished = event.status, event.at
+
+
+def _up_to(
+    history: Callable[[], Sequence[ev.Event]], resumed: int, last: float | None
+) -> Sequence[ev.Event]:
+    """The events up to a moment: until a run that had been resumed so often was so again, and, of
+    one that had not ended, until the time of the last one that was known."""
+    events = history()
+    again = [n for n, event in enumerate(events) if type(event) is ev.RunResumed]
+    end = again[resumed] if len(again) > resumed else len(events)
+    while last is not None and end and events[end - 1].at > last:
+        end -= 1
+    return events[:end]
 
 
 def _tell_waits(tasks: Sequence[TaskState], why: Callable[[str], str]) -> None:

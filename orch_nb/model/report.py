@@ -192,7 +192,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What `%%orchestrate` and `orchestrate` leave: the five phases' values, in one.
 
     `run` and `report` are None for a draft (a goal in words, planned and not run); `body` is the
-    cell's text, `kind` python, yaml or goal; `document` is the plan as YAML.
+    cell's text, `kind` python, yaml or goal ("" where nobody knows); `document` is the plan as
+    YAML.
     """
 
     plan: Plan

@@ -223,6 +223,16 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, weakref=True, dict=True):
         return undo if undo is not None and undo.id == task else origin
 
     @property
+    def history(self) -> tuple[ev.Event, ...]:
+        """The events that it was folded from, in the order of their commits, read when asked for;
+        empty where nobody can tell them. Raises JournalError where their journal is gone."""
+        found: tuple[ev.Event, ...] | None = self.__dict__.get("_history")
+        if found is None:
+            tell = self.__dict__.get("_told")
+            found = self.__dict__["_history"] = tuple(tell()) if tell is not None else ()
+        return found
+
+    @property
     def faults(self) -> tuple[str, ...]:
         """The faults that were asked for on purpose (`--fault`)."""
         return self.options.faults

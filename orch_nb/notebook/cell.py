@@ -116,10 +116,12 @@ class Cell:
             self.stage.show_live(room.view)
             SESSION.begin(live, lambda: self.stage.leave(live.snapshot()))
         if self.options.detach:
-            self._detach(operation, live, room)
+            self._detach(operation, live, room, journal)
             return
         try:
-            run = await follow(live, self.stage, self.waiting, self._kept(operation), progress)
+            run = await follow(
+                live, self.stage, self.waiting, self._kept(operation, journal), progress
+            )
         except (KeyboardInterrupt, asyncio.CancelledError):
             run = stop(live)
             self._finish(operation, run)
@@ -231,25 +233,33 @@ class Cell:
             observers=observers,
         )  # fmt: skip
 
-    def _kept(self, operation: Operation) -> Callable[[Run], None]:
-        """What is done as soon as a run is under way: `_orch` holds it, as it then stands."""
-        return lambda run: self._keep(replace(operation, run=run))
+    def _kept(self, operation: Operation, journal: Journal) -> Callable[[Run], None]:
+        """What is done as soon as a run is under way: `_orch` holds it, as it then stands, and the
+        journal what was known before it, for a report that is made from it alone."""
+
+        def kept(run: Run) -> None:
+            self._keep(replace(operation, run=run))
+            if operation.analysis is not None or operation.research is not None:
+                phases.noted(operation, run.run_id, journal)
+
+        return kept
 
     # -- the end -------------------------------------------------------------------------------
 
     def _finish(self, operation: Operation, run: Run) -> None:
         report = account(run, operation.analysis, operation.research, self._workspace() or ".")
+        whole = replace(operation, plan=run.plan, run=run, report=report)
         # Before it is shown: who sees the end of a detached run may ask for it at once.
-        self._keep(replace(operation, plan=run.plan, run=run, report=report))
-        self.stage.freeze(run, report)
+        self._keep(whole)
+        self.stage.freeze(run, report, operation=whole)
 
-    def _detach(self, operation: Operation, live: Any, room: Any) -> None:
+    def _detach(self, operation: Operation, live: Any, room: Any, journal: Journal) -> None:
         """Freeze the stage when the run ends, from a thread: the cell itself returns now."""
         import contextvars
 
         begun(live)
         self.stage.show_header(operation.plan, live.snapshot())
-        self._keep(replace(operation, run=live.snapshot()))
+        self._kept(operation, journal)(live.snapshot())
 
         def freeze() -> None:
             live.done.wait()

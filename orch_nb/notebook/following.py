@@ -24,19 +24,23 @@ from orch_nb.model.event import Event
 from orch_nb.model.fold import RunState
 from orch_nb.model.plan import Plan
 from orch_nb.model.quantity import duration
-from orch_nb.model.report import Report
+from orch_nb.model.report import Operation, Report
 from orch_nb.model.research import Research
 from orch_nb.model.run import Run
 from orch_nb.model.status import Status
 from orch_nb.notebook.display import Slot, in_kernel
 from orch_nb.notebook.waiting import Waiting
-from orch_nb.render.bundle import header_bundle, section_bundle, section_bundles
+from orch_nb.render.bundle import (
+    header_bundle,
+    integrate_bundles,
+    section_bundle,
+    section_bundles,
+)
 from orch_nb.render.document import Section
 from orch_nb.render.sections import (
     analyze_section,
     decompose_section,
     execute_section,
-    integrate_section,
     research_section,
 )
 from orch_nb.render.state_section import state_section
@@ -122,12 +126,15 @@ class Stage:
         if found is not None:
             self.show_section(research_section(found, is_open=not past))
 
-    def freeze(self, run: Run, report: Report, name: str = "") -> None:
-        """The static form of a run that has ended, in the place of the live one."""
+    def freeze(
+        self, run: Run, report: Report, name: str = "", operation: Operation | None = None
+    ) -> None:
+        """The static form of a run that has ended, in the place of the live one; the run's data
+        goes with it, and what else is known of the `operation`."""
         self.show_header(run.plan, run, report, name)
         self.show_section(decompose_section(run.plan, run, read_as=self.read_as))
         self.show_section(execute_section(run))
-        self.show_section(integrate_section(report))
+        self.show("INTEGRATE", integrate_bundles(report, operation))
 
 
 class Frozen:

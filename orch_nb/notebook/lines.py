@@ -14,6 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from orch_nb import phases
+from orch_nb.archive import compare, past_operation, write_report
 from orch_nb.engine.journal import open_journal
 from orch_nb.engine.launch import check_skip, compensation_of, failed_tasks
 from orch_nb.engine.ports import Journal, Request
@@ -28,7 +29,12 @@ from orch_nb.notebook.display import show, watched
 from orch_nb.notebook.options import split
 from orch_nb.notebook.session import SESSION
 from orch_nb.notebook.waiting import Waiting
-from orch_nb.render.bundle import blocks_bundle, document_bundle, run_bundle
+from orch_nb.render.bundle import (
+    blocks_bundle,
+    contrast_bundle,
+    document_bundle,
+    run_bundle,
+)
 from orch_nb.render.listing import patterns_bundle, runs_bundle
 from orch_nb.render.recovery import recovery_blocks
 from orch_nb.render.sections import decompose_section, operation_document
@@ -36,7 +42,7 @@ from orch_nb.render.sections import decompose_section, operation_document
 __all__ = ["LATER", "VERBS", "Line", "usage"]
 
 _LOG_LINES = 2000
-LATER = ("import", "export", "systems", "compare")
+LATER = ("import", "export", "systems")
 
 
 class Line:
@@ -126,14 +132,44 @@ class Line:
             or f"{task or f'Run {past.run_id}'} has printed nothing."
         )
 
-    def report(self, path: str = "report.html") -> None:
-        """write the last run's report to PATH (.html or .md)"""
-        last = SESSION.last
-        report = last.report if last is not None else None
-        if report is None:
-            report = phases.integrate(self._past(""))
-        written = report.to_markdown(path) if path.endswith(".md") else report.to_html(path)
-        print(f"The report of run {report.run.run_id} is in {written}")
+    def report(self, path: str = "report.html", *options: str) -> None:
+        """write a run's report to PATH: .html, .md, .pdf or .xml (JUnit); of the last operation, or
+        the run that is named; with --code the cells too"""
+        runs = [word for word in options if word != "--code"]
+        if len(runs) > 1 or any(word.startswith("-") for word in runs):
+            raise UsageError("usage: %orchestrate report [PATH] [RUN] [--code]")
+        operation = self._reported(runs[0] if runs else "")
+        assert operation.run is not None
+        where = SESSION.memory if operation.run.journal == "memory" else operation.run.journal
+        log = open_journal(where).read_log if where else None
+        code = self._cells() if "--code" in options else []
+        written = write_report(operation, path, code=code, log=log)
+        print(f"The report of run {operation.run.run_id} is in {written}")
+
+    def _reported(self, run: str) -> Operation:
+        """The operation of that run; without a name the last one, of this kernel or the journal."""
+        known = self._meant(run) if run else SESSION.last
+        if isinstance(known, Operation) and known.report is not None:
+            return known
+        return past_operation(run or self._past("").run_id, self._journal())
+
+    def _cells(self) -> list[str]:
+        """What was run in this kernel, as it was typed."""
+        typed = self.shell.history_manager.input_hist_raw
+        return [cell for cell in typed if cell.strip()]
+
+    def compare(self, before: str, after: str) -> None:
+        """two runs side by side: ids of runs, names of operations, notebooks, HTML reports"""
+        show([contrast_bundle(compare(self._meant(before), self._meant(after)))])
+
+    def _meant(self, name: str) -> Operation | str:
+        """An operation of this kernel, by its name or its run, which may be in no journal; else
+        what `load` makes of the words."""
+        for operation in (SESSION.last, *SESSION.operations.values()):
+            run = operation.run if operation is not None else None
+            if operation is not None and run is not None and name in (operation.name, run.run_id):
+                return operation
+        return name
 
     # -- steering ------------------------------------------------------------------------------
 
@@ -382,6 +418,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "run": Line.run,
     "edit": Line.edit,
     "report": Line.report,
+    "compare": Line.compare,
     "log": Line.log,
     "patterns": Line.patterns,
 }

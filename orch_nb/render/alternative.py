@@ -19,7 +19,7 @@ from orch_nb.render.plaintext import bounded, one_line
 from orch_nb.render.saga import state_of
 from orch_nb.render.sketch import Sketch, notes
 
-__all__ = ["group_alt", "plan_alt", "timeline_alt"]
+__all__ = ["focus_alt", "group_alt", "plan_alt", "timeline_alt"]
 
 _TOLD = 40
 _MOST = 4000
@@ -68,6 +68,22 @@ def _shape(plan: Plan) -> str:
         f"{count(len(plan), 'task')}{stories}, {count(found.edges, 'dependency', 'dependencies')}, "
         f"{count(found.depth, 'level')} deep, at most {number(found.width)} side by side"
     )
+
+
+def focus_alt(plan: Plan, sketch: Sketch) -> str:
+    """A part of a graph: what is drawn, in its states, and what waits for what."""
+    names = {box.key: box.label for box in sketch.boxes}
+    stands = [
+        f"{box.label} ({look(box.state).word})" if look(box.state).word else box.label
+        for box in sketch.boxes
+    ]
+    ways = [f"{names[a.tail]} before {names[a.head]}" for a in sketch.arrows]
+    parts = [
+        f"Part of the task graph of {one_line(plan.goal, 120)}: the critical path and what failed",
+        ", ".join(stands),
+        "; ".join(ways),
+    ]
+    return bounded(". ".join(parts), _MOST) + "."
 
 
 def group_alt(plan: Plan, sketch: Sketch) -> str:

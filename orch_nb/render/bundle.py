@@ -14,35 +14,44 @@ one bundle with a PNG the tables would be lost to LaTeX, which prefers the pictu
 is the summary of the first output, so that every phase has exactly one line whatever is closed; the
 tables stand in the second under a line of their own only where they may be closed. No bundle has
 `image/svg+xml`: it is dropped by an untrusted notebook and stops a LaTeX export.
+
+INTEGRATE, and a run, report or operation that shows itself, have one mimetype more, which nothing
+displays: the values themselves (`model.record`), so that `orch_nb.load` gives them back.
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from orch_nb.errors import JournalError
+from orch_nb.model import record
 from orch_nb.model.analysis import Analysis
+from orch_nb.model.contrast import Contrast
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation, Report
 from orch_nb.model.research import Research
 from orch_nb.model.run import Run
 from orch_nb.render import html, markdown, text
+from orch_nb.render.contrast import contrast_document
 from orch_nb.render.document import Block, Document, Drawing, Fold, Header, Section, Text, line
 from orch_nb.render.sections import (
     analyze_section,
     document,
     header,
+    integrate_section,
     operation_document,
     report_document,
     research_section,
 )
 
 __all__ = [
-    "Bundle", "analysis_bundle", "blocks_bundle", "document_bundle", "header_bundle",
-    "operation_bundle", "plan_bundle", "report_bundle", "research_bundle", "run_bundle",
-    "section_bundle", "section_bundles",
+    "Bundle", "analysis_bundle", "blocks_bundle", "contrast_bundle", "document_bundle",
+    "header_bundle", "integrate_bundles", "operation_bundle", "plan_bundle", "report_bundle",
+    "research_bundle", "run_bundle", "section_bundle", "section_bundles", "shown_operation",
+    "shown_report", "shown_run",
 ]  # fmt: skip
 
-Bundle: TypeAlias = dict[str, str | bytes]
+Bundle: TypeAlias = dict[str, Any]
 
 
 def document_bundle(shown: Document) -> Bundle:
@@ -76,6 +85,49 @@ def report_bundle(report: Report) -> Bundle:
 
 def operation_bundle(operation: Operation) -> Bundle:
     return document_bundle(operation_document(operation))
+
+
+def shown_run(run: Run) -> Bundle:
+    """What a run shows of itself, and the run."""
+    return {**run_bundle(run), **_data(Operation(plan=run.plan, kind="", run=run))}
+
+
+def shown_report(report: Report) -> Bundle:
+    return {**report_bundle(report), **_data(_operation(report))}
+
+
+def shown_operation(operation: Operation) -> Bundle:
+    return {**operation_bundle(operation), **_data(operation)}
+
+
+def integrate_bundles(report: Report, operation: Operation | None = None) -> list[Bundle]:
+    """INTEGRATE for display in a cell, the run's data in the last of its bundles.
+
+    `operation` is what the report is of, where more is known of it than the report says.
+    """
+    *before, last = section_bundles(integrate_section(report))
+    return [*before, {**last, **_data(operation or _operation(report))}]
+
+
+def _operation(report: Report) -> Operation:
+    return Operation(
+        plan=report.run.plan, kind="", run=report.run, report=report,
+        analysis=report.analysis, research=report.research,
+    )  # fmt: skip
+
+
+def _data(operation: Operation) -> Bundle:
+    """The values, for whoever loads the file; nothing where the events of the run are not known."""
+    try:
+        sealed = record.seal(operation)
+    except JournalError:  # what a value shows must not depend on a file that may be gone by now
+        return {}
+    return {record.MIMETYPE: sealed} if sealed is not None else {}
+
+
+def contrast_bundle(found: Contrast) -> Bundle:
+    """Two runs side by side."""
+    return document_bundle(contrast_document(found))
 
 
 def section_bundle(section: Section) -> Bundle:

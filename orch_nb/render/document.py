@@ -81,7 +81,8 @@ class Table(msgspec.Struct, frozen=True):
 class Drawing(msgspec.Struct, frozen=True):
     """A picture: `svg` for pages, `png()` for what shows no SVG, `alt` says all that it shows.
 
-    `width` and `height` are in CSS pixels. A picture that a task returned has no `svg`, only `png`.
+    `width` and `height` are in CSS pixels; `file` is where it lies, for a text that names it. A
+    picture that a task returned has no `svg`, only `png`.
     """
 
     svg: str
@@ -89,6 +90,7 @@ class Drawing(msgspec.Struct, frozen=True):
     width: float
     height: float
     png: Callable[[], bytes | None] | None = None
+    file: str = ""
 
 
 class CodeBlock(msgspec.Struct, frozen=True):
@@ -116,13 +118,18 @@ Block: TypeAlias = "Paragraph | Table | Drawing | CodeBlock | Listing | Fold"
 
 
 class Section(msgspec.Struct, frozen=True):
-    """A phase: its line (`number title finding`) and, when opened, its blocks."""
+    """A phase: its line (`number title finding`) and, when opened, its blocks. `number` is 0 for
+    what is no phase."""
 
     number: int
     title: str
     finding: str
     blocks: tuple[Block, ...] = ()
     open: bool = False
+
+    @property
+    def heading(self) -> str:
+        return f"{self.number} {self.title}" if self.number else self.title
 
 
 class Header(msgspec.Struct, frozen=True):

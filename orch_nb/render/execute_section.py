@@ -19,6 +19,7 @@ from orch_nb.render.document import (
     Section,
 )
 from orch_nb.render.facts import tally_text
+from orch_nb.render.filmstrip import filmstrip
 from orch_nb.render.header import failure_line, purpose_line, undone_line
 from orch_nb.render.saga import saga_table
 from orch_nb.render.timeline import timeline
@@ -33,8 +34,8 @@ _OF_ONE = 2
 def execute_section(run: Run, *, now: datetime | None = None, is_open: bool = True) -> Section:
     """The run as it stands; `now` ends the bars of one that still runs."""
     blocks: list[Block | None] = [
-        _purpose(run), timeline(run, now), *_failures(run), saga_table(run), *todo(run),
-        attempts_fold(run),
+        _purpose(run), timeline(run, now), filmstrip(run), *_failures(run), saga_table(run),
+        *todo(run), attempts_fold(run),
     ]  # fmt: skip
     kept = tuple(block for block in blocks if block is not None)
     return Section(4, "EXECUTE", _finding(run), kept, is_open)

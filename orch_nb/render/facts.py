@@ -10,9 +10,11 @@ from collections.abc import Iterable
 
 import msgspec
 
+from orch_nb.errors import JournalError
 from orch_nb.graph.critical_path import CriticalPath, critical_path
 from orch_nb.graph.topology import find_cycles, upstream
 from orch_nb.model.account import account, left_undone
+from orch_nb.model.event import Event
 from orch_nb.model.plan import Plan, Story
 from orch_nb.model.quantity import duration, number
 from orch_nb.model.run import Run, TaskRun
@@ -21,8 +23,8 @@ from orch_nb.model.task import Task
 from orch_nb.render.palette import look
 
 __all__ = [
-    "Entry", "Mark", "Situation", "critical", "entries", "marks", "share", "situation", "tally",
-    "tally_text", "waited",
+    "Entry", "Mark", "Situation", "critical", "entries", "history", "marks", "share",
+    "situation", "tally", "tally_text", "waited",
 ]  # fmt: skip
 
 
@@ -156,6 +158,15 @@ def share(instances: tuple[TaskRun, ...]) -> str:
     """How many of the instances succeeded: `9,987 of 10,000`."""
     good = sum(done.status is Status.SUCCEEDED for done in instances)
     return f"{number(good)} of {number(len(instances))}"
+
+
+def history(run: Run) -> tuple[Event, ...]:
+    """The events of a run; none where its journal is gone: what is shown of a run must not depend
+    on a file that somebody may have moved since."""
+    try:
+        return run.history
+    except JournalError:
+        return ()
 
 
 _ORDER = {str(status): n for n, status in enumerate(

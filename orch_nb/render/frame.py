@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from orch_nb.model.analysis import Analysis
+    from orch_nb.model.contrast import Contrast
     from orch_nb.model.plan import Plan
     from orch_nb.model.report import Report
     from orch_nb.model.research import Research
     from orch_nb.model.run import Run, TaskRun
 
 __all__ = [
-    "analysis_frame", "components_frame", "plan_frame", "report_frame", "research_frame",
-    "run_frame", "schedule_frame", "workflows_frame",
+    "analysis_frame", "components_frame", "contrast_frame", "plan_frame", "report_frame",
+    "research_frame", "run_frame", "schedule_frame", "workflows_frame",
 ]  # fmt: skip
 
 _DTYPES = {
@@ -210,6 +211,23 @@ def report_frame(report: Report) -> pd.DataFrame:
         ],
     )
     frame.attrs |= _attributes(report.run)
+    return frame
+
+
+def contrast_frame(contrast: Contrast) -> pd.DataFrame:
+    """A row a task of either plan. `change` is "", added, removed or changed, `changed` a tuple of
+    fields; `_before` and `_after` are the two runs, `apart_s` what it took longer after;
+    `same_result` is True, False, or None where nobody can tell. `attrs` holds both run ids."""
+    columns = {
+        "task": "text", "story": "text", "change": "text", "changed": "any",
+        "status_before": "text", "status_after": "text", "duration_before_s": "float",
+        "duration_after_s": "float", "apart_s": "float", "attempts_before": "count",
+        "attempts_after": "count", "wait_before_s": "float", "wait_after_s": "float",
+        "result_before": "text", "result_after": "text", "same_result": "any",
+    }  # fmt: skip
+    rows = [[getattr(task, name) for name in columns] for task in contrast.tasks]
+    frame = _frame(columns, rows)
+    frame.attrs |= {"before": contrast.before.run_id, "after": contrast.after.run_id}
     return frame
 
 

@@ -57,25 +57,32 @@ def wrap(inner: str) -> str:
     return f'<div style="{_FONT}">{inner}</div>'
 
 
-def document_html(document: Document) -> str:
-    """Header and sections as one fragment."""
-    head = header_html(document.header) if document.header else ""
-    return wrap(head + "".join(section_html(section) for section in document.sections))
+def document_html(document: Document, level: int = 2) -> str:
+    """Header and sections as one fragment; the title is a heading of that level, and a phase one
+    below it: 1 where the fragment is the page, 2 in a notebook, which has a title of its own."""
+    head = header_html(document.header, level) if document.header else ""
+    return wrap(head + "".join(section_html(one, level + 1) for one in document.sections))
 
 
-def header_html(header: Header) -> str:
+def _heading(level: int, text: str, style: str) -> str:
+    """A heading in the flow of its line, for whoever goes from one to the next by keyboard."""
+    flat = "display:inline;margin:0;padding:0;border:0;line-height:inherit"
+    return f'<h{level} style="{flat};{style}">{html.escape(text)}</h{level}>'
+
+
+def header_html(header: Header, level: int = 2) -> str:
     lines = "".join(f'<div style="margin:3px 0 0 0">{_line(line)}</div>' for line in header.lines)
     return (
         '<div style="padding:6px 0 10px 0">'
-        f'<span style="font-size:17px;font-weight:600">{escape(header.title, 300)}</span>&ensp;'
+        f"{_heading(level, one_line(header.title, 300), 'font-size:17px;font-weight:600')}&ensp;"
         f"{_badge(header.state)}&ensp;{_muted(header.facts)}{lines}</div>"
     )
 
 
-def section_html(section: Section) -> str:
+def section_html(section: Section, level: int = 3) -> str:
     """A phase: one line that says its finding and opens to its detail."""
-    title = f"{section.number} {section.title}"
-    summary = f"<b>{html.escape(title)}</b>&ensp;{_muted(section.finding)}"
+    title = _heading(level, section.heading, "font-size:13px;font-weight:700")
+    summary = f"{title}&ensp;{_muted(section.finding)}"
     if not section.blocks:
         return f'<div style="{_SUMMARY};cursor:default;padding-left:13px">{summary}</div>'
     return _details(summary, _blocks(section.blocks), is_open=section.open, style=_SUMMARY)
@@ -137,11 +144,7 @@ def image_html(drawing: Drawing) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(
-        f'<th scope="col" style="{_cell_style(column, GREY)};font-weight:600">'
-        f"{escape(column.title)}</th>"
-        for column in table.columns
-    )
+    head = "".join(_head(column) for column in table.columns)
     broad = tuple(_least(table, at) for at in range(len(table.columns)))
     rows = "".join(_row(row, table.columns, broad) for row in table.rows)
     note = f'<div style="color:{GREY};margin:-6px 0 10px 0">{escape(table.note)}</div>'
@@ -156,6 +159,13 @@ def _table(table: Table) -> str:
         f"{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         f"{note if table.note else ''}"
     )
+
+
+def _head(column: Column) -> str:
+    style = f'style="{_cell_style(column, GREY)};font-weight:600"'
+    if not column.title:  # a head without a name would be read out as one
+        return f"<td {style}></td>"
+    return f'<th scope="col" {style}>{escape(column.title)}</th>'
 
 
 def _least(table: Table, at: int) -> int:

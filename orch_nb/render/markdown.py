@@ -72,7 +72,7 @@ def header_markdown(header: Header) -> str:
 
 
 def section_markdown(section: Section) -> str:
-    head = f"## {section.number} {section.title}\n\n{escape(section.finding)}"
+    head = f"## {section.heading}\n\n{escape(section.finding)}"
     return "\n\n".join([head, *_blocks(section.blocks)])
 
 
@@ -86,6 +86,8 @@ def block_markdown(block: Block) -> str:
             return _START.sub(r"\1\\\2", _line(line))
         case Table():
             return _table(block)
+        case Drawing() if block.file:
+            return f"![{escape(block.alt, 4000)}]({block.file})"
         case Drawing():
             return f"*{escape(block.alt, 4000)}*"
         case CodeBlock(text, language, caption):

@@ -13,6 +13,12 @@ from orch_nb.render.plaintext import one_line
 __all__ = ["MOST_ROWS", "hierarchy", "table", "task_name"]
 
 MOST_ROWS = 200
+#: Of a thousand rows and more nobody reads two hundred: the rest is told in numbers.
+_HUGE, _OF_HUGE = 1000, 60
+
+
+def _room(rows: int) -> int:
+    return MOST_ROWS if rows <= _HUGE else _OF_HUGE
 
 
 def table(
@@ -29,6 +35,7 @@ def table(
 
     `left_out` is how many rows there are beyond those given.
     """
+    most = min(most, _room(len(rows) + left_out))
     left_out += max(0, len(rows) - most)
     return _table(
         caption, titles, [Row(tuple(row)) for row in rows[:most]], numeric, wrap, left_out
@@ -78,13 +85,14 @@ def hierarchy(
     """Epic > Story > Task > Subtask, and in a run > Instance: a row each, indented below what it
     belongs to. `cells` is given a task and what it is called in a run.
 
-    Where there are more than `MOST_ROWS`, what is `urgent` stays and the rest fills up, in order.
+    Where there are more than `MOST_ROWS`, what is `urgent` stays and the rest fills up, in order;
+    of a thousand and more only some are shown.
     """
     kept = found
     if len(found) > MOST_ROWS:
         first = {at for at, e in enumerate(found) if e.story is not None or urgent(e.id)}
         rest = (at for at in range(len(found)) if at not in first)
-        chosen = sorted([*sorted(first), *rest][:MOST_ROWS])
+        chosen = sorted([*sorted(first), *rest][: _room(len(found))])
         kept = tuple(found[at] for at in chosen)
     rows = []
     for entry in kept:

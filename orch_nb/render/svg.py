@@ -14,7 +14,10 @@ from orch_nb.render.palette import CRITICAL, GREY, look
 from orch_nb.render.plaintext import clean
 from orch_nb.render.sketch import FONT_SIZE, LINE, SMALL_SIZE, Arrow, Box, Sketch
 
-__all__ = ["FONT", "number", "sketch_svg", "svg_text", "wrapped"]
+__all__ = [
+    "FONT", "arrow_svg", "frame_svg", "number", "shape_svg", "sketch_svg", "svg_text", "words_svg",
+    "wrapped",
+]  # fmt: skip
 
 FONT = "Helvetica,Arial,sans-serif"
 
@@ -44,13 +47,13 @@ def sketch_svg(sketch: Sketch, layout: Layout) -> str:
     pairs = list(zip(sketch.arrows, layout.routes, strict=True))
     # What is critical is drawn over what is not, and boxes over both.
     pairs.sort(key=lambda pair: pair[0].critical)
-    parts = [_frame(frame) for frame in layout.frames]
-    parts += [_arrow(arrow, route) for arrow, route in pairs]
+    parts = [frame_svg(frame) for frame in layout.frames]
+    parts += [arrow_svg(arrow, route) for arrow, route in pairs]
     parts += [_box(box, place) for box, place in zip(sketch.boxes, layout.places, strict=True)]
     return wrapped("".join(parts), layout.width, layout.height)
 
 
-def _frame(frame: Frame) -> str:
+def frame_svg(frame: Frame) -> str:
     dash = "" if frame.family else ' stroke-dasharray="5,3"'
     width, height = frame.right - frame.left, frame.bottom - frame.top
     return (
@@ -62,7 +65,7 @@ def _frame(frame: Frame) -> str:
     )
 
 
-def _arrow(arrow: Arrow, route: Route) -> str:
+def arrow_svg(arrow: Arrow, route: Route) -> str:
     colour, width = (CRITICAL, 2.2) if arrow.critical else (GREY, 1.1)
     dash = ' stroke-dasharray="4,3"' if arrow.dashed else ""
     points = [f"{number(x)},{number(y)}" for x, y in route.points]
@@ -96,11 +99,11 @@ def _box(box: Box, place: Place) -> str:
     title = f"<title>{svg_text(box.title)}</title>" if box.title else ""
     small = [*box.notes, *([box.detail] if box.detail else [])]
     y = place.y + FONT_SIZE * 0.36 - LINE / 2 * len(small)
-    texts = _words(box.head, place.x, y, FONT_SIZE, shown.text)
+    texts = words_svg(box.head, place.x, y, FONT_SIZE, shown.text)
     for n, text in enumerate(small, 1):
-        texts += _words(text, place.x, y + LINE * n + 1, SMALL_SIZE, shown.text)
+        texts += words_svg(text, place.x, y + LINE * n + 1, SMALL_SIZE, shown.text)
     cards = _cards(place) if box.stacked else ""
-    return f'{cards}<g id="{box.id}" class="node">{title}{_shape(box, place)}{texts}</g>'
+    return f'{cards}<g id="{box.id}" class="node">{title}{shape_svg(box, place)}{texts}</g>'
 
 
 def _cards(place: Place) -> str:
@@ -115,16 +118,16 @@ def _cards(place: Place) -> str:
     )
 
 
-def _words(text: str, x: float, y: float, size: float, colour: str) -> str:
+def words_svg(text: str, x: float, y: float, size: float, colour: str) -> str:
     return (
         f'<text x="{number(x)}" y="{number(y)}" text-anchor="middle" font-size="{size:g}" '
         f'fill="{colour}">{svg_text(text)}</text>'
     )
 
 
-def _shape(box: Box, place: Place) -> str:
+def shape_svg(box: Box, place: Place, width: float = 1.2) -> str:
     shown = look(box.state)
-    paint = f'fill="{shown.fill}" stroke="{shown.text}" stroke-width="1.2"'
+    paint = f'fill="{shown.fill}" stroke="{shown.text}" stroke-width="{width}"'
     left, top = place.x - place.width / 2, place.y - place.height / 2
     right, bottom = left + place.width, top + place.height
     if box.shape == "gate":

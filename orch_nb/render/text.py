@@ -42,7 +42,7 @@ def header_text(header: Header) -> str:
 
 
 def section_text(section: Section) -> str:
-    head = f"{section.number} {section.title}  {one_line(section.finding, 500)}".rstrip()
+    head = f"{section.heading}  {one_line(section.finding, 500)}".rstrip()
     return "\n\n".join([head, *_blocks(section.blocks)])
 
 

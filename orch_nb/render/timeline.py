@@ -107,7 +107,11 @@ def _shapes(
                 shapes.append(Bar(x, y + _BAR + 1, wide, 3, GREY, "none", title="plan"))
         drawn = _band if lane.members else _task_bars
         shapes += drawn(lane, end, x_of, y)
-    return [*shapes, *_legend(run, shapes, start, bottom, left)], start + _CHART + 150, bottom + 16
+    shapes += _legend(run, shapes, start, bottom, left)
+    # Labels stand beside their bars: the picture is as wide as the one that ends last.
+    ends = (s.x + text_width(s.text, s.size) for s in shapes if isinstance(s, Label))
+    width = max(start + _CHART + 24, *(end + 8 for end in ends))
+    return shapes, width, bottom + 16
 
 
 def _legend(run: Run, shapes: list[Shape], start: float, bottom: float, left: str) -> list[Shape]:

@@ -23,6 +23,7 @@ from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task import Task
 from orch_nb.render.document import Badge, Block, Code, Fold, Line, Table, Text, line, said
 from orch_nb.render.facts import Entry, entries, share, situation, tally, waited
+from orch_nb.render.focus import path_table, story_table
 from orch_nb.render.palette import look
 from orch_nb.render.plaintext import one_line
 from orch_nb.render.policies import pools
@@ -40,7 +41,8 @@ _FIRST = {Status.FAILED: 0, Status.WAITING: 1, Status.BACKING_OFF: 2, Status.CAN
 
 
 def todo(run: Run) -> list[Block | None]:
-    """The todo list; of a long one what needs attention, and all of it behind a fold."""
+    """The todo list; of a long one what needs attention, its stories and its critical path, and all
+    of it, as far as there is room, behind a fold."""
     every = run_entries(run)
     if len(every) <= _LONG:
         return [_table(run, "Todo", every)]
@@ -48,7 +50,7 @@ def todo(run: Run) -> list[Block | None]:
     whole = _table(run, "", every)
     first = _table(run, "Todo: what needs attention", _with_homes(every, short[:_LONG]))
     fold = Fold(line(Text(f"All {count(len(run), 'task')}", muted=True)), (whole,) if whole else ())
-    return [first if short else None, fold]
+    return [first if short else None, story_table(run), path_table(run), fold]
 
 
 def _with_homes(every: Sequence[Entry], short: Sequence[Entry]) -> list[Entry]:

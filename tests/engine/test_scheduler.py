@@ -8,6 +8,7 @@ from orch_nb.engine.acts import Stop
 from orch_nb.model import event as ev
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import Approval, RetryPolicy, Task
+from orch_nb.phases import execute
 from orch_nb.testing import chain, diamond, fan, nothing
 
 
@@ -339,3 +340,35 @@ def test_recovering_a_waiting_run_asks_no_second_time(turns):
     assert second.outcome == "waiting"
     third = turns(plan, history=second.events, approve=["g"])
     assert third.outcome == "succeeded"
+
+
+def test_a_success_in_the_turn_of_the_first_failure_makes_the_right_task_ready():
+    """a ✗ ─┐
+            ├─► joined        b ✓ ─► after
+    c ──────┘
+
+    The first failure ends what holds of plain runs only, while its turn is under way.
+    """
+
+    def broken():
+        raise ValueError("no")
+
+    plan = Plan(
+        goal="g",
+        tasks=(
+            Task(id="a", run=broken),
+            Task(id="b", run=nothing),
+            Task(id="after", run=nothing, needs=("b",)),
+            Task(id="c", run=nothing),
+            Task(id="joined", run=nothing, needs=("a", "c")),
+        ),
+    )
+    run = execute(plan, executor="inline", workers=2, journal="memory")
+    assert {done.task: str(done.status) for done in run.tasks} == {
+        "a": "failed",
+        "b": "succeeded",
+        "after": "succeeded",
+        "c": "succeeded",
+        "joined": "upstream_failed",
+    }
+    assert run.status == "failed"

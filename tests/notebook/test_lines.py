@@ -271,3 +271,35 @@ def test_a_dry_run_can_be_run_by_name(kernel):
     kernel.ok("%%orchestrate g --no-analyze --dry-run --name dry\n@task\ndef a(): return 7\n")
     kernel.ok("%orchestrate run dry")
     assert kernel.value("_orch.run.results['a'], _orch.run.run_id") == "(7, 'dry-1')"
+
+
+# -- two runs side by side
+
+
+def test_two_runs_are_compared_by_name_by_run_or_by_file(kernel):
+    kernel.ok("%%orchestrate --no-analyze --name one\ngoal: g\ntasks: {a: {sh: 'echo 1'}}\n")
+    kernel.ok("%orchestrate report one.html")
+    kernel.ok("%%orchestrate --no-analyze --name two\ngoal: g\ntasks: {a: {sh: 'exit 3'}}\n")
+    for line in ("one two", "one.html two", "one-1 two-1"):
+        cell = kernel.ok(f"%orchestrate compare {line}")
+        assert "failed where" in cell.text
+        assert "changed: sh" in cell.text
+    error = kernel.run("%orchestrate compare one nobody").error
+    assert "no run `nobody`" in error
+    assert (
+        "usage: %orchestrate compare BEFORE AFTER" in kernel.run("%orchestrate compare one").error
+    )
+
+
+def test_a_report_is_written_as_its_name_says_with_the_cells_if_asked(kernel):
+    kernel.ok("%%orchestrate --no-analyze --name rep\ngoal: g\ntasks: {a: {sh: 'echo 1'}}\n")
+    assert (
+        "The report of run rep-1 is in rep.xml" in kernel.ok("%orchestrate report rep.xml").printed
+    )
+    assert "<system-out>1" in (kernel.folder / "rep.xml").read_text()
+    kernel.ok("%orchestrate report rep.html")
+    assert "CODE" not in (kernel.folder / "rep.html").read_text()
+    kernel.ok("%orchestrate report rep.html rep-1 --code")
+    assert "%%orchestrate --no-analyze --name rep" in (kernel.folder / "rep.html").read_text()
+    assert "a report is written as .html" in kernel.run("%orchestrate report rep.doc").error
+    assert "usage:" in kernel.run("%orchestrate report rep.html --cod").error

@@ -8,6 +8,7 @@ import pytest
 
 from orch_nb.model.analysis import Analysis
 from orch_nb.model.goal import Goal
+from orch_nb.model.record import MIMETYPE
 from orch_nb.model.report import Operation
 from orch_nb.model.research import Research
 from orch_nb.model.view import TARGETS, resolve
@@ -29,7 +30,7 @@ def test_every_value_shows_itself_in_three_forms(plan, run, report):
     )  # fmt: skip
     for value in values:
         bundle = value._repr_mimebundle_()
-        assert set(bundle) == WHOLE
+        assert set(bundle) - {MIMETYPE} == WHOLE
         assert all(bundle.values())
 
 

@@ -10,7 +10,7 @@ import pytest
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import Task
 from orch_nb.render import graphviz_program
-from orch_nb.render.document import Drawing, Fold
+from orch_nb.render.document import Drawing, Fold, plain
 from orch_nb.render.dot import plan_dot
 from orch_nb.render.drawing import lay_out, plan_drawings, plan_svg
 from orch_nb.render.facts import Mark, marks
@@ -139,7 +139,8 @@ def test_nothing_to_draw_is_no_drawing():
 def test_above_60_tasks_stories_come_first_and_tasks_behind_a_fold(many):
     plan = many(120, 6)
     states = {f"t{n}": Mark("succeeded" if n < 70 else "pending") for n in range(120)}
-    first, fold = plan_drawings(plan)
+    first, near, fold = plan_drawings(plan)
+    assert plain(near.summary) == "The critical path"
     assert isinstance(first, Drawing)
     assert list(nodes(first.svg).values()) == [f"Story {n} 20 tasks" for n in range(1, 7)]
     assert isinstance(fold, Fold)
@@ -151,10 +152,10 @@ def test_above_60_tasks_stories_come_first_and_tasks_behind_a_fold(many):
 def test_above_300_tasks_each_is_a_square_and_its_state_is_said(many, fold):
     plan = many(400, 5)
     run = fold(plan, [])
-    _, whole = plan_drawings(plan, run)
+    _, _, whole = plan_drawings(plan, run)
     assert "○ 400 pending" in whole.blocks[0].svg
     assert whole.blocks[0].width < 1500
-    (alone,) = plan_drawings(many(4000, 0))
+    alone, _ = plan_drawings(many(4000, 0))
     assert len(alone.svg) < 1_000_000
 
 
