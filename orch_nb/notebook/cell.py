@@ -28,6 +28,7 @@ from orch_nb.model.run import Run
 from orch_nb.model.secrets import PLAIN
 from orch_nb.notebook.display import body_filename, heard, in_kernel, show_only_frames_of, watched
 from orch_nb.notebook.following import (
+    Frozen,
     Progress,
     Stage,
     Stopped,
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from orch_nb.engine.driver import Driver
 
 __all__ = ["Cell"]
+
+_STEP_S = 0.2
 
 
 class Cell:
@@ -261,8 +264,11 @@ class Cell:
         self.stage.show_header(operation.plan, live.snapshot())
         self._kept(operation, journal)(live.snapshot())
 
+        frozen = Frozen(live, self.stage)
+
         def freeze() -> None:
-            live.done.wait()
+            while not live.done.wait(_STEP_S):
+                frozen.tell()
             if room is not None:
                 room.close()
             self._finish(operation, live.finished())

@@ -46,6 +46,7 @@ from orch_nb.render.sections import (
 from orch_nb.render.state_section import state_section
 
 __all__ = [
+    "Frozen",
     "Progress",
     "Stage",
     "Stopped",

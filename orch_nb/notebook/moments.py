@@ -1,12 +1,17 @@
-"""A run's history for the page: every change of a task's state, in the order of their commits."""
+"""A run's history for the page: every change of a state, in the order of their commits, in words.
+
+A film (`model.film`) has the plan's tasks alone; a room also has rows for instances, compensations
+and `on_failure`, and says at each moment what happened.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from orch_nb.model.event import AttemptFailed, Event
+from orch_nb.model.event import Event
 from orch_nb.model.fold import RunState
+from orch_nb.model.status import Status
 from orch_nb.notebook.rows import Rows
 from orch_nb.notebook.subjects import touched
 from orch_nb.render.palette import look
@@ -16,6 +21,7 @@ __all__ = ["moments"]
 
 #: Beyond, a page would take seconds to fetch them: the first of them are left out.
 MOST = 60_000
+_ILL = (Status.FAILED, Status.BACKING_OFF)
 
 
 def moments(history: Sequence[Event], rows: Rows) -> list[list[Any]]:
@@ -36,7 +42,8 @@ def moments(history: Sequence[Event], rows: Rows) -> list[list[Any]]:
             before[name] = now
             row = rows.derive(task) if name in derived else rows.of.get(name)
             words = f"{name} is {look(now[0]).word}"
-            if isinstance(event, AttemptFailed) and not event.cancelled:
-                words = f"{name} failed: {one_line(str(event.error), 160)}"
+            error = task.last_error if task.status in _ILL else None
+            if error is not None:
+                words = f"{words}: {one_line(str(error), 160)}"
             found.append([event.at, row, now[0], now[1], words])
     return found[-MOST:]

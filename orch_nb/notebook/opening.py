@@ -73,7 +73,7 @@ class Opening:
         self.operation = replace(before, plan=run.plan, run=run, report=report)
         self.stage.show_header(run.plan, run, report)
         self.stage.show_findings(before.analysis, before.research, past=True)
-        self.stage.freeze(run, report)
+        self.stage.freeze(run, report, operation=self.operation)
         self.room.phases(self.stage.sections)
 
     def _freeze_at_end(self, subject: Subject) -> None:

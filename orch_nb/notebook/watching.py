@@ -18,10 +18,10 @@ import functools
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import Any
 
 from IPython.core.getipython import get_ipython
-from msgspec.structs import replace
 
 from orch_nb import phases
 from orch_nb.engine.driver import Driver
@@ -30,12 +30,14 @@ from orch_nb.model.run import Run
 from orch_nb.notebook.display import Slot, heard, polling, watched
 from orch_nb.notebook.following import account, begun, stop, text_progress
 from orch_nb.notebook.session import SESSION
-from orch_nb.render.bundle import document_bundle, header_bundle
-from orch_nb.render.sections import decompose_section, report_document
+from orch_nb.render.bundle import closed_report, header_bundle, section_bundle
+from orch_nb.render.sections import decompose_section
+from orch_nb.render.state_section import state_section
 
 __all__ = ["heard_call", "watch", "watch_async", "watched_and_heard"]
 
 _STEP_S = 0.1
+_STATE_S = 10.0  # between two states that stay in the file
 _FETCH = 10  # messages of pages that are taken at a time
 _SHORT_S = 0.4  # a room that came and went within would only flicker
 _QUIET_S = 1.0
@@ -47,8 +49,9 @@ class _Watching:
 
     def __init__(self, live: LiveRun, *, hears: bool) -> None:
         self.live, self.hears = live, hears
-        self.slot = Slot()
+        self.slot, self.below = Slot(), Slot()
         self.room: Any = None
+        self._next_state = 0.0
         self._begun = self._told = time.monotonic()
         self.slot.show({"text/plain": ""})  # its place, above what tasks print
 
@@ -60,6 +63,8 @@ class _Watching:
         if watched():
             if self.room is None:
                 self._open()
+            if now >= self._next_state:
+                self._keep_state()
         elif now - self._told >= _QUIET_S:
             self._told = now
             self.slot.show({"text/plain": text_progress(self.live, now - self._begun)})
@@ -74,20 +79,30 @@ class _Watching:
         self.room.phase("DECOMPOSE", lambda: decompose_section(plan))
         self.live.driver.observers.append(here)
         self.room.attach(self.live)
-        self.slot.show_widget(self.room.view)
+        self._keep_state()
+        self.below.show_widget(self.room.view)
+        SESSION.begin(self.live, lambda: self._keep_state(over=True))
+
+    def _keep_state(self, *, over: bool = False) -> None:
+        """How the run stands, above the room: what a file keeps of a kernel that is gone."""
+        began = time.monotonic()
+        section = state_section(self.live.snapshot(), datetime.now(UTC), over=over)
+        self.slot.show(section_bundle(section))
+        if over:
+            self.below.show({"text/plain": ""})
+        self._next_state = began + max(_STATE_S, 100 * (time.monotonic() - began))
 
     def freeze(self, run: Run) -> None:
         """The twin in the room's place."""
         if self.room is not None:
             self.room.close()
+            self.below.show({"text/plain": ""})
         whole = _Shown.of_this_cell().note(run, self.slot) <= _WHOLE
         report = account(run, None, None, run.options.workspace or ".")
         if not whole:
             self.slot.show(header_bundle(run.plan, run, report))
             return
-        found = report_document(report)
-        closed = tuple(replace(section, open=False) for section in found.sections)
-        self.slot.show(document_bundle(replace(found, sections=closed)))
+        self.slot.show(closed_report(report))
 
 
 def watch(live: LiveRun) -> Run:

@@ -23,6 +23,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from msgspec.structs import replace
+
 from orch_nb.errors import JournalError
 from orch_nb.model import record
 from orch_nb.model.analysis import Analysis
@@ -45,7 +47,8 @@ from orch_nb.render.sections import (
 )
 
 __all__ = [
-    "Bundle", "analysis_bundle", "blocks_bundle", "contrast_bundle", "document_bundle",
+    "Bundle", "analysis_bundle", "blocks_bundle", "closed_report", "contrast_bundle",
+    "document_bundle",
     "header_bundle", "integrate_bundles", "operation_bundle", "plan_bundle", "report_bundle",
     "research_bundle", "run_bundle", "section_bundle", "section_bundles", "shown_operation",
     "shown_report", "shown_run",
@@ -94,6 +97,14 @@ def shown_run(run: Run) -> Bundle:
 
 def shown_report(report: Report) -> Bundle:
     return {**report_bundle(report), **_data(_operation(report))}
+
+
+def closed_report(report: Report) -> Bundle:
+    """The same with every phase closed: the lines tell the story, and a click opens a phase."""
+    found = report_document(report)
+    closed = tuple(replace(section, open=False) for section in found.sections)
+    shown = document_bundle(replace(found, sections=closed))
+    return {**shown, **_data(_operation(report))}
 
 
 def shown_operation(operation: Operation) -> Bundle:

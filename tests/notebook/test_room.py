@@ -160,6 +160,127 @@ def test_coroutines_of_the_person_go_on_while_a_cell_runs(kernel):
     assert int(kernel.value("_orch.run.results['a']")) > 5
 
 
+# -- opened, and what pages ask --------------------------------------------------------------------
+
+
+def test_the_page_is_told_rows_states_and_what_stands_above_them(kernel, running):
+    cell = running()
+    kernel.until(lambda: kernel.state("shaky") == "failed" and kernel.state("gate") == "waiting")
+    page = kernel.page
+    assert [row["id"] for row in page.rows] == ["slow", "shaky", "gate", "item", "after"]
+    assert page.of("shaky")[4] == "ValueError: first"
+    assert page.of("after")[4] == "needs shaky, which ended failed"
+    kernel.until(lambda: page.head["phases"].get("DECOMPOSE"))
+    assert page.head["status"] == "running"
+    assert page.head["live"], page.head
+    codes = page.traits["codes"]
+    stand = ["succeeded", "failed", "waiting", "waiting", "upstream_failed"]
+    kernel.until(lambda: [codes[one] for one in page.traits["states"]] == stand)
+    kernel.wish("cancel")
+    kernel.finish(cell)
+
+
+def test_a_card_has_what_a_task_was_given_and_what_it_did(kernel, running):
+    cell = running()
+    kernel.until(lambda: kernel.state("shaky") == "failed" and kernel.state("gate") == "waiting")
+    kernel.send({"ask": "card", "task": "shaky"})
+    card = kernel.told("card")
+    assert ["does", "shaky"] in card["spec"]
+    (attempt,) = card["attempts"]
+    assert attempt["error"] == "ValueError: first"
+    assert 'raise ValueError("first")' in attempt["traceback"]
+    assert card["waited"] == [["after", ""]]
+    kernel.send({"ask": "card", "task": "gate"})
+    kernel.until(lambda: kernel.page.answers.get("card", {}).get("task") == "gate")
+    assert kernel.told("card")["inputs"] == [["slow", ""]]
+    kernel.wish("cancel")
+    kernel.finish(cell)
+
+
+def test_a_page_asks_for_output_history_sections_and_drawings(kernel, running):
+    cell = running(PLAN.replace("time.sleep(0.6)", "print('from slow')"))
+    kernel.until(lambda: kernel.state("gate") == "waiting" and kernel.state("shaky") == "failed")
+
+    def lines():
+        kernel.send({"ask": "log", "task": "", "after": 0})
+        return [line[1:5:3] for line in kernel.told("log")["lines"]]
+
+    kernel.until(lambda: ["slow", "from slow"] in lines())
+    kernel.send({"ask": "history"})
+    words = [moment[4] for moment in kernel.told("history")["moments"]]
+    assert "shaky is failed: ValueError: first" in words
+    assert words.index("slow is running") < words.index("slow is succeeded")
+    kernel.send({"ask": "section", "name": "DECOMPOSE"})
+    assert "DECOMPOSE" in kernel.told("section")["html"]
+    kernel.send({"ask": "drawing", "open": "all"})
+    assert len(kernel.told("drawing")["drawing"]["nodes"]) == 5
+    kernel.send({"do": "workers", "task": None, "note": "a lot"})
+    assert "a lot" in kernel.told("refused")["text"], "a wish that makes no sense loses nothing"
+    kernel.wish("cancel")
+    kernel.finish(cell)
+
+
+def test_a_run_of_another_kernel_is_opened_followed_and_steered(kernels):
+    first, second = kernels(), kernels()
+    cell = first.start(PLAN.replace("--no-analyze", "--no-analyze --name far"), person=True)
+    first.until(lambda: first.state("gate") == "waiting")
+    second.ok("%orchestrate open far-1", person=True)
+    second.wish("approve", "gate", "from afar")
+    first.until(lambda: first.state("gate") == "succeeded")
+    second.until(lambda: second.state("gate") == "succeeded")
+    assert second.page.of("gate")[4].startswith("approved by")
+    second.wish("retry")
+    second.wish("approve", "item")
+    first.finish(cell)
+    assert first.value("_orch.run['gate'].note") == "'from afar'"
+    assert first.value("_orch.run.status.value") == "'succeeded'"
+    second.until(lambda: second.page.head["status"] == "succeeded")
+
+
+def test_an_ended_run_goes_on_in_the_room_that_opens_it(kernel):
+    kernel.ok(
+        "%%orchestrate Twice --no-analyze\nimport pathlib\n@task\ndef shaky():\n"
+        "    if not pathlib.Path('well').exists(): raise ValueError('ill')\n"
+        "@task\ndef after(shaky): return 5\n",
+        person=True,
+    )
+    opened = kernel.ok("%orchestrate open", person=True)
+    assert "✗ failed" in opened.text, "its static form stands below"
+    kernel.wish("pause")
+    assert "it can be retried, it cannot pause" in kernel.told("refused")["text"]
+    kernel.ok("pathlib.Path('well').touch()")
+    kernel.wish("retry")
+    kernel.until(lambda: kernel.state("after") == "succeeded")
+    kernel.until(lambda: "✓ succeeded" in opened.text)
+    kernel.until(lambda: kernel.value("_orch.run.results.get('after')") == "5")
+
+
+def test_a_plain_call_of_execute_leaves_its_run_closed_and_one_that_is_shown_open(kernel):
+    code = "import orch_nb as nb\n@nb.task\ndef a(): return 1\nplan = nb.decompose([a])\n"
+    kernel.ok(code)
+    cell = kernel.ok("run = nb.execute(plan)")
+    assert "<details" in cell.html
+    assert "<details open" not in cell.html
+    assert "application/vnd.orch-nb.run+json" in cell.types
+    shown = kernel.ok("nb.execute(plan)")
+    assert "<details open" in shown.html
+    assert shown.text.count("4 EXECUTE") == 1, "once, and open"
+
+
+def test_a_plain_call_waits_for_people_where_they_are_heard(kernel):
+    kernel.ok(
+        "import orch_nb as nb\n@nb.task\ndef a():\n    import time; time.sleep(0.6)\n"
+        "@nb.task(approval='go?')\ndef gate(a): ...\nplan = nb.decompose([a, gate])\n"
+    )
+    cell = kernel.start("run = nb.execute(plan)", person=True)
+    kernel.wish("approve", "gate")
+    kernel.finish(cell)
+    assert kernel.value("run.status.value") == "'succeeded'"
+    headless = kernel.ok("run = nb.execute(plan)")
+    assert kernel.value("run.status.value") == "'waiting'"
+    assert "⏸ waiting" in headless.text
+
+
 # -- detached --------------------------------------------------------------------------------------
 
 DETACHED = """%%orchestrate Go on --no-analyze --detach
@@ -200,7 +321,7 @@ def test_a_detached_run_is_cancelled_by_a_line(kernel):
 
 def test_a_task_of_a_detached_run_is_skipped_by_a_line_and_the_rest_goes_on(kernel):
     cell = kernel.ok(DETACHED, person=True)
-    kernel.until(lambda: kernel.button("Approve"))
+    kernel.until(lambda: kernel.state("gate") == "waiting")
     assert "skipping gate" in kernel.ok("%orchestrate skip gate nobody is there").printed
     kernel.until(lambda: "INTEGRATE" in cell.text)
     assert kernel.value("_orch.run.status.value") == "'succeeded'"
