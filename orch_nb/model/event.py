@@ -8,6 +8,8 @@ defaults, so that it replays what an older one wrote.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -318,11 +320,9 @@ def _enc_hook(value: Any) -> Any:
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_enc_hook)
-_decoder = msgspec.json.Decoder(_ANY)
 
-#: Several events, as one JSON array, and back.
-encode_events = _encoder.encode
-decode_events = msgspec.json.Decoder(list[_ANY]).decode
+#: Several events as one JSON array; JSON of one event.
+encode_events = encode_event = _encoder.encode
 
 
 class _Begun(msgspec.Struct, tag_field="t", tag="run_started"):
@@ -335,19 +335,29 @@ class _Begun(msgspec.Struct, tag_field="t", tag="run_started"):
     options: RunOptions = RunOptions()
 
 
-_begun = msgspec.json.Decoder(tuple[_Begun]).decode
+@functools.cache
+def _decoder(kind: Any) -> Callable[[bytes], Any]:
+    """Made when first needed: each takes milliseconds, which an import should not cost."""
+    return msgspec.json.Decoder(kind).decode
+
+
+def decode_event(body: bytes) -> Event:
+    """The event of a JSON text. Raises msgspec.DecodeError on what is none."""
+    found: Event = _decoder(_ANY)(body)
+    return found
+
+
+def decode_events(body: bytes) -> list[Event]:
+    """The events of a JSON array. Raises msgspec.DecodeError."""
+    found: list[Event] = _decoder(list[_ANY])(body)
+    return found
 
 
 def decode_start(body: bytes, plan: Plan) -> list[Event]:
     """`decode_events` of a run's first, a `RunStarted` alone, of which this is the plan."""
-    (first,) = _begun(body)
+    (first,) = _decoder(tuple[_Begun])(body)
     return [
         RunStarted(
             at=first.at, run_id=first.run_id, plan=plan, name=first.name, options=first.options
         )
     ]
-
-
-#: JSON of one event, and back. `decode_event` raises msgspec.DecodeError on what is none.
-encode_event = _encoder.encode
-decode_event = _decoder.decode

@@ -36,6 +36,10 @@ class Rich(msgspec.Struct, frozen=True, omit_defaults=True):
     note: str = ""
 
 
-#: JSON of one, and back; `decode_rich` raises msgspec.DecodeError on what is none.
+#: JSON of one.
 encode_rich = msgspec.json.Encoder().encode
-decode_rich = msgspec.json.Decoder(Rich).decode
+
+
+def decode_rich(body: bytes) -> Rich:
+    """The looks that a JSON text tells of. Raises msgspec.DecodeError on what is none."""
+    return msgspec.json.decode(body, type=Rich)

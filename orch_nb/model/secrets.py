@@ -21,7 +21,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from orch_nb.errors import UsageError
 from orch_nb.model.shapes import KEY_BEGIN, KEY_END, SHAPES, START, Shape
@@ -248,6 +247,8 @@ class Mask:
 
 def _writings(text: str) -> Iterator[str]:
     """A secret as it may stand in a text: each of its lines, and what encoders make of it."""
+    from urllib.parse import quote, quote_plus  # for who has a secret only
+
     plain = {text, text.strip()}
     plain |= {line.strip() for line in text.splitlines() if len(line.strip()) >= 2 * SHORTEST}
     yield from plain
