@@ -14,6 +14,7 @@ import orch_nb as nb
 from orch_nb.archive import write_report
 from orch_nb.model.record import MIMETYPE, seal
 from orch_nb.render.bundle import integrate_bundles
+from orch_nb.render.integrate_section import integrate_section
 from orch_nb.render.pdf import browser
 
 
@@ -39,7 +40,9 @@ def notebook(path, *operations, source="%%orchestrate --name weekly\ngoal: g\n")
     for operation in operations:
         outputs = [
             nbformat.v4.new_output("display_data", bundle)
-            for bundle in integrate_bundles(operation.report, operation)
+            for bundle in integrate_bundles(
+                integrate_section(operation.report), operation.report, operation
+            )
         ]
         cells.append(nbformat.v4.new_code_cell(source, outputs=outputs))
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A title"), *cells])

@@ -41,6 +41,7 @@ from orch_nb.render.sections import (
     analyze_section,
     decompose_section,
     execute_section,
+    integrate_section,
     research_section,
 )
 from orch_nb.render.state_section import state_section
@@ -60,7 +61,7 @@ __all__ = [
 _STEP_S = 0.2
 _STOP_S = 10.0
 _QUIET_S = 1.0  # between two lines of progress
-_FROZEN_S = 10.0  # between two states that stay in the file
+_FIRST_S, _FROZEN_S = 2.0, 10.0  # until the first state that stays in the file, between two
 
 
 class Stage:
@@ -135,7 +136,8 @@ class Stage:
         self.show_header(run.plan, run, report, name)
         self.show_section(decompose_section(run.plan, run, read_as=self.read_as))
         self.show_section(execute_section(run))
-        self.show("INTEGRATE", integrate_bundles(report, operation))
+        section = self.sections["INTEGRATE"] = integrate_section(report)
+        self.show("INTEGRATE", integrate_bundles(section, report, operation))
 
 
 class Frozen:
@@ -149,23 +151,24 @@ class Frozen:
     def __init__(self, live: LiveRun, stage: Stage) -> None:
         self._live, self._stage = live, stage
         self._next_header = 0.0
-        self._next_state = time.monotonic() + _FROZEN_S
-        self._told: object = None
+        self._next_state = time.monotonic() + _FIRST_S
+        self._header_of = self._state_of = 0.0  # the last event that each has told of
 
     def tell(self) -> None:
         begun = time.monotonic()
         if begun < self._next_header or not self._live.driver.state.tasks or not in_kernel():
             return
         now = self._live.driver.state.last
-        if now != self._told:
-            self._told = now
+        if now != self._header_of:
+            self._header_of = now
             run = self._live.snapshot()
             self._stage.show_header(run.plan, run)
-            if begun >= self._next_state:
-                spent = time.monotonic()
-                self._stage.show_state(run)
-                self._next_state = begun + max(_FROZEN_S, 100 * (time.monotonic() - spent))
         self._next_header = begun + max(_QUIET_S, 100 * (time.monotonic() - begun))
+        begun = time.monotonic()
+        if now != self._state_of and begun >= self._next_state:
+            self._state_of = now
+            self._stage.show_state(self._live.snapshot())
+            self._next_state = begun + max(_FROZEN_S, 100 * (time.monotonic() - begun))
 
 
 class Progress:

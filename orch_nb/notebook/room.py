@@ -126,6 +126,7 @@ class Room:
         """`start` for a run of this kernel."""
         assert isinstance(self.subject, Here)
         self.subject.attach(live)
+        self.view.run_id = self.subject.run_id
         self.start()
 
     def start(self) -> None:

@@ -40,7 +40,6 @@ from orch_nb.render.sections import (
     analyze_section,
     document,
     header,
-    integrate_section,
     operation_document,
     report_document,
     research_section,
@@ -111,12 +110,15 @@ def shown_operation(operation: Operation) -> Bundle:
     return {**operation_bundle(operation), **_data(operation)}
 
 
-def integrate_bundles(report: Report, operation: Operation | None = None) -> list[Bundle]:
+def integrate_bundles(
+    section: Section, report: Report, operation: Operation | None = None
+) -> list[Bundle]:
     """INTEGRATE for display in a cell, the run's data in the last of its bundles.
 
-    `operation` is what the report is of, where more is known of it than the report says.
+    `section` is what there is to show of the report; `operation` is what that is of, where more is
+    known of it than the report says.
     """
-    *before, last = section_bundles(integrate_section(report))
+    *before, last = section_bundles(section)
     return [*before, {**last, **_data(operation or _operation(report))}]
 
 

@@ -13,6 +13,7 @@ from orch_nb.render.document import Drawing, Fold, plain
 from orch_nb.render.drawing import plan_drawings
 from orch_nb.render.facts import marks
 from orch_nb.render.focus import focus_sketch, path_table, story_table
+from orch_nb.render.integrate_section import integrate_section
 from orch_nb.render.overview import overview_svg
 from orch_nb.render.page import operations_page
 from orch_nb.render.sections import decompose_section, execute_section
@@ -66,7 +67,7 @@ def test_ten_thousand_tasks_with_failures_deep_inside_weigh_less_than_two_megaby
         header_bundle(run.plan, run, report),
         *section_bundles(decompose_section(run.plan, run)),
         *section_bundles(execute_section(run)),
-        *integrate_bundles(report, operation),
+        *integrate_bundles(integrate_section(report), report, operation),
     ]
     assert weight(bundles) < 2 * MB
     page = operations_page([operation])

@@ -32,7 +32,7 @@ class Room {
     this.clock = make("span", { class: "orch-muted orch-clock" });
     this.bar = make("div", { class: "orch-bar", role: "progressbar", "aria-label": "Tasks that have ended", "aria-valuemin": "0" });
     this.chips = make("div", { class: "orch-chips", role: "group", "aria-label": "Show only tasks of a state" });
-    this.live_ = make("div", { class: "orch-silent", role: "status", "aria-live": "polite" });
+    this.live_ = make("div", { class: "orch-silent", role: "status", "aria-live": "polite", "aria-atomic": "false" });
     this.wants = make("div", { class: "orch-wants" });
     this.error = make("div", { class: "orch-error", role: "alert", hidden: "" });
     this.strip = make("div", { class: "orch-strip", role: "group", "aria-label": "Phases" });
@@ -437,7 +437,12 @@ class Room {
     this.seeLater = setTimeout(() => this.ask({ ask: "see", rows: now }), 150);
   }
 
-  tell(words) { if (this.live_.textContent !== words) this.live_.textContent = words; }
+  // For screen readers: each message is a line of its own, so that none takes another's place.
+  tell(words) {
+    if (this.live_.lastChild?.textContent === words) return;
+    this.live_.append(make("div", {}, words));
+    while (this.live_.childElementCount > 4) this.live_.firstChild.remove();
+  }
 
   complain(text) {
     this.error.hidden = false;
