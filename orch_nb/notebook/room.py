@@ -26,16 +26,15 @@ import msgspec
 
 from orch_nb.engine.session import LiveRun
 from orch_nb.errors import OrchestrationError
-from orch_nb.graph.outlook import outlook
 from orch_nb.graph.topology import downstream, upstream
-from orch_nb.model.event import AttemptFailed, AttemptLost
-from orch_nb.model.quantity import times
 from orch_nb.model.status import Status
 from orch_nb.model.task_state import TaskState
 from orch_nb.notebook.cards import card
+from orch_nb.notebook.head import Head
 from orch_nb.notebook.moments import moments
 from orch_nb.notebook.room_view import LETTERS, RoomView, looks
 from orch_nb.notebook.rows import Rows
+from orch_nb.notebook.standing import Standing
 from orch_nb.notebook.subjects import Here, Subject
 from orch_nb.render import html
 from orch_nb.render.document import Section
@@ -85,8 +84,7 @@ class Room:
         self._up, self._down = upstream(subject.plan), downstream(subject.plan)
         self._inbox: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._phases: dict[str, Callable[[], Section]] = {}
-        self._findings: dict[str, dict[str, str]] = {}
+        self._head, self._standing = Head(), Standing()
         self._opened: tuple[str, ...] | None = None
         self._zoom: Zoomed | None = None
         pending = LETTERS["pending"]
@@ -96,8 +94,6 @@ class Room:
         self._everything = True
         self._closed = False
         self._pages = 0
-        self._left: dict[str, Any] = {}
-        self._outlooks_s = self._due_outlook = 0.0
         self._due_head = self._due_letters = self._due_whys = 0.0
         self._printed = 0
         self.used_s = 0.0
@@ -113,14 +109,13 @@ class Room:
 
     def phase(self, name: str, make: Callable[[], Section], finding: str = "") -> None:
         """Tell of a phase that has something to show; `make` is called when somebody looks."""
-        self._phases[name] = make
-        self._findings[name] = {"state": "succeeded", "finding": finding}
+        self._head.phase(name, make, finding)
 
     def phases(self, sections: Mapping[str, Section]) -> None:
         """`phase` for those that a cell has shown already."""
         for name, section in sections.items():
             if name != "EXECUTE":
-                self.phase(name, functools.partial(_same, section), section.finding)
+                self._head.phase(name, functools.partial(_same, section), section.finding)
 
     def attach(self, live: LiveRun) -> None:
         """`start` for a run of this kernel."""
@@ -183,7 +178,7 @@ class Room:
                 _log.exception("the live room could not show a change")
             used = time.thread_time() - began
             self.used_s += used
-            used, self._outlooks_s = used - self._outlooks_s, 0.0
+            used -= self._head.took_s()
             pause = min(_SLOWEST_S, max(_PERIOD_S, used * _SHARE))
             if self._closed and not self.reloaded:
                 return
@@ -208,8 +203,9 @@ class Room:
             names |= set(derived)
         self._add_rows(sorted(name for name in names if name in derived))
         names |= {task.of for name in names if (task := derived.get(name)) and task.of}
-        states = [self._state(tasks.get(name) or derived[name]) for name in names
-                  if name in tasks or name in derived]  # fmt: skip
+        # Instances first: how they stand is what their group says.
+        states = [self._state(derived[name]) for name in names if name in derived]
+        states += [self._state(tasks[name]) for name in names if name in tasks]
         for at in range(0, len(states), 2000):
             part = states[at : at + 2000]
             self._post({"kind": "states", "now": time.time()}, states=part)
@@ -240,47 +236,9 @@ class Room:
 
     def _state(self, task: TaskState) -> list[Any]:
         row = self.rows.of[task.task]
-        status = task.status.value
         if row < self.rows.planned:
-            self._letters[row] = LETTERS[status]
-        ended = task.status.ended
-        bars = None
-        if task.tries > 1 or task.earlier is not None:
-            bars = [
-                [getattr(end, "started", None) or start.at, end.at if end is not None else None,
-                 _how(end)]
-                for start, end in task.pairs()[-_BARS:]
-            ]  # fmt: skip
-        return [
-            row, status, task.tries, task.begun, task.finished if ended else None,
-            one_line(self._reason(task), _REASON), bars,
-        ]  # fmt: skip
-
-    def _reason(self, task: TaskState) -> str:
-        """Why it waits, or how it ended, in a line."""
-        error = task.last_error if task.status in (Status.BACKING_OFF, Status.FAILED) else None
-        if task.instances is not None and not task.status.ended:
-            return self._instances(task)
-        if task.status is Status.BACKING_OFF and error is not None:
-            return f"failed {times(task.tries)}, last: {error}"
-        if error is not None:
-            return str(error)
-        if task.cached:
-            return f"kept result of run {task.cached}"
-        if not task.reason and task.task in self._whys and not task.status.ended:
-            return self._whys[task.task] if task.status is not Status.RUNNING else ""
-        if task.decided_by and task.status.ended and not task.reason:
-            note = f": {task.note}" if task.note else ""
-            return f"by {task.decided_by}{note}"
-        return task.reason
-
-    def _instances(self, group: TaskState) -> str:
-        """How the instances of a `foreach` task stand."""
-        derived = self.subject.state.derived
-        each = [derived.get(f"{group.task}[{n}]") for n in range(group.instances or 0)]
-        ended = sum(t is not None and t.status.ended for t in each)
-        failed = sum(t is not None and t.status is Status.FAILED for t in each)
-        return f"{ended} of {len(each)} instances ended" + (f", {failed} failed" if failed else "")
+            self._letters[row] = LETTERS[task.status.value]
+        return [row, *self._standing.of(task, self._whys.get(task.task, ""))]
 
     def _note_waits(self, names: set[str]) -> None:
         """Once a second, what the tasks in sight wait for: nobody pays for what nobody sees."""
@@ -309,29 +267,15 @@ class Room:
         if time.monotonic() < self._due_head and not force:
             return
         self._due_head = time.monotonic() + _HEAD_S
-        head = self._head()
+        live = self.subject.live
+        head = {
+            **self._head.made(self.subject), "hears": bool(self.view.hears) or not live,
+            "note": self._note(live), "steerable": live or self._go_on is not None,
+        }  # fmt: skip
         if head != self.view.head:
             self.view.head = head
         if self.view.run_id != head["run_id"]:
             self.view.run_id = head["run_id"]
-
-    def _head(self) -> dict[str, Any]:
-        state, live = self.subject.state, self.subject.live
-        status = state.status.value
-        if not live and status == "running":
-            status = "lost"  # nobody performs it, and it has not ended: it was cut off
-        found: dict[str, Any] = {
-            "run_id": state.run_id, "status": status, "live": live, "paused": state.paused,
-            "started": state.started, "finished": state.finished if not live else None,
-            "idle_s": state.idle_s,
-            "workers": state.options.workers, "asked": 0.0, "remaining_s": None,
-            "guessed": False, "hears": bool(self.view.hears) or not live,
-            "note": self._note(live),
-            "steerable": live or self._go_on is not None, "phases": self._told_phases(status, live),
-        }  # fmt: skip
-        if live:
-            found |= self._remaining()
-        return found
 
     def _note(self, live: bool) -> str:
         """What a page that was reloaded has to know at the end: nobody can reach its output."""
@@ -341,37 +285,6 @@ class Room:
             "This page was opened while the run went on, so the report is not in its notebook. "
             f"It is there with: %orchestrate open {self.subject.state.run_id}"
         )
-
-    def _remaining(self) -> dict[str, Any]:
-        """How long it will still take; looked at by a budget of its own, since that takes as long
-        as the plan is large. The page counts down in between."""
-        if time.monotonic() >= self._due_outlook:
-            began = time.thread_time()
-            left = self._outlook()
-            self._left = {"asked": time.time()}
-            if left is not None:
-                self._left |= {"remaining_s": left.remaining_s, "guessed": left.guessed}
-            self._outlooks_s = time.thread_time() - began
-            self._due_outlook = time.monotonic() + max(_HEAD_S, _OUTLOOKS * self._outlooks_s)
-        return self._left
-
-    def _outlook(self) -> Any:
-        state = self.subject.state
-        now = time.time()
-        ended: dict[str, float | None] = {}
-        running: dict[str, float] = {}
-        for task in list(state.tasks.values()):
-            begun = task.begun
-            if task.status.ended:
-                took = task.finished - begun if begun and task.finished else None
-                ended[task.task] = took if task.tries and not task.cached else None
-            elif task.status is Status.RUNNING and begun is not None:
-                running[task.task] = now - begun
-        return outlook(self.subject.plan, ended, running, state.options.workers)
-
-    def _told_phases(self, status: str, live: bool) -> dict[str, Any]:
-        execute = {"state": "running" if live else status, "finding": ""}
-        return {**self._findings, "EXECUTE": execute}
 
     # -- what pages ask ------------------------------------------------------------------------
 
@@ -393,7 +306,7 @@ class Room:
             self._send_card(str(message.get("task")))
         elif ask == "log":
             self._send_log(str(message.get("task") or ""), int(message.get("after") or 0))
-        elif ask == "section" and message.get("name") in self._phases:
+        elif ask == "section" and message.get("name") in self._head.sections:
             name = str(message["name"])
             self.view.send({"kind": "section", "name": name, "html": self._section(name)})
         elif ask == "drawing":
@@ -448,7 +361,7 @@ class Room:
         self._post(message, lines=told)
 
     def _section(self, name: str) -> str:
-        section = msgspec.structs.replace(self._phases[name](), open=True)
+        section = msgspec.structs.replace(self._head.sections[name](), open=True)
         return html.wrap(html.section_html(section))
 
     def _zoom_to(self, wanted: Any) -> None:
@@ -477,12 +390,3 @@ class Room:
 
 def _same(section: Section) -> Section:
     return section
-
-
-def _how(end: Any) -> str:
-    """How an attempt ended, as the palette calls it."""
-    if end is None:
-        return "running"
-    if isinstance(end, AttemptFailed):
-        return "cancelled" if end.cancelled else "failed"
-    return "lost" if isinstance(end, AttemptLost) else "succeeded"

@@ -66,7 +66,7 @@ class Transformer:
 
     def _with_calls(self, lines: list[str], text: str) -> list[str]:
         """The cell with its calls of `execute` and `recover` awaited."""
-        if not any(f"{name}(" in text for name in _CALLED):
+        if not any(name in text for name in _CALLED):
             return lines
         if not (watched() and heard() and self._asked_for(text)):
             return lines

@@ -41,7 +41,7 @@ _STATE_S = 10.0  # between two states that stay in the file
 _FETCH = 10  # messages of pages that are taken at a time
 _SHORT_S = 0.4  # a room that came and went within would only flicker
 _QUIET_S = 1.0
-_WHOLE = 3  # runs of a cell that leave all of their phases
+_WHOLE, _LINES = 3, 12  # runs of a cell that leave all of their phases; that leave a line each
 
 
 class _Watching:
@@ -49,7 +49,8 @@ class _Watching:
 
     def __init__(self, live: LiveRun, *, hears: bool) -> None:
         self.live, self.hears = live, hears
-        self.slot, self.below = Slot(), Slot()
+        self.slot, self.nth = _Shown.of_this_cell().place()
+        self.below = Slot()
         self.room: Any = None
         self._next_state = 0.0
         self._begun = self._told = time.monotonic()
@@ -97,7 +98,8 @@ class _Watching:
         if self.room is not None:
             self.room.close()
             self.below.show({"text/plain": ""})
-        whole = _Shown.of_this_cell().note(run, self.slot) <= _WHOLE
+        _Shown.of_this_cell().slots[run.run_id] = self.slot
+        whole = self.nth <= _WHOLE
         report = account(run, None, None, run.options.workspace or ".")
         if not whole:
             self.slot.show(header_bundle(run.plan, run, report))
@@ -221,6 +223,7 @@ class _Shown:
     def __init__(self, cell: int) -> None:
         self.cell = cell
         self.slots: dict[str, Slot] = {}
+        self._last, self._many = Slot(), 0
 
     @classmethod
     def of_this_cell(cls) -> _Shown:
@@ -233,10 +236,13 @@ class _Shown:
             cls.last = cls(cell)
         return cls.last
 
-    def note(self, run: Run, slot: Slot) -> int:
-        """The how-manieth run of the cell it is, from 1."""
-        self.slots[run.run_id] = slot
-        return len(self.slots)
+    def place(self) -> tuple[Slot, int]:
+        """Where the next run of the cell is shown, and the how-manieth it is, from 1. Of a loop's
+        many runs the later ones take one place, each from the one before it."""
+        self._many += 1
+        if self._many <= _LINES:
+            self._last = Slot()
+        return self._last, self._many
 
     @classmethod
     def _display(cls, run: Run, **_: Any) -> Any:

@@ -46,9 +46,8 @@ def made(monkeypatch):
             "import orch_nb as o\n(await __heard__(o.execute)(p))\n",
         ),
         (
-            "from orch_nb import execute as go\ngo(p) or nb.execute(q)\n",
-            "from orch_nb import execute as go\n"
-            "(await __heard__(go)(p)) or (await __heard__(nb.execute)(q))\n",
+            "from orch_nb import execute as go\ngo(p) or x\n",
+            "from orch_nb import execute as go\n(await __heard__(go)(p)) or x\n",
         ),
     ],
 )

@@ -267,6 +267,14 @@ def test_a_plain_call_of_execute_leaves_its_run_closed_and_one_that_is_shown_ope
     assert shown.text.count("4 EXECUTE") == 1, "once, and open"
 
 
+def test_a_loop_of_many_runs_leaves_a_few_phases_and_a_few_lines(kernel):
+    kernel.ok("import orch_nb as nb\n@nb.task\ndef a(): return 1\nplan = nb.decompose([a])\n")
+    cell = kernel.ok("for n in range(30): nb.execute(plan, journal='memory')")
+    assert len(cell.outputs) == 12
+    assert cell.text.count("4 EXECUTE") == 3
+    assert cell.text.count("1 of 1 task succeeded") == 12
+
+
 def test_a_plain_call_waits_for_people_where_they_are_heard(kernel):
     kernel.ok(
         "import orch_nb as nb\n@nb.task\ndef a():\n    import time; time.sleep(0.6)\n"
