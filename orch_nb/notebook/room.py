@@ -92,7 +92,7 @@ class Room:
         self._whys: dict[str, str] = {}
         self._seen: list[str] = []
         self._everything = True
-        self._closed = False
+        self._closed = self._complained = False
         self._pages = 0
         self._due_head = self._due_letters = self._due_whys = 0.0
         self._printed = 0
@@ -175,7 +175,9 @@ class Room:
                 told_end = not self.subject.live  # before what is sent: the end itself is in it
                 self._send()
             except Exception:  # noqa: BLE001  # showing a run must never end it: told, and gone on
-                _log.exception("the live room could not show a change")
+                if not self._complained:  # of what comes again several times a second, once
+                    self._complained = True
+                    _log.exception("the live room could not show a change")
             used = time.thread_time() - began
             self.used_s += used
             used -= self._head.took_s()

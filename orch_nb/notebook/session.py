@@ -43,12 +43,14 @@ class Session:
     def running(self) -> dict[str, LiveRun]:
         """The runs that have not ended."""
         self.live = {name: live for name, live in self.live.items() if not live.done.is_set()}
+        self._leaving = {name: do for name, do in self._leaving.items() if name in self.live}
         return self.live
 
     def begin(self, live: LiveRun, leave: Callable[[], None] | None = None) -> None:
         """Remember a run under way. If the kernel is shut down while it goes on, the run is left
         where it stands, and `leave` shows its last state in its cell."""
         run_id = live.driver.run_id
+        self.running()  # those that have ended are forgotten
         self.live[run_id] = live
         if leave is not None:
             self._leaving[run_id] = leave
