@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from typing import Any, get_type_hints
+from typing import Any, get_type_hints, is_typeddict
 
 import msgspec
 
@@ -124,11 +124,18 @@ def _wrong(test: Any, value: Any) -> str:
         if callable(validate):
             validate(value)
             return ""
+        if test is Any or is_typeddict(test):
+            return "" if test is Any else _fits(test, value)
         if isinstance(test, type) and not hasattr(test, "__origin__"):
-            return "" if isinstance(value, test) else f"it is {_kind(value)}"
+            number = test is float and type(value) is int  # as type checkers have it (PEP 484)
+            return "" if number or isinstance(value, test) else f"it is {_kind(value)}"
         if hasattr(test, "__origin__") or hasattr(test, "__args__"):
             return _fits(test, value)
         answer = test(value)
+        if inspect.isawaitable(answer):
+            if inspect.iscoroutine(answer):
+                answer.close()
+            raise _NotChecked("an async function cannot be asked here: write a plain one")
         return "" if answer is None or bool(answer) else "it says no"
     except _NotChecked:
         raise

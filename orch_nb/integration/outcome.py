@@ -87,9 +87,15 @@ def _tail(run: Run, failed: tuple[FailureReport, ...], checks: tuple[Check, ...]
     words = f"; {listed([f'`{task}`' for task in stuck])} could not be undone" if stuck else ""
     ours = [f for f in failed if f.task in run.plan or f.task == "on_failure"]
     if ours:
-        names = listed([f"`{f.task}`" for f in ours])
+        ended = {False: "failed", True: "was cancelled"}
+        told = [
+            f"{listed([f'`{f.task}`' for f in some])} "
+            f"{'were cancelled' if stopped and len(some) > 1 else ended[stopped]}"
+            for stopped in (False, True)
+            if (some := [f for f in ours if _cancelled(run, f.task) is stopped])
+        ]
         kept = list(dict.fromkeys(task for f in ours for task in f.kept))
-        words += f"; {names} failed"
+        words += f"; {' and '.join(told)}"
         if kept:
             words += f" and kept {listed([f'`{task}`' for task in kept])} from running"
         if run.succeeded:
@@ -98,6 +104,11 @@ def _tail(run: Run, failed: tuple[FailureReport, ...], checks: tuple[Check, ...]
     words += _unmet(run, checks, ours)
     purpose = on_purpose(run)
     return f"{words}. Faults on purpose: {purpose}" if purpose else words
+
+
+def _cancelled(run: Run, task: str) -> bool:
+    """Whether a person cancelled a task: then it did not fail."""
+    return task in run.plan and run[task].status is Status.CANCELLED
 
 
 def _unmet(run: Run, checks: tuple[Check, ...], failed: list[FailureReport]) -> str:

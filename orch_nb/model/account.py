@@ -18,9 +18,11 @@ from collections.abc import Mapping
 import msgspec
 
 from orch_nb.model.event import Failure
+from orch_nb.model.plan import Plan
 from orch_nb.model.quantity import count, listed, number
 from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.status import RunStatus, Status
+from orch_nb.model.task import Call, callable_name
 
 __all__ = [
     "Account", "account", "control_line", "ended_with_run", "failed_instances", "failure_of",
@@ -188,7 +190,22 @@ def control_line(verb: str, task: str) -> str:
     return f"%orchestrate {verb} {task}"
 
 
-def shell_line(verb: str, run_id: str, task: str = "") -> str:
-    """The same from a shell: `orch-nb retry pages-1 'fetch[3]'`."""
-    words = ["orch-nb", verb, run_id, *([task] if task else [])]
+def shell_line(run: Run, verb: str, task: str = "") -> str:
+    """The same from a shell: `orch-nb retry pages-1 'fetch[3]'`. Empty where that could not go on
+    with the run, since functions of its plan are those of a notebook."""
+    if not _anywhere(run.plan):
+        return ""
+    words = ["orch-nb", verb, run.run_id, *([task] if task else [])]
     return " ".join(map(shlex.quote, words))
+
+
+def _anywhere(plan: Plan) -> bool:
+    """Whether a process finds each function of a plan by its name alone."""
+    tasks = [*plan.tasks, *(task.compensate for task in plan.tasks if task.compensate is not None)]
+    tasks += [plan.on_failure] if plan.on_failure is not None else []
+    functions = [task.run for task in tasks if task.run is not None]
+    functions += [task.when.function for task in tasks if isinstance(task.when, Call)]
+    overs = [task.foreach.over for task in tasks if task.foreach is not None]
+    functions += [over.function for over in overs if isinstance(over, Call)]
+    names = map(callable_name, functions)
+    return all(":" in name and "<" not in name and name[:9] != "__main__:" for name in names)

@@ -24,6 +24,7 @@ from typing import Any
 
 from orch_nb.errors import UsageError
 from orch_nb.model.shapes import KEY_BEGIN, KEY_END, SHAPES, START, Shape
+from orch_nb.model.unseen import seen, seen_bytes
 
 __all__ = ["PLAIN", "SHORTEST", "KeyLines", "Mask", "mark", "marked", "texts_of"]
 
@@ -166,7 +167,20 @@ class Mask:
     # -- text ----------------------------------------------------------------------------------
 
     def text(self, text: str) -> str:
-        """`text` with each secret in it replaced by its mark; the same object if there is none."""
+        """`text` with each secret in it replaced by its mark; the same object if there is none.
+
+        One that is told in pieces, with a terminal's colours between them, is masked with them: the
+        text is then as it is seen, without colours.
+        """
+        found = self._plainly(text)
+        bare = seen(found)
+        if bare is not found:
+            masked = self._plainly(bare)
+            if masked != bare:
+                return masked
+        return found
+
+    def _plainly(self, text: str) -> str:
         if self._all is not None:
             text = self._all.sub(self._by_name, text)
         if _may_hold(text):
@@ -175,6 +189,7 @@ class Mask:
 
     def clean(self, text: str) -> bool:
         """Whether nothing in a text can be secret, by the quick look alone."""
+        text = seen(text)
         named = self._all is not None and self._all.search(text) is not None
         return not (named or _may_hold(text))
 
@@ -233,6 +248,7 @@ class Mask:
         Only certain shapes count, since nobody sees these bytes: they would be found by who looks
         for such tokens.
         """
+        data = seen_bytes(data)
         for written, name in self._bytes.items():
             if written in data:
                 return mark(name)

@@ -49,6 +49,8 @@ class Head:
             "remaining_s": None, "guessed": False,
             "phases": {**self._findings, "EXECUTE": execute},
         }  # fmt: skip
+        if live:
+            found["phases"].pop("INTEGRATE", None)  # of an earlier end
         return found | self._remaining(subject) if live else found
 
     def _remaining(self, subject: Subject) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class Standing:
             failed = task.status is Status.FAILED
             _note(self._failed.setdefault(task.of, set()), task.task, failed)
         bars = None
-        if task.tries > 1 or task.earlier is not None:
+        if task.tries > 1 or task.earlier is not None or task.status is Status.BACKING_OFF:
             bars = [
                 [getattr(end, "started", None) or start.at, end.at if end is not None else None,
                  _how(end)]

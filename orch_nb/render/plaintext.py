@@ -14,20 +14,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from orch_nb.model.unseen import ANSI, CONTROL
+
 __all__ = ["bounded", "bounded_lines", "clean", "one_line", "width"]
 
-_ANSI = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC: titles, links
-    r"|\x1b[PX^_][^\x1b]*\x1b\\"  # DCS, SOS, PM, APC
-    r"|\x1b[ -/]*[0-~]"
-)
-# Controls but tab and newline; marks and overrides of direction; what breaks a line unseen; byte
-# order marks, tags, noncharacters.
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
-    "\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
-)
 _BREAKS = re.compile("\r\n?|[\u2028\u2029\x85]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BLANK = re.compile(r"\s+")
@@ -35,8 +25,8 @@ _BLANK = re.compile(r"\s+")
 
 def clean(text: str) -> str:
     """`text` without ANSI sequences, controls, direction overrides; line ends become newlines."""
-    text = _BREAKS.sub("\n", _ANSI.sub("", str(text)))
-    return _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))
+    text = _BREAKS.sub("\n", ANSI.sub("", str(text)))
+    return _SURROGATE.sub("\ufffd", CONTROL.sub("", text))
 
 
 def bounded(text: str, most: int) -> str:

@@ -27,7 +27,14 @@ class Room {
 
   build(el) {
     this.root = make("section", { class: "orch-room", "aria-label": `Run of ${this.model.get("goal")}`, "data-lm-suppress-shortcuts": "true" });
-    this.root.addEventListener("keydown", (event) => event.stopPropagation());
+    this.root.addEventListener("keydown", (event) => { if (!event.ctrlKey && !event.metaKey) event.stopPropagation(); });
+    // Lab's own keys rest while a person types here, but for those with Ctrl or Command: it saves.
+    this.keys = (event) => {
+      if (!this.root.contains(event.target)) return;
+      if ((event.ctrlKey || event.metaKey) && event.key !== "Enter") delete this.root.dataset.lmSuppressShortcuts;
+      else this.root.dataset.lmSuppressShortcuts = "true";
+    };
+    window.addEventListener("keydown", this.keys, true);
     this.state = make("span", { class: "orch-state" });
     this.clock = make("span", { class: "orch-muted orch-clock" });
     this.bar = make("div", { class: "orch-bar", role: "progressbar", "aria-label": "Tasks that have ended", "aria-valuemin": "0" });
@@ -214,7 +221,8 @@ class Room {
   drawStrip() {
     const told = this.told?.phases ?? {};
     this.strip.replaceChildren(...PHASES.map((name, at) => {
-      const { state = "pending", finding = "" } = told[name] ?? {};
+      const ahead = name === "INTEGRATE" && this.live; // the others are left out where they are not told
+      const { state = ahead ? "pending" : "skipped", finding = "" } = told[name] ?? {};
       const look = looked(this.looks, state);
       const open = this.opened === name;
       const one = button(`${look.glyph} ${at + 1} ${name}`, finding || look.word, () => this.phase(name), { class: "orch-phase", "aria-pressed": String(open), "aria-label": `${name}: ${look.word}${finding ? `, ${finding}` : ""}` });
@@ -404,6 +412,7 @@ class Room {
     const waits = this.store.state[n].status === "waiting" && !this.store.isStory(n);
     if (waits && !this.asks.has(n)) { this.asks.set(n, null); this.staleWants = true; this.tell(`${this.store.rows[n].label} waits for you: ${this.store.state[n].reason}`); }
     else if (!waits && this.asks.delete(n)) this.staleWants = true;
+    else if (waits && this.asks.get(n) && this.asks.get(n).dataset.said !== this.store.state[n].reason) { this.asks.set(n, null); this.staleWants = true; }
   }
 
   drawWants() {
@@ -421,7 +430,7 @@ class Room {
       const buttons = can ? [note, button(yes, `${yes.slice(2)}: ${row.label}`, act("approve"), { class: "orch-button orch-yes", "aria-label": `${yes.slice(2)}: ${row.label}` }), button(no, `${no.slice(2)}: ${row.label}`, act("reject"), { "aria-label": `${no.slice(2)}: ${row.label}` })]
         : [make("code", {}, `orch-nb approve ${this.model.get("run_id")} ${row.id}`)];
       const prompt = state.reason && state.reason !== row.label ? ` ${state.reason}` : "";
-      this.asks.set(n, make("div", { class: "orch-want", "data-can": String(can) }, make("span", { class: "orch-prompt" }, make("b", {}, row.todo ? "☐ " : "⏸ ", row.label), prompt), ...buttons));
+      this.asks.set(n, make("div", { class: "orch-want", "data-can": String(can), "data-said": state.reason }, make("span", { class: "orch-prompt" }, make("b", {}, row.todo ? "☐ " : "⏸ ", row.label), prompt), ...buttons));
     }
     const shown = [...this.asks.values()].slice(0, 12);
     const left = this.asks.size - shown.length;
@@ -454,6 +463,7 @@ class Room {
   }
 
   close() {
+    window.removeEventListener("keydown", this.keys, true);
     clearInterval(this.timer);
     clearTimeout(this.seeLater);
     this.past.stop();
