@@ -131,16 +131,19 @@ def _wrong(test: Any, value: Any) -> str:
             return "" if number or isinstance(value, test) else f"it is {_kind(value)}"
         if hasattr(test, "__origin__") or hasattr(test, "__args__"):
             return _fits(test, value)
-        answer = test(value)
-        if inspect.isawaitable(answer):
-            if inspect.iscoroutine(answer):
-                answer.close()
-            raise _NotChecked("an async function cannot be asked here: write a plain one")
-        return "" if answer is None or bool(answer) else "it says no"
+        return _answered(test(value))
     except _NotChecked:
         raise
     except Exception as error:  # noqa: BLE001  # a check may raise anything: that is its answer
         return _said(error)
+
+
+def _answered(answer: Any) -> str:
+    if inspect.isawaitable(answer):
+        if inspect.iscoroutine(answer):
+            answer.close()
+        raise _NotChecked("an async function cannot be asked here: write a plain one")
+    return "" if answer is None or bool(answer) else "it says no"
 
 
 def _fits(test: Any, value: Any) -> str:
