@@ -36,11 +36,13 @@ def outlook(
     ended_s: Mapping[str, float | None],
     running_s: Mapping[str, float],
     workers: int,
+    left_s: Mapping[str, float] | None = None,
 ) -> Outlook | None:
     """The outlook of a run of `plan`; None where nothing is known of what is left.
 
     `ended_s` has every task that has ended, with the seconds that it ran (None: it did not run);
-    `running_s` every task that runs, with the seconds so far. Gates and todo items count as no
+    `running_s` every task that runs, with the seconds so far; `left_s` what is known to be left of
+    some (of a `foreach` task by its instances). Gates and todo items count as no
     time: how long a person takes cannot be told.
     """
     numbers = compiled(plan)
@@ -49,6 +51,9 @@ def outlook(
     guessed = False
     for n, task in enumerate(plan.by_id.values()):
         if task.id in ended_s:
+            continue
+        if left_s is not None and task.id in left_s:
+            left[n], guessed = left_s[task.id], True
             continue
         expected = _expected(task)
         if expected is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from orch_nb.graph.outlook import Outlook, outlook
 from orch_nb.model.status import Status
+from orch_nb.model.task_state import TaskState
 from orch_nb.notebook.subjects import Subject
 from orch_nb.render.document import Section
 
@@ -72,11 +73,31 @@ def _outlook(subject: Subject) -> Outlook | None:
     now = time.time()
     ended: dict[str, float | None] = {}
     running: dict[str, float] = {}
+    left: dict[str, float] = {}
     for task in list(state.tasks.values()):
         begun = task.begun
         if task.status.ended:
             took = task.finished - begun if begun and task.finished else None
             ended[task.task] = took if task.tries and not task.cached else None
+        elif task.instances is not None:
+            of = _of_instances(subject, task)
+            left |= {task.task: of} if of is not None else {}
         elif task.status is Status.RUNNING and begun is not None:
             running[task.task] = now - begun
-    return outlook(subject.plan, ended, running, state.options.workers)
+    return outlook(subject.plan, ended, running, state.options.workers, left)
+
+
+def _of_instances(subject: Subject, group: TaskState) -> float | None:
+    """What is left of a `foreach` task: as long as its instances took so far, for those that have
+    not ended, as many at once as may be."""
+    state, many = subject.state, group.instances or 0
+    each = [state.derived.get(f"{group.task}[{n}]") for n in range(many)]
+    took = [
+        one.finished - one.begun
+        for one in each
+        if one is not None and one.status.ended and one.begun and one.finished
+    ]
+    if not took:
+        return None
+    at_once = min(subject.plan[group.task].max_active or many, state.options.workers)
+    return sum(took) / len(took) * (many - len(took)) / max(1, at_once)

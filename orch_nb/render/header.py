@@ -102,7 +102,9 @@ def _why(run: Run, report: Report | None) -> tuple[Line, ...]:
     back = [done.of or "" for done in account(run).undoing if done.status is Status.SUCCEEDED]
     back = [task for task in back if run[task].status is Status.COMPENSATED]
     if back:
-        order = ", the last first" if len(back) > 1 else ""
+        ends = [ended for task in back if (ended := run[task].finished) is not None]
+        last_first = len(back) > 1 and ends == sorted(ends, reverse=True)  # by hand it need not be
+        order = ", the last first" if last_first else ""
         lines.append(line(*_names(run, back), f" {_were(back)} undone{order}."))
     lines += [line(_name(run, task), _ABANDONED) for task in _abandoned(run)]
     if run.paused and run.status == RunStatus.RUNNING:

@@ -65,3 +65,7 @@ def test_a_person_and_a_milestone_count_as_no_time():
 
 def test_a_run_at_its_end_has_nothing_left():
     assert outlook(CHAIN, {"a": 1.0, "b": 1.0, "c": None}, {}, 1) == Outlook(0.0)
+
+
+def test_what_is_known_to_be_left_of_a_task_stands_for_its_estimate():
+    assert outlook(CHAIN, {"a": 2.0}, {}, 8, {"b": 10.0}) == Outlook(14.0, guessed=True)

@@ -296,11 +296,13 @@ class Room {
       if (end) parts.push(`${human(Math.max(0, end - this.started - (told.idle_s ?? 0)))}${this.live ? " so far" : ""}`);
       const waits = store.counts.get("waiting") ?? 0;
       const works = OPEN_STATES.some((status) => status !== "waiting" && store.counts.get(status));
-      if (this.live && waits && !works) parts.push(`waits for ${counted(waits, "answer")} of people`);
-      else if (this.live && told.remaining_s !== null && told.remaining_s !== undefined) {
+      const asked = `${counted(waits, "answer")} of people ${waits === 1 ? "is" : "are"} awaited`;
+      if (this.live && told.remaining_s !== null && told.remaining_s !== undefined && (works || !waits)) {
         const left = Math.max(0, told.remaining_s - (store.now() - told.asked));
-        parts.push(left < 0.5 ? "nearly done" : `about ${human(left)} to go${told.guessed ? " (guessed from what has run)" : ""}`);
+        if (left >= 0.5) parts.push(`about ${human(left)} to go${told.guessed ? " (guessed from what has run)" : ""}`);
+        else if (!told.guessed && !waits) parts.push("nearly done");
       }
+      if (this.live && waits) parts.push(asked);
       const words = parts.join(" · ");
       if (this.clock.textContent !== words) this.clock.textContent = words;
     }
