@@ -18,6 +18,7 @@ from orch_nb.archive import compare, past_operation, write_report
 from orch_nb.engine.journal import open_journal
 from orch_nb.engine.launch import check_skip, compensation_of, failed_tasks
 from orch_nb.engine.ports import Journal, Request
+from orch_nb.engine.session import LiveRun
 from orch_nb.errors import PlanError, RunHeld, RunNotFound, UsageError
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.model.plan import Plan
@@ -51,6 +52,7 @@ class Line:
     def __init__(self, line: str, names: dict[str, Any], waiting: Waiting, shell: Any) -> None:
         self.words = split(line)
         self.names, self.waiting, self.shell = names, waiting, shell
+        self.run_id = ""  # of `--run ID`
 
     async def perform(self) -> Any:
         """Do what the line says; returns what the cell should show, if anything."""
@@ -65,6 +67,7 @@ class Line:
                 f"`{verb}` is nothing that %orchestrate does. {hint} "
                 f"It does: {', '.join(VERBS)}. To plan in words, use %%orchestrate."
             )
+        self.run_id, rest = _without_run(rest) if verb in _OF_A_RUN else ("", rest)
         found = VERBS[verb](self, *self._arguments(verb, rest))
         return await found if inspect.isawaitable(found) else found
 
@@ -175,7 +178,8 @@ class Line:
 
     def cancel(self, task: str = "") -> None:
         """cancel the detached run, or one task of it"""
-        live = self._live()
+        one = self._steered(task) if task else None
+        live = {one.driver.run_id: one} if one is not None else self._live()
         for one in live.values():
             self._task_of(one.snapshot(), task)
             one.cancel(task or None, by="%orchestrate")
@@ -199,9 +203,28 @@ class Line:
 
     def _live(self) -> dict[str, Any]:
         live = SESSION.running()
+        if self.run_id:
+            live = {name: one for name, one in live.items() if name == self.run_id}
         if not live:
-            raise UsageError("No run is going on. (While a cell runs, use its buttons.)")
+            named = f"Run {self.run_id} is not" if self.run_id else "No run is"
+            raise UsageError(f"{named} going on. (While a cell runs, use its buttons.)")
         return live
+
+    def _steered(self, *tasks: str) -> LiveRun | None:
+        """The run that goes on and is meant: the one that is named, or that has these tasks; None
+        where the run that is meant has ended. Raises UsageError where several could be meant."""
+        live = SESSION.running()
+        if self.run_id:
+            return live.get(self.run_id)
+        have = {
+            name: one
+            for name, one in live.items()
+            if all(_has(one.snapshot(), task) for task in tasks)
+        }
+        if len(have) > 1:
+            names = ", ".join(have)
+            raise UsageError(f"Several runs could be meant: {names}. Add --run and one of them.")
+        return next(iter((have or live).values()), None)
 
     def _each(self, verb: str, said: str) -> None:
         live = self._live()
@@ -219,31 +242,35 @@ class Line:
 
     async def retry(self, *task: str) -> None:
         """try a failed task anew, or all that failed, and what they kept from running"""
-        for live in SESSION.running().values():
+        live = self._steered(*task)
+        if live is not None:
             run = live.snapshot()
             for one in task or failed_tasks(run):
                 self._task_of(run, one)
                 live.retry(one, by="%orchestrate")
             print(f"retrying {', '.join(task or failed_tasks(run))}")
             return
-        run = self._past("")
+        run = self._past(self.run_id)
         await self._go_on(run.run_id, retry=task or failed_tasks(run))
 
     async def skip(self, task: str, *note: str) -> None:
         """leave a task out: the rest goes on as if it had succeeded with no result"""
         words = " ".join(note)
-        for live in SESSION.running().values():
+        live = self._steered(task)
+        if live is not None:
             check_skip(live.snapshot(), task)
             live.skip(task, by="%orchestrate", note=words)
             print(f"skipping {task}")
             return
-        await self._go_on(self._past("").run_id, skip=Request("skip", task, "%orchestrate", words))
+        await self._go_on(
+            self._past(self.run_id).run_id, skip=Request("skip", task, "%orchestrate", words)
+        )
 
     async def compensate(self, task: str) -> None:
         """undo what a task did in a run that failed, where that could not be done at its end"""
-        if SESSION.running():
+        if self._steered() is not None:
             raise UsageError("A run is going on: what it did is undone when it has ended.")
-        run = self._past("")
+        run = self._past(self.run_id)
         await self._go_on(run.run_id, retry=[compensation_of(run, task)])
 
     async def recover(self, run: str = "") -> None:
@@ -327,12 +354,13 @@ class Line:
             raise UsageError(f"Run {run.run_id} has no task `{task}`. {hint}")
 
     async def _decide(self, verb: str, task: str, note: str) -> None:
-        for live in SESSION.running().values():
+        live = self._steered(task)
+        if live is not None:
             self._task_of(live.snapshot(), task)
             getattr(live, verb)(task, by="%orchestrate", note=note)
             print(f"{verb}: {task}")
             return
-        run = self._past("")
+        run = self._past(self.run_id)
         self._task_of(run, task)
         if run.status is not RunStatus.WAITING or run[task].status is not Status.WAITING:
             raise UsageError(f"`{task}` of run {run.run_id} does not wait for anybody: "
@@ -384,6 +412,26 @@ class Line:
             return made
 
         await cell.run(operation, make)
+
+
+#: What takes `--run ID`.
+_OF_A_RUN = (
+    "approve", "cancel", "compensate", "pause", "reject", "resume", "retry", "skip", "workers",
+)  # fmt: skip
+
+
+def _without_run(words: list[str]) -> tuple[str, list[str]]:
+    """The run that is named by `--run ID`, and the words without that."""
+    if "--run" not in words:
+        return "", words
+    at = words.index("--run")
+    if at + 1 == len(words):
+        raise UsageError("--run takes the id of a run. See: %orchestrate runs")
+    return words[at + 1], [*words[:at], *words[at + 2 :]]
+
+
+def _has(run: Run, task: str) -> bool:
+    return task in run.plan or any(task == one.task for one in run.derived)
 
 
 def _parameters(verb: str) -> list[inspect.Parameter]:

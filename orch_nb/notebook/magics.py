@@ -59,7 +59,7 @@ Afterwards `_orch` (or --out NAME) holds the operation: .analysis .research .pla
 Options of a cell:
 {options}
 
-Verbs of a line:
+Verbs of a line (those that steer take --run RUN, where several runs could be meant):
 {verbs}
 """
 

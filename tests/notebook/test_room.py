@@ -343,3 +343,19 @@ def test_threads_of_a_detached_run_have_names_and_do_not_hold_up_the_process(ker
     for name in ("orch_nb-engine", "orch_nb-room", "orch_nb-detached", "orch_nb-worker"):
         assert f"('{name}', True)" in threads
     kernel.ok("%orchestrate cancel")
+
+
+def test_a_line_finds_the_detached_run_that_has_its_task_or_takes_the_one_that_is_named(kernel):
+    cell = (
+        "%%orchestrate {0} --no-analyze --detach --name {0}\n@task(approval='?')\ndef {1}(): ...\n"
+    )
+    for name, task in (("north", "ice"), ("south", "sand"), ("east", "sand")):
+        kernel.ok(cell.format(name, task), person=True)
+    assert "skipping ice" in kernel.ok("%orchestrate skip ice").printed
+    several = kernel.run("%orchestrate skip sand")
+    assert "Several runs could be meant: south-1, east-1. Add --run" in several.error
+    assert "skipping sand" in kernel.ok("%orchestrate skip sand --run east-1 no need").printed
+    kernel.ok("from orch_nb.notebook.session import SESSION")
+    kernel.until(lambda: kernel.value("list(SESSION.running())") == "['south-1']")
+    kernel.ok("%orchestrate cancel --run south-1")
+    assert "Run south-9 is not going on" in kernel.run("%orchestrate cancel --run south-9").error
