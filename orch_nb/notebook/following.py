@@ -151,7 +151,8 @@ class Frozen:
     def __init__(self, live: LiveRun, stage: Stage) -> None:
         self._live, self._stage = live, stage
         self._next_header = 0.0
-        self._next_state = time.monotonic() + _FIRST_S
+        # A state of thousands of tasks costs tenths of a second: the first waits for longer, too.
+        self._next_state = time.monotonic() + _FIRST_S + len(live.driver.state.tasks) / 1000
         self._header_of = self._state_of = 0.0  # the last event that each has told of
 
     def tell(self) -> None:
