@@ -361,6 +361,7 @@ def _told(run: Run, arguments: argparse.Namespace) -> int:
 def _for_a_shell(text: str, run_id: str) -> str:
     """The lines that go on, as typed here: `%orchestrate retry a` is `orch-nb retry RUN a`."""
     lines = r"%orchestrate (retry|skip|compensate|approve|reject|recover|resume|pause)\b"
+    text = re.sub(rf"(%orchestrate [^\n]*?) --run {re.escape(run_id)}\b", r"\1", text)
     text = re.sub(lines, rf"orch-nb \1 {run_id}", text)
     # A shell would take the brackets of an instance for a pattern.
     return re.sub(r"(orch-nb \w+ \S+) ([^\s'\"]+\[\d+\])", r"\1 '\2'", text)

@@ -169,4 +169,4 @@ def ways(run: Run, failure: FailureReport) -> tuple[Way, ...]:
 
 
 def _way(run: Run, verb: str, task: str) -> Way:
-    return Way(verb, control_line(verb, task), shell_line(run, verb, task))
+    return Way(verb, control_line(run, verb, task), shell_line(run, verb, task))

@@ -150,7 +150,7 @@ def failures(run: Run) -> tuple[FailureReport, ...]:
                 attempts=tried(ended),
                 kept=_kept(run, places, ended.task),
                 owner=owners.of(ended.task),
-                next_line=control_line("retry", ended.task),
+                next_line=control_line(run, "retry", ended.task),
             )
         )
     last = account(run).last
@@ -193,7 +193,7 @@ def _of_instances(run: Run, ended: TaskRun, owners: _Owners) -> list[FailureRepo
             error=failure_of(one) or _unraised(one),
             attempts=tried(one),
             owner=owners.of(ended.task),
-            next_line=control_line("retry", one.task),
+            next_line=control_line(run, "retry", one.task),
             of=ended.task,
             tolerated=fine,
         )
@@ -236,13 +236,13 @@ def next_lines(run: Run, failed: tuple[FailureReport, ...]) -> tuple[str, ...]:
         return ()
     # The line of a `foreach` task tries all its instances that failed.
     freeing = sorted((f for f in failed if f.next_line and not f.of), key=lambda f: -len(f.kept))
-    lines = [control_line("approve", t.task) for t in run.with_status(Status.WAITING)]
+    lines = [control_line(run, "approve", t.task) for t in run.with_status(Status.WAITING)]
     if len(freeing) > _MOST_LINES:  # one line for all of them
-        lines.append("%orchestrate retry")
+        lines.append(control_line(run, "retry"))
     else:
         lines += [f.next_line for f in freeing]
-    lines += [control_line("retry", task) for task in _first_cancelled(run)]
-    lines += [control_line("compensate", f.of) for f in failed if f.undo]
+    lines += [control_line(run, "retry", task) for task in _first_cancelled(run)]
+    lines += [control_line(run, "compensate", f.of) for f in failed if f.undo]
     return tuple(lines[:_MOST_LINES])
 
 

@@ -179,15 +179,21 @@ def on_purpose(run: Run) -> str:
     return f"{asked}; {' and '.join(struck) or 'none has struck'}"
 
 
-def control_line(verb: str, task: str) -> str:
-    """The line of a notebook that does `verb` to a task: `%orchestrate retry fetch[3]`.
+def control_line(run: Run, verb: str, task: str = "") -> str:
+    """The line of a notebook that does `verb` to a task of this run and of no other:
+    `%orchestrate retry fetch[3] --run pages-1`.
 
     Such a line knows double quotes only, and a shell must take no harm from one that is pasted: a
     name that is no plain words is quoted for the shell.
     """
-    if not _PLAIN.fullmatch(task):
-        task = f'"{task}"' if _WORDS.fullmatch(task) else shlex.quote(task)
-    return f"%orchestrate {verb} {task}"
+    named = f" --run {_quoted(run.run_id)}" if run.run_id else ""
+    return f"%orchestrate {verb}{f' {_quoted(task)}' if task else ''}{named}"
+
+
+def _quoted(name: str) -> str:
+    if _PLAIN.fullmatch(name):
+        return name
+    return f'"{name}"' if _WORDS.fullmatch(name) else shlex.quote(name)
 
 
 def shell_line(run: Run, verb: str, task: str = "") -> str:

@@ -135,13 +135,13 @@ def _acts(report: Report) -> Iterator[tuple[Line, ...]]:
     run = report.run
     for awaited in run.with_status(Status.WAITING)[:_ACTED]:
         ways = [
-            Way(verb, control_line(verb, awaited.task), shell_line(run, verb, awaited.task))
+            Way(verb, control_line(run, verb, awaited.task), shell_line(run, verb, awaited.task))
             for verb in ("approve", "reject", "skip")
         ]
         yield from _lines(label(report, awaited.task), ways)
     able = [failure for failure in report.failures if failure.ways and not failure.tolerated]
     if len(able) > 2:
-        every = Way("retry", "%orchestrate retry", shell_line(run, "retry"))
+        every = Way("retry", control_line(run, "retry"), shell_line(run, "retry"))
         yield from _lines("all that failed", [every])
     for failure in able[:_ACTED]:
         name = label(report, failure.of if failure.undo else failure.task)

@@ -135,7 +135,7 @@ def _alike_line(run: Run, group: list[TaskRun]) -> Line:
         *_names(run, [done.task for done in group]), *_because(run, group[0]), ". ",
     ]  # fmt: skip
     if run.status != RunStatus.RUNNING:
-        pieces += ["Next: ", Code("%orchestrate retry")]
+        pieces += ["Next: ", Code(control_line(run, "retry"))]
     return line(*pieces)
 
 
@@ -245,7 +245,7 @@ def failure_line(run: Run, done: TaskRun, report: Report | None = None) -> Line:
         pieces += [" and kept ", *_names(run, kept), " from running"]
     following = told.next_line if told else ""
     if not told and (done.of is None or done.index is not None) and done.task != "on_failure":
-        following = control_line("retry", done.task)
+        following = control_line(run, "retry", done.task)
     if (
         run.status == RunStatus.RUNNING
     ):  # a line would wait behind the running cell; its button acts
@@ -285,5 +285,5 @@ def _waiting(run: Run, done: TaskRun) -> Line:
     asked = f": {prompt}" if prompt else ""
     stop = " " if prompt.endswith(("?", "!", ".")) else ". "
     until = f"The answer is due by {when(done.until)}. " if done.until is not None else ""
-    following = Code(control_line("approve", done.task))
+    following = Code(control_line(run, "approve", done.task))
     return line(_name(run, done.task), f" waits for a person{asked}{stop}{until}Next: ", following)

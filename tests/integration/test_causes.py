@@ -123,8 +123,8 @@ def test_the_last_lines_that_a_task_printed_are_at_hand(tmp_path):
 def test_what_failed_is_retried_or_skipped_in_a_notebook_or_a_shell(history):
     (failure,) = failing(history, ("E", "no")).failures
     assert [(way.verb, way.line, way.command) for way in failure.ways] == [
-        ("retry", "%orchestrate retry t0", "orch-nb retry nightly-7 t0"),
-        ("skip", "%orchestrate skip t0", "orch-nb skip nightly-7 t0"),
+        ("retry", "%orchestrate retry t0 --run nightly-7", "orch-nb retry nightly-7 t0"),
+        ("skip", "%orchestrate skip t0 --run nightly-7", "orch-nb skip nightly-7 t0"),
     ]
 
 
@@ -132,7 +132,10 @@ def test_an_instance_is_quoted_for_the_shell():
     plan = Plan(goal="g", tasks=[Task(id="f", run=nothing, foreach=[1, 2])])
     told = nb.integrate(perform(plan, executor=FakeExecutor({"f[1]": [ValueError()]})))
     (way, _) = next(f for f in told.failures if f.task == "f[1]").ways
-    assert (way.line, way.command) == ("%orchestrate retry f[1]", "orch-nb retry run 'f[1]'")
+    assert (way.line, way.command) == (
+        "%orchestrate retry f[1] --run run",
+        "orch-nb retry run 'f[1]'",
+    )
 
 
 def test_what_could_not_be_undone_is_compensated_by_hand():
@@ -149,8 +152,8 @@ def test_what_could_not_be_undone_is_compensated_by_hand():
     told = report(run)
     by_task = {failure.task: failure for failure in told.failures}
     (way,) = by_task["compensate(pay)"].ways
-    assert (way.verb, way.line) == ("compensate", "%orchestrate compensate pay")
+    assert (way.verb, way.line) == ("compensate", "%orchestrate compensate pay --run run")
     assert by_task["on_failure"].ways == ()
     assert told.causes[0].undo
     assert causes(run, ()) == ()
-    assert ways(run, by_task["ship"])[1].line == "%orchestrate skip ship"
+    assert ways(run, by_task["ship"])[1].line == "%orchestrate skip ship --run run"

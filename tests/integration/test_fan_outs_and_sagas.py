@@ -53,7 +53,9 @@ def test_instances_are_counted_in_the_outcome_and_tasks_named(fetched):
         "Failed: 1 of 3 tasks succeeded in 6 s, 5 instances (2 failed); "
         "`fetch` failed and kept `joined` from running."
     )
-    assert told.next_lines == ("%orchestrate retry fetch",)  # it tries all that failed
+    assert told.next_lines == (
+        "%orchestrate retry fetch --run nightly-7",
+    )  # it tries all that failed
 
 
 def test_failed_instances_are_failures_the_cause_first_then_their_task(fetched):
@@ -63,7 +65,7 @@ def test_failed_instances_are_failures_the_cause_first_then_their_task(fetched):
         ("fetch[1]", "fetch", "ValueError: no 1", ()),
         ("fetch", "", "Failed: 2 of 5 instances did not succeed", ("joined",)),
     ]
-    assert found[0].next_line == "%orchestrate retry fetch[3]"
+    assert found[0].next_line == "%orchestrate retry fetch[3] --run nightly-7"
     assert {f.owner for f in found} == {"ana"}
 
 
@@ -169,7 +171,7 @@ def test_what_could_not_be_undone_is_told_first(undone):
     assert str(first.error) == "E: closed"
     assert second.task == "ship"
     assert next_lines(run, told.failures) == (
-        "%orchestrate retry ship", "%orchestrate compensate pay",
+        "%orchestrate retry ship --run nightly-7", "%orchestrate compensate pay --run nightly-7",
     )  # fmt: skip
 
 
@@ -203,7 +205,7 @@ def test_a_cancelled_run_that_was_undone_goes_on_where_it_was_cancelled(history)
     run = history(plan).ran("a", 0, 1).ended("b", 2, Status.CANCELLED, "cancelled by ana")
     told = report(run.ran("compensate(a)", 2, 3).run(RunStatus.CANCELLED))
     assert told.outcome == "Cancelled: 0 of 2 tasks succeeded in 3 s, 1 compensated."
-    assert told.next_lines == ("%orchestrate retry b",)
+    assert told.next_lines == ("%orchestrate retry b --run nightly-7",)
 
 
 # -- results of earlier runs
@@ -243,7 +245,7 @@ def test_what_a_timeout_cancelled_is_no_failure_of_its_own(history):
         "Failed: 1 of 3 tasks succeeded in 5 s; "
         "the run took longer than 5 s, which cancelled `b` and `c`."
     )
-    assert told.next_lines == ("%orchestrate retry b",)
+    assert told.next_lines == ("%orchestrate retry b --run nightly-7",)
     assert [check.evidence for check in told.checks][1:] == [
         "cancelled: the run took longer than 5 s"
     ] * 2
@@ -272,5 +274,5 @@ def test_ten_thousand_failures_are_reported_at_once(history):
     told = report(run.run(RunStatus.FAILED))
     assert len(told.failures) == count
     assert told.failures[7].kept == ("b7",)
-    assert told.next_lines == ("%orchestrate retry",)
+    assert told.next_lines == ("%orchestrate retry --run nightly-7",)
     assert len(told.outcome) < 200

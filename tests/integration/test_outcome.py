@@ -51,7 +51,7 @@ def test_a_failed_run_says_how_much_of_it_succeeded_and_what_stood_in_the_way(re
         "Failed: 4 of 7 tasks succeeded in 11.6 s, 2 retries; "
         "`sdist` failed and kept `approve` and `publish` from running."
     )
-    assert told.next_lines == ("%orchestrate retry sdist",)
+    assert told.next_lines == ("%orchestrate retry sdist --run nightly-7",)
     assert not told.complete
 
 
@@ -61,7 +61,7 @@ def test_a_failure_names_its_error_its_tries_what_it_kept_and_whose_it_is(releas
     assert str(failure.error) == "ValueError: version not found"
     assert (failure.attempts, failure.kept) == (1, ("approve", "publish"))
     assert failure.owner == "the packagers"
-    assert failure.next_line == "%orchestrate retry sdist"
+    assert failure.next_line == "%orchestrate retry sdist --run nightly-7"
 
 
 def test_what_ran_all_the_same_hides_what_is_behind_it_from_the_failure(history):
@@ -101,7 +101,7 @@ def test_a_rejected_gate_is_a_failure_in_the_words_of_who_rejected_it(history):
     run.ended("ok", 5, Status.FAILED, "rejected by ana: not on a Friday")
     (failure,) = failures(run.run(RunStatus.FAILED))
     assert str(failure.error) == "Rejected: rejected by ana: not on a Friday"
-    assert (failure.attempts, failure.next_line) == (0, "%orchestrate retry ok")
+    assert (failure.attempts, failure.next_line) == (0, "%orchestrate retry ok --run nightly-7")
 
 
 def test_a_task_cancelled_alone_is_named_like_a_failure(history):
@@ -109,7 +109,7 @@ def test_a_task_cancelled_alone_is_named_like_a_failure(history):
     run = history(plan).ran("a", 0, 1).ended("b", 1, Status.CANCELLED, "cancelled by ana")
     told = report(run.run(RunStatus.FAILED))
     assert str(told.failures[0].error) == "Cancelled: cancelled by ana"
-    assert told.next_lines == ("%orchestrate retry b",)
+    assert told.next_lines == ("%orchestrate retry b --run nightly-7",)
 
 
 def test_a_success_has_nothing_to_go_on_with(history):
@@ -143,7 +143,7 @@ def test_a_run_that_waits_names_whom_it_waits_for_and_the_line_that_goes_on(hist
     run = history(plan).ran("a", 0, 2).add(ev.Waiting, 2, task="ok it", prompt="Go?")
     told = report(run.run(RunStatus.WAITING))
     assert told.outcome == "Waiting for a person: `ok it`; 1 of 2 tasks succeeded in 2 s."
-    assert told.next_lines == ('%orchestrate approve "ok it"',)
+    assert told.next_lines == ('%orchestrate approve "ok it" --run nightly-7',)
 
 
 def test_a_cancelled_run_goes_on_from_the_first_tasks_that_it_left(history):
@@ -162,7 +162,10 @@ def test_a_cancelled_run_goes_on_from_the_first_tasks_that_it_left(history):
         run.ended(task, 2, Status.CANCELLED, "cancelled")
     told = report(run.run(RunStatus.CANCELLED))
     assert told.outcome == "Cancelled: 1 of 4 tasks succeeded in 2 s."
-    assert told.next_lines == ("%orchestrate retry b", "%orchestrate retry c")
+    assert told.next_lines == (
+        "%orchestrate retry b --run nightly-7",
+        "%orchestrate retry c --run nightly-7",
+    )
     assert told.failures == ()
 
 

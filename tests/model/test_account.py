@@ -160,13 +160,15 @@ def test_a_process_killed_on_purpose_has_left_no_attempt_that_says_so(plan):
     "task", ["sdist", "fetch[3]", "compensate(pay)", "two words", "größe", "a.b-c_d"]
 )
 def test_a_line_that_goes_on_names_its_task_as_lines_are_read(task):
-    line = control_line("retry", task)
-    assert split(line.removeprefix("%orchestrate ")) == ["retry", task]
+    line = control_line(run_of(Plan(goal="g")), "retry", task)
+    assert split(line.removeprefix("%orchestrate ")) == ["retry", task, "--run", "r"]
 
 
 def test_the_line_for_an_instance_is_plain():
-    assert control_line("retry", "fetch[3]") == "%orchestrate retry fetch[3]"
+    line = control_line(run_of(Plan(goal="g")), "retry", "fetch[3]")
+    assert line == "%orchestrate retry fetch[3] --run r"
 
 
 def test_a_name_that_a_shell_would_act_on_is_quoted_for_it():
-    assert control_line("retry", "a;$(rm x)") == "%orchestrate retry 'a;$(rm x)'"
+    line = control_line(run_of(Plan(goal="g")), "retry", "a;$(rm x)")
+    assert line == "%orchestrate retry 'a;$(rm x)' --run r"

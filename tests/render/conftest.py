@@ -122,13 +122,15 @@ def report(run: Run) -> Report:
             Check("criterion", "wheel builds", ("wheel",), True, "`wheel` succeeded"),
         ),
         failures=(
-            FailureReport("sdist", error, 2, ("approve",), "Ada", "%orchestrate retry sdist"),
+            FailureReport(
+                "sdist", error, 2, ("approve",), "Ada", "%orchestrate retry sdist --run nightly-7"
+            ),
         ),
         comparison=tuple(
             Comparison(t.task, t.status, run.plan[t.task].estimate_s, t.duration_s, t.wait_s)
             for t in run
         ),
-        next_lines=("%orchestrate retry sdist",),
+        next_lines=("%orchestrate retry sdist --run nightly-7",),
         planned_s=9.5,
     )
 

@@ -144,7 +144,7 @@ def test_the_header_counts_instances_and_names_the_first_that_failed(fanned):
     (line,) = made.lines
     assert plain(line) == (
         "fetch failed (2 of 100 instances did not succeed; fetch[3]: ValueError: page 3 is gone) "
-        "and kept joined from running. Next: %orchestrate retry fetch"
+        "and kept joined from running. Next: %orchestrate retry fetch --run pages-1"
     )
 
 
@@ -170,8 +170,8 @@ def test_tracebacks_are_those_of_the_first_instances_with_the_line_that_tries_on
     events.append(ev.RunEnded(at=T0 + 1, status=RunStatus.FAILED))
     folds = [b for b in execute_section(fold(plan, events)).blocks if isinstance(b, Fold)]
     assert [plain(block.summary) for block in folds] == [
-        "f[2] failed (ValueError: no). Next: %orchestrate retry f[2]",
-        "f[0] failed (ValueError: no). Next: %orchestrate retry f[0]",
+        "f[2] failed (ValueError: no). Next: %orchestrate retry f[2] --run nightly-7",
+        "f[0] failed (ValueError: no). Next: %orchestrate retry f[0] --run nightly-7",
     ]
 
 

@@ -70,8 +70,13 @@ def test_what_failed_comes_with_what_is_known_who_acts_and_every_line_that_acts(
     assert known == "may pass by itself: such errors come from outside"
     assert (attempts, owner) == ("8", "ana and bo")
     rows = behind(section, "What can be done now")
-    assert rows[0] == ["all that failed", "retry", "%orchestrate retry", "orch-nb retry run"]
-    assert rows[2] == ["", "skip", "%orchestrate skip t0", "orch-nb skip run t0"]
+    assert rows[0] == [
+        "all that failed",
+        "retry",
+        "%orchestrate retry --run run",
+        "orch-nb retry run",
+    ]
+    assert rows[2] == ["", "skip", "%orchestrate skip t0 --run run", "orch-nb skip run t0"]
     assert "Next" in words(section)
 
 
@@ -88,8 +93,8 @@ def test_what_waits_for_a_person_can_be_approved_rejected_or_skipped():
     section = integrated(plan)
     assert "Who acts next: ana (gate)" in words(section)
     assert [row[2] for row in behind(section, "What can be done now")] == [
-        "%orchestrate approve gate", "%orchestrate reject gate", "%orchestrate skip gate",
-    ]  # fmt: skip
+        f"%orchestrate {verb} gate --run run" for verb in ("approve", "reject", "skip")
+    ]
 
 
 def test_what_was_tried_again_is_told_with_its_causes():
@@ -219,9 +224,9 @@ def test_many_that_failed_alike_are_one_line_of_the_header():
     assert [plain(one) for one in header(run.plan, run, nb.integrate(run)).lines] == [
         (
             "8 tasks failed alike: t0, t1, t2, t3, t4 and 3 more (ConnectionError: port 0). "
-            "Next: %orchestrate retry"
+            "Next: %orchestrate retry --run run"
         ),
-        "t8 failed (KeyError: 'x'). Next: %orchestrate retry t8",
+        "t8 failed (KeyError: 'x'). Next: %orchestrate retry t8 --run run",
     ]
 
 

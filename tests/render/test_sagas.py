@@ -52,7 +52,7 @@ def test_what_could_not_be_undone_is_told_before_what_failed(saga):
         ),
         (
             "ship failed twice (RuntimeError: no carrier answers) and kept invoice from running. "
-            "Next: %orchestrate retry ship"
+            "Next: %orchestrate retry ship --run order-7"
         ),
         "book was undone.",
     ]

@@ -49,7 +49,7 @@ def test_the_header_says_how_it_ended_why_and_what_is_next(run, report):
     assert [plain(line) for line in made.lines] == [
         (
             "sdist failed twice (ValueError: version not found) and kept Approve it from running. "
-            "Next: %orchestrate retry sdist"
+            "Next: %orchestrate retry sdist --run nightly-7"
         )
     ]
     assert header(run.plan, run).lines == made.lines  # a run alone knows as much
@@ -71,7 +71,8 @@ def test_a_run_that_waits_names_whom_it_asks(plan, fold):
         ],
     )
     assert [plain(line) for line in header(plan, run).lines] == [
-        "Approve it waits for a person: Publish to PyPI? Next: %orchestrate approve approve"
+        "Approve it waits for a person: Publish to PyPI? "
+        "Next: %orchestrate approve approve --run nightly-7"
     ]
 
 
@@ -214,6 +215,8 @@ def test_a_line_that_goes_on_can_be_typed_as_it_stands(fold):
     plan = Plan(goal="g", tasks=(Task(id="two words"),))
     failed = ev.TaskEnded(at=T0, task="two words", status=Status.FAILED, reason="no")
     run = fold(plan, [failed, ev.RunEnded(at=T0, status=RunStatus.FAILED)])
-    assert plain(header(plan, run).lines[0]).endswith('Next: %orchestrate retry "two words"')
+    assert plain(header(plan, run).lines[0]).endswith(
+        'Next: %orchestrate retry "two words" --run nightly-7'
+    )
     # While the run goes on a line would wait behind its cell: there is a button instead.
     assert "Next" not in plain(header(plan, fold(plan, [failed])).lines[0])

@@ -74,7 +74,7 @@ def test_the_end_of_the_runs_time_is_told_with_what_it_cancelled(rows_of):
     told = report(run)
     (line,) = header(plan, run, told).lines
     assert plain(line) == (
-        "b and c were cancelled: the run took longer than 5 s. Next: %orchestrate retry b"
+        "b and c were cancelled: the run took longer than 5 s. Next: %orchestrate retry b --run run"
     )
     assert told.outcome == (
         "Failed: 1 of 3 tasks succeeded in 5 s; "
@@ -89,7 +89,7 @@ def test_fail_fast_is_told_after_the_failure_that_it_followed():
     script = {"a": [ValueError("no")], "b": [Hang()]}
     run = perform(plan, executor=FakeExecutor(script), fail_fast=True)
     assert [plain(line) for line in header(plan, run).lines] == [
-        "a failed (ValueError: no). Next: %orchestrate retry a",
+        "a failed (ValueError: no). Next: %orchestrate retry a --run run",
         "b was cancelled: the run was to end with its first failure (fail-fast).",
     ]
     told = report(run)
@@ -97,7 +97,7 @@ def test_fail_fast_is_told_after_the_failure_that_it_followed():
         "Failed: 0 of 2 tasks succeeded in 1 s; `a` failed; fail-fast cancelled `b`."
     )
     assert [failure.task for failure in told.failures] == ["a"]
-    assert told.next_lines == ("%orchestrate retry a", "%orchestrate retry b")
+    assert told.next_lines == ("%orchestrate retry a --run run", "%orchestrate retry b --run run")
 
 
 def test_who_cancelled_a_task_is_told():
