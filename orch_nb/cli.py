@@ -362,6 +362,7 @@ def _for_a_shell(text: str, run_id: str) -> str:
     """The lines that go on, as typed here: `%orchestrate retry a` is `orch-nb retry RUN a`."""
     lines = r"%orchestrate (retry|skip|compensate|approve|reject|recover|resume|pause)\b"
     text = re.sub(rf"(%orchestrate [^\n]*?) --run {re.escape(run_id)}\b", r"\1", text)
+    text = text.replace(f"%orchestrate recover {run_id}", "%orchestrate recover")
     text = re.sub(lines, rf"orch-nb \1 {run_id}", text)
     # A shell would take the brackets of an instance for a pattern.
     return re.sub(r"(orch-nb \w+ \S+) ([^\s'\"]+\[\d+\])", r"\1 '\2'", text)
@@ -498,7 +499,7 @@ def _can_be_asked(verb: str, run: Run, task: str | None) -> None:
             f"`{task}` of run {run.run_id} does not wait for anybody: it is "
             f"{run[task or ''].status}"
         )
-    if run.status not in (RunStatus.RUNNING, RunStatus.WAITING):
+    if run.status not in (RunStatus.RUNNING, RunStatus.WAITING, RunStatus.CUT_OFF):
         raise UsageError(f"run {run.run_id} is not going on: it is {run.status}")
     if verb == "skip":
         check_skip(run, task or "")

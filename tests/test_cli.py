@@ -389,6 +389,24 @@ def test_a_run_that_was_killed_may_be_cancelled_or_recovered(folder, orch):
     assert SqliteJournal(".orch_nb/journal.db").runs()[0].status == "cancelled"
 
 
+def test_a_run_whose_process_has_gone_is_told_as_cut_off_with_the_line_that_goes_on(folder, orch):
+    run = process("run", "long.yaml", "--run-id", "r")
+    until((folder / "begun").exists)
+    assert "⚡" not in orch("status", "r")[1], "it is going on"
+    run.kill()
+    run.communicate()
+    told = orch("status", "r")[1]
+    assert told.splitlines()[0] == "Long  ⚡ cut off"
+    assert "What had succeeded is kept. Next: orch-nb recover r\n" in told
+    assert "was running when its process went: it runs again" in told
+    assert "⚡ cut off" in orch("runs")[1]
+    orch("report", "r", "-o", "r.md")
+    report = (folder / "r.md").read_text()
+    assert "**⚡ cut off**" in report
+    assert "`%orchestrate recover r`" in report
+    assert "The second was cut off as the first was" in orch("compare", "r", "r")[1]
+
+
 def test_a_reader_that_goes_away_is_no_traceback(orch):
     orch("run", "ok.yaml", "--run-id", "r")
     read, write = os.pipe()

@@ -60,6 +60,15 @@ def open_journal(journal: str | os.PathLike[str] | Journal | None = None) -> Jou
     return journal
 
 
+def _file(path: str) -> tuple[int, int] | None:
+    """Which file is there."""
+    try:
+        found = Path(path).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _intact(body: bytes, check: int, in_place: bool) -> bytes:
     """`body`, if it is what was written, where it was written. Raises ValueError."""
     if not in_place:
@@ -79,6 +88,7 @@ class SqliteJournal(Tables):
     def __init__(self, path: str | os.PathLike[str], *, durability: str = "process") -> None:
         super().__init__(path, durability=durability)
         self._where = os.path.realpath(path)
+        self._file = _file(self._where)
         self._next: dict[str, int] = {}  # the id of the next row of a run
         self._unstored: dict[str, carryover.Unstored] = {}
         self._beats: dict[str, float] = {}
@@ -165,6 +175,12 @@ class SqliteJournal(Tables):
 
     def take_requests(self, run_id: str) -> list[Request]:
         """The requests left for a run, each once; see `Tables`. Asked several times a second."""
+        if _file(self._where) != self._file:
+            raise JournalError(
+                f"The journal {self.path} was deleted or replaced while run `{run_id}` was going "
+                "on, and what the run does from here on would be kept nowhere. Put the file back, "
+                "if it was moved, and go on with the run by recover; or execute the plan anew."
+            )
         try:
             self._beat(run_id)
         except schema.FAULTS as error:

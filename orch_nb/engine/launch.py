@@ -28,7 +28,7 @@ from orch_nb.engine.scheduler import Scheduler
 from orch_nb.errors import PlanError, RunExists, UsageError
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.model.duration import parse_duration
-from orch_nb.model.event import Event, RunOptions, RunStarted
+from orch_nb.model.event import AttemptLost, Event, RunEnded, RunOptions, RunStarted
 from orch_nb.model.fold import RunState, replay
 from orch_nb.model.masked import masked, unrunnable, whole
 from orch_nb.model.plan import Plan
@@ -213,10 +213,27 @@ def past_run(history: Sequence[Event], journal: Journal, *, plan: Plan | None = 
     state = replay(history)
     if plan is not None and plan is not whole(state.plan):
         state.plan = plan
+    told = [*history, *_cut_off(history, state, journal)]
+    state.apply_all(told[len(history) :])
     return state.snapshot(
         Results(state, journal), journal=journal.path, why=_whys(history, state),
-        history=lambda: history,
+        history=lambda: told,
     )  # fmt: skip
+
+
+def _cut_off(history: Sequence[Event], state: RunState, journal: Journal) -> list[Event]:
+    """How a run ended whose process has gone: what it lost, at the last moment that is known of it.
+    The journal has no such events before somebody goes on with the run."""
+    if state.status is not RunStatus.RUNNING:
+        return []
+    if not any(row.run_id == state.run_id and row.cut_off for row in journal.runs()):
+        return []
+    mind = Scheduler(state.plan)
+    mind.observe_all(history)
+    lost: list[Event] = [
+        AttemptLost(at=state.last, task=task, attempt=attempt) for task, attempt in mind.in_flight()
+    ]
+    return [*lost, RunEnded(at=state.last, status=RunStatus.CUT_OFF)]
 
 
 def _whys(history: Sequence[Event], state: RunState) -> Callable[[str], str] | None:

@@ -276,6 +276,11 @@ class RunRow(msgspec.Struct, frozen=True):
     plan_hash: str
     held: bool
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether it has not ended and nobody performs it."""
+        return self.status == "running" and not self.held
+
 
 class Journal(Protocol):
     """The memory of runs. All methods are called from one thread, the driver's, except those that

@@ -179,7 +179,7 @@ def _outcome(before: Run, after: Run) -> str:
     if before.run_id == after.run_id:
         one, other = "the first", "The second"
     if before.status == after.status:
-        how = f"{other} {_ended(after)} as {one} did"
+        how = f"{other} {_ended(after)} as {one} {_likewise(after)}"
     else:
         how = f"{other} {_ended(after)} where {one} {_ended(before)}"
     return f"{how}{_took(before.duration_s, after.duration_s)}."
@@ -187,8 +187,12 @@ def _outcome(before: Run, after: Run) -> str:
 
 def _ended(run: Run) -> str:
     words = {RunStatus.CANCELLED: "was cancelled", RunStatus.RUNNING: "still runs",
-             RunStatus.WAITING: "waits"}  # fmt: skip
+             RunStatus.WAITING: "waits", RunStatus.CUT_OFF: "was cut off"}  # fmt: skip
     return words.get(run.status, str(run.status))
+
+
+def _likewise(run: Run) -> str:
+    return {"was": "was", "waits": "does", "still": "does"}.get(_ended(run).split()[0], "did")
 
 
 def _took(one: float | None, other: float | None) -> str:

@@ -58,6 +58,9 @@ def _head(run: Run) -> str:
         words = f"Waiting for a person: {awaited}; {share} succeeded{time}"
     elif run.status == RunStatus.RUNNING:
         words = f"{'Paused' if run.paused else 'Running'}: {share} succeeded so far"
+    elif run.status == RunStatus.CUT_OFF:
+        heard = f", last heard of after {duration(run.duration_s)}" if run.duration_s else ""
+        words = f"Cut off: its process has gone{heard}; {share} succeeded"
     elif run.succeeded:
         all_of = f"all {count(good, 'task')}" if good > 1 else count(good, "task")
         words = f"Succeeded: {all_of if good == len(run) else share}{time}"
@@ -234,6 +237,8 @@ def next_lines(run: Run, failed: tuple[FailureReport, ...]) -> tuple[str, ...]:
         return ("%orchestrate resume" if run.paused else "%orchestrate status",)
     if run.succeeded:
         return ()
+    if run.status == RunStatus.CUT_OFF:
+        return (control_line(run, "recover"),)
     # The line of a `foreach` task tries all its instances that failed.
     freeing = sorted((f for f in failed if f.next_line and not f.of), key=lambda f: -len(f.kept))
     lines = [control_line(run, "approve", t.task) for t in run.with_status(Status.WAITING)]

@@ -186,6 +186,8 @@ def control_line(run: Run, verb: str, task: str = "") -> str:
     Such a line knows double quotes only, and a shell must take no harm from one that is pasted: a
     name that is no plain words is quoted for the shell.
     """
+    if verb == "recover":  # of a whole run
+        return f"%orchestrate recover {_quoted(run.run_id)}"
     named = f" --run {_quoted(run.run_id)}" if run.run_id else ""
     return f"%orchestrate {verb}{f' {_quoted(task)}' if task else ''}{named}"
 

@@ -207,6 +207,7 @@ _GIVES_UP = "{names} {has} failed"
 _ENDS: dict[RunStatus | None, str] = {
     RunStatus.WAITING: "the run ends, waiting for a person",
     RunStatus.CANCELLED: "the run is cancelled",
+    RunStatus.CUT_OFF: "the run is cut off",
 }
 
 

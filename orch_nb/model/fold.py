@@ -431,6 +431,10 @@ class RunState:
 
     def _run_ended(self, event: ev.RunEnded) -> None:
         self.status, self.finished = event.status, event.at
+        if event.status is RunStatus.CUT_OFF:  # nobody works on what was shared out to instances
+            for task in self.tasks.values():
+                if task.status is Status.RUNNING:
+                    task.status = Status.PENDING
 
 
 def _up_to(

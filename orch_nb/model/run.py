@@ -91,6 +91,11 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
         return sum(attempt.duration_s or 0.0 for attempt in self.attempts)
 
     @property
+    def lost(self) -> bool:
+        """Whether it was running when its process went, and has not run since."""
+        return not self.status.ended and bool(self.attempts) and self.attempts[-1].status == "lost"
+
+    @property
     def error(self) -> ev.Failure | None:
         """The error of the last attempt that failed, unless the task succeeded after all, or a
         person skipped it."""

@@ -44,10 +44,14 @@ _ENDED = frozenset(
 
 
 class RunStatus(StrEnum):
-    """How a run stands: running, or how it ended; waiting means that only people are awaited."""
+    """How a run stands: running, or how it ended; waiting means that only people are awaited.
+
+    Cut off is one that has not ended and that nobody performs any more: its process has gone.
+    """
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
     WAITING = "waiting"
+    CUT_OFF = "cut_off"

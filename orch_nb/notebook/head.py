@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orch_nb.graph.outlook import Outlook, outlook
-from orch_nb.model.status import Status
+from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task_state import TaskState
 from orch_nb.notebook.subjects import Subject
 from orch_nb.render.document import Section
@@ -41,7 +41,9 @@ class Head:
         state, live = subject.state, subject.live
         status = state.status.value
         if not live and status == "running":
-            status = "lost"  # nobody performs it, and it has not ended: it was cut off
+            status = (
+                RunStatus.CUT_OFF.value
+            )  # nobody performs it, and it has not ended: it was cut off
         execute = {"state": "running" if live else status, "finding": ""}
         found: dict[str, Any] = {
             "run_id": state.run_id, "status": status, "live": live, "paused": state.paused,

@@ -407,7 +407,7 @@ class Line:
             # Only now: what cannot go on is refused before anything of it is shown.
             cell.stage.show_header(plan, past)
             cell.stage.show_section(decompose_section(plan, past, is_open=not cell.interactive))
-            if past.status is RunStatus.RUNNING:
+            if past.status is RunStatus.CUT_OFF:
                 cell.stage.show("recovery", [blocks_bundle(recovery_blocks(past))])
             return made
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from orch_nb.graph.failure_modes import failure_modes
 from orch_nb.graph.strategy import coordination
 from orch_nb.graph.topology import find_cycles, shape, upstream
@@ -75,8 +77,11 @@ def decompose_section(
         ((_failure_modes(plan),), "What can fail, and how it is handled"),
     ):
         told = tuple(one for one in tables if one is not None)
-        if told:
-            blocks += [Fold(line(Text(summary, muted=True)), told)] if folded else told
+        if told and folded:  # a caption that says what the fold says is not said twice
+            told = tuple(replace(t, caption="") if t.caption == summary else t for t in told)
+            blocks.append(Fold(line(Text(summary, muted=True)), told))
+        else:
+            blocks += told
     criteria = _criteria(plan)
     blocks += [criteria] if criteria and not folded else []
     if document:

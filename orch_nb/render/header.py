@@ -85,6 +85,9 @@ def _facts(run: Run) -> str:
 def _why(run: Run, report: Report | None) -> tuple[Line, ...]:
     lines: list[Line] = []
     lines += [purpose] if (purpose := purpose_line(run)) else []
+    if run.status == RunStatus.CUT_OFF:
+        kept = "Its process has gone before its end. What had succeeded is kept. Next: "
+        lines.append(line(kept, Code(control_line(run, "recover"))))
     undone = left_undone(run)
     lines += [undone_line(run, done) for done in undone[:_FAILURES]]
     if len(undone) > _FAILURES:

@@ -24,10 +24,7 @@ def runs_bundle(rows: Sequence[RunRow]) -> Bundle:
         Row(
             (
                 line(Code(row.run_id)),
-                line(
-                    Badge(row.status if row.held or row.status != "running" else "lost"),
-                    "" if row.held or row.status != "running" else " cut off",
-                ),
+                line(Badge("cut_off" if row.cut_off else row.status)),
                 line(row.goal),
                 line(when(datetime.fromtimestamp(row.started, UTC))),
                 line("" if row.finished is None else duration(row.finished - row.started)),

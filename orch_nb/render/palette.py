@@ -57,6 +57,7 @@ LOOKS: dict[str, Look] = {
     "injected": Look("⚑", "failed on purpose", "#8a4b00", "#ffeccc"),
     "faults": Look("⚑", "faults on purpose", "#8a4b00", "#ffeccc"),
     "lost": Look("⚡", "lost", "#8a4b00", "#ffeccc"),
+    "cut_off": Look("⚡", "cut off", "#8a4b00", "#ffeccc"),
     "draft": Look("✎", "draft", "#0757b8", "#dcecff"),
     "met": Look("✓", "met", "#1a7f37", "#dafbe1"),
     "missing": Look("✗", "missing", "#b42318", "#ffe2df"),

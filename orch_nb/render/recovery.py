@@ -41,11 +41,11 @@ def recovery_blocks(run: Run) -> tuple[Block, ...]:
 
 
 def _why(task: TaskRun, instances: Sequence[TaskRun]) -> str:
-    if task.status is Status.RUNNING and instances:
+    if not task.status.ended and instances:
         ended = sum(one.status.ended for one in instances)
         of = f"{number(ended)} of {count(len(instances), 'instance')}"
         return f"{of} have ended and are kept, the others run"
-    if task.status is Status.RUNNING:
+    if task.lost:
         return "was running when the process ended: it runs again (at least once)"
     if task.status is Status.BACKING_OFF:
         return f"failed {times(len(task.attempts))} and was waiting for its next attempt"

@@ -171,6 +171,8 @@ def _reason(run: Run, task: Task, done: TaskRun, undo: TaskRun | None) -> Line:
 def waiting_for(run: Run, task: Task, done: TaskRun) -> str:
     """What a task that has not ended waits for, as far as a snapshot can say."""
     match done.status:
+        case Status.PENDING if run.status is RunStatus.CUT_OFF and done.lost:
+            return "was running when its process went: it runs again"
         case Status.PENDING | Status.READY:
             before = upstream(run.plan).get(task.id, ()) if done.index is None else ()
             left = [f"`{one_line(need, 60)}`" for need in before if not run[need].status.ended]

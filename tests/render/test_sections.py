@@ -71,8 +71,10 @@ def test_a_run_that_waits_names_whom_it_asks(plan, fold):
         ],
     )
     assert [plain(line) for line in header(plan, run).lines] == [
-        "Approve it waits for a person: Publish to PyPI? "
-        "Next: %orchestrate approve approve --run nightly-7"
+        (
+            "Approve it waits for a person: Publish to PyPI? "
+            "Next: %orchestrate approve approve --run nightly-7"
+        )
     ]
 
 

@@ -210,7 +210,7 @@ class Room {
     if (this.pause.textContent !== words) { this.pause.textContent = words; this.pause.title = told.paused ? "Start tasks again" : "Start no further task"; this.tell(told.paused ? "Paused" : "Going on"); }
     for (const one of [this.pause, this.cancel, this.fewer, this.more]) one.disabled = !told.live || !told.hears;
     this.pause.hidden = this.cancel.hidden = this.crew.hidden = !told.live;
-    this.goOn.hidden = told.live || !told.steerable || !["lost", "waiting"].includes(told.status);
+    this.goOn.hidden = told.live || !told.steerable || !["cut_off", "waiting"].includes(told.status);
     this.again.hidden = !failed;
     this.again.disabled = !told.hears || !told.steerable;
     this.travel.disabled = !told.hears;

@@ -78,9 +78,10 @@ def every(run: Run) -> list[Any]:
 
 
 def past(journal: nb.SqliteJournal, run_id: str) -> Run:
-    from orch_nb import phases
+    """As its events tell it, whoever works on it or not."""
+    from orch_nb.engine import launch
 
-    return phases.past_run(journal.history(run_id), journal)
+    return launch.past(run_id, journal).run
 
 
 def _until(when: Callable[[list[Any]], bool], journal: nb.SqliteJournal, run_id: str) -> None:
