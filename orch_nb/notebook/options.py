@@ -13,11 +13,9 @@ from typing import Any, NoReturn
 
 from orch_nb.errors import UsageError
 from orch_nb.graph.nearest import nearest
+from orch_nb.options import add_run_options
 
-__all__ = ["CELL_PARSER", "EXECUTORS", "OPTIONS", "option_names", "parse_cell_line", "split"]
-
-
-EXECUTORS = ("threads", "inline", "processes", "dask")
+__all__ = ["CELL_PARSER", "OPTIONS", "option_names", "parse_cell_line", "split"]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -49,37 +47,10 @@ def _parser() -> _Parser:
     add("--out", metavar="NAME", help="the variable that holds the operation afterwards (_orch)")
     add("--as", dest="kind", choices=("python", "yaml", "goal"), help="how to read the body")
     add("--from", dest="origin", metavar="NAME", help="the draft that this plan was made from")
-    add("--workers", type=int, metavar="N", help="how many tasks run at once")
-    add("--executor", choices=EXECUTORS, help="where functions run")
-    add("--address", metavar="URL", help="of the Dask cluster, for --executor dask")
-    add("--approve", action="append", default=[], metavar="TASK", help="a gate approved beforehand")
+    add_run_options(add)
     add("--journal", metavar="PATH", help='the journal\'s file, or "memory"')
     add("--workspace", default=".", metavar="DIR", help="the folder to analyze and work in")
     add("--dry-run", action="store_true", help="plan and show, run nothing")
-    add("--cache", action="store_true", help="use kept results wherever nothing has changed")
-    add(
-        "--fresh",
-        action="store_true",
-        help="begin anew: not where the last run was cut off, and without kept results",
-    )
-    add("--fail-fast", action="store_true", help="end the run when a required task has failed")
-    add("--timeout", metavar="TIME", help="cancel the run after this long, as 90s, 10m or 1h30m")
-    add(
-        "--fault",
-        action="append",
-        default=[],
-        metavar="FAULT",
-        dest="faults",
-        help="fail on purpose: TASK=2, TASK=20%%, TASK=down:30s, kill or kill=TASK",
-    )
-    add(
-        "--secret",
-        action="append",
-        default=[],
-        metavar="NAME",
-        dest="secrets",
-        help="an environment variable or a parameter of the plan whose value is masked everywhere",
-    )
     add("--detach", action="store_true", help="return at once; the run goes on beside other cells")
     add("--headless", action="store_true", help="no widgets, wait for nobody")
     add("--no-analyze", action="store_true", help="leave ANALYZE and RESEARCH out")

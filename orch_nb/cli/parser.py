@@ -1,0 +1,88 @@
+"""What may be typed after `orch-nb`: a verb, what it is about, and options."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from orch_nb.cli import asking, reports, running
+from orch_nb.engine.journal import DEFAULT_PATH
+from orch_nb.options import add_run_options
+
+__all__ = ["parser"]
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="orch-nb",
+        description="Plan, run and report a complex operation.",
+        epilog="Exit codes: 0 succeeded, 1 failed, 2 usage or plan error, 3 waiting for a person.",
+    )
+    made.add_argument("--version", action="version", version=_version())
+    verbs = made.add_subparsers(required=True, metavar="COMMAND")
+
+    def verb(name: str, do: Any, text: str, *arguments: str) -> argparse.ArgumentParser:
+        one = verbs.add_parser(name, help=text, description=text)
+        for argument in arguments:
+            one.add_argument(
+                argument.rstrip("?"),
+                metavar=argument.rstrip("?").upper(),
+                nargs="?" if argument.endswith("?") else None,
+            )
+        one.add_argument("--journal", default=str(DEFAULT_PATH), help="the journal's file")
+        one.set_defaults(do=do)
+        return one
+
+    run = verb("run", running.run, "run a plan document", "plan")
+    _running(run)
+    run.add_argument("--run-id", help="a name of one's own for the run")
+    run.add_argument("--name", default="", help="name the plan: its runs are numbered")
+    run.add_argument("--dry-run", action="store_true", help="check and show the plan, run nothing")
+    recover = verb("recover", running.recover, "go on with a run that was cut off or waits", "run")
+    _running(recover)
+    recover.add_argument("--plan", help="the plan document the run was made from")
+    retry = verb("retry", running.retry, "try a failed task anew, and what it kept from running",
+                 "run", "task?")  # fmt: skip
+    _running(retry)
+    skip = verb("skip", running.skip, "leave a task out: the rest goes on as if it had succeeded",
+                "run", "task")  # fmt: skip
+    _running(skip)
+    skip.add_argument("--note", default="", help="why, for the report")
+    undo = verb("compensate", running.compensate,
+                "undo what a task did, where that failed at the end", "run", "task")  # fmt: skip
+    _running(undo)
+    verb("runs", asking.runs, "list the runs of the journal")
+    verb("status", asking.status, "show how a run stands", "run")
+    for name in ("approve", "reject"):
+        ask = verb(name, asking.ask, f"{name} a gate of a run", "run", "task")
+        ask.add_argument("--note", default="", help="why, for the report")
+        ask.set_defaults(verb=name)
+    cancel = verb("cancel", asking.ask, "cancel a run, or one task of it", "run", "task?")
+    cancel.set_defaults(verb="cancel", note="")
+    pause = verb("pause", asking.ask, "start no further task of a run until `resume`", "run")
+    pause.set_defaults(verb="pause", note="", task=None)
+    resume = verb("resume", asking.ask, "end a pause (a run that was cut off: see recover)", "run")
+    resume.set_defaults(verb="resume", note="", task=None)
+    workers = verb("workers", asking.ask, "change how many tasks run at once", "run", "number")
+    workers.set_defaults(verb="workers", task=None, note="")
+    log = verb("log", asking.log, "print what a task printed, or all of them", "run", "task?")
+    log.add_argument("--follow", "-f", action="store_true",
+                     help="go on as long as the run does")  # fmt: skip
+    verb("compare", reports.compare, "two runs side by side: ids, notebooks, HTML reports",
+         "before", "after")  # fmt: skip
+    report = verb("report", reports.report, "write the report of a run, or of a notebook", "run")
+    report.add_argument("-o", "--output", default="report.html",
+                        help="a .html, .md, .pdf or .xml (JUnit) file")  # fmt: skip
+    report.add_argument("--code", action="store_true", help="with the notebook's code cells")
+    return made
+
+
+def _running(parser: argparse.ArgumentParser) -> None:
+    add_run_options(parser.add_argument)
+    parser.add_argument("--quiet", "-q", action="store_true", help="print the outcome only")
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"orch-nb {version('orch_nb')}"
