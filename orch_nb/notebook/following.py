@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from orch_nb import phases
 from orch_nb.engine.session import LiveRun
 from orch_nb.errors import Interrupted
@@ -27,16 +29,17 @@ from orch_nb.model.quantity import duration
 from orch_nb.model.report import Operation, Report
 from orch_nb.model.research import Research
 from orch_nb.model.run import Run
-from orch_nb.model.status import Status
+from orch_nb.model.status import RunStatus, Status
 from orch_nb.notebook.display import Slot, in_kernel
 from orch_nb.notebook.waiting import Waiting
 from orch_nb.render.bundle import (
-    header_bundle,
     integrate_bundles,
+    made_header_bundle,
     section_bundle,
     section_bundles,
 )
 from orch_nb.render.document import Section
+from orch_nb.render.header import header
 from orch_nb.render.sections import (
     analyze_section,
     decompose_section,
@@ -89,7 +92,11 @@ class Stage:
     def show_header(
         self, plan: Plan, run: Run | None = None, report: Report | None = None, name: str = ""
     ) -> None:
-        self.show("header", [header_bundle(plan, run, report, name=name)])
+        made = header(plan, run, report, name=name)
+        if run is not None and run.status is RunStatus.RUNNING:
+            # A file may keep this of a kernel that is gone.
+            made = replace(made, facts=f"{made.facts} · as of {datetime.now(UTC):%H:%M:%S} UTC")
+        self.show("header", [made_header_bundle(made)])
 
     def reserve(self) -> None:
         """EXECUTE as it begins: its line, and the place of the room. Both are taken before the run

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from orch_nb import phases
-from orch_nb.archive import compare, past_operation, write_report
+from orch_nb.archive import REPORTS, compare, past_operation, write_report
 from orch_nb.engine.journal import open_journal
 from orch_nb.engine.launch import check_skip, compensation_of, failed_tasks
 from orch_nb.engine.ports import Journal, Request
@@ -139,6 +139,8 @@ class Line:
         """write a run's report to PATH: .html, .md, .pdf or .xml (JUnit); of the last operation, or
         the run that is named; with --code the cells too"""
         runs = [word for word in options if word != "--code"]
+        if len(runs) == 1 and _is_report(runs[0]) and not _is_report(path):
+            path, runs = runs[0], [path]  # the run was named first
         if len(runs) > 1 or any(word.startswith("-") for word in runs):
             raise UsageError("usage: %orchestrate report [PATH] [RUN] [--code]")
         operation = self._reported(runs[0] if runs else "")
@@ -428,6 +430,10 @@ def _without_run(words: list[str]) -> tuple[str, list[str]]:
     if at + 1 == len(words):
         raise UsageError("--run takes the id of a run. See: %orchestrate runs")
     return words[at + 1], [*words[:at], *words[at + 2 :]]
+
+
+def _is_report(path: str) -> bool:
+    return path.lower().endswith(REPORTS)
 
 
 def _has(run: Run, task: str) -> bool:

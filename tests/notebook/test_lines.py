@@ -299,7 +299,7 @@ def test_a_report_is_written_as_its_name_says_with_the_cells_if_asked(kernel):
     assert "<system-out>1" in (kernel.folder / "rep.xml").read_text()
     kernel.ok("%orchestrate report rep.html")
     assert "CODE" not in (kernel.folder / "rep.html").read_text()
-    kernel.ok("%orchestrate report rep.html rep-1 --code")
+    kernel.ok("%orchestrate report rep-1 rep.html --code")  # in either order
     assert "%%orchestrate --no-analyze --name rep" in (kernel.folder / "rep.html").read_text()
     assert "a report is written as .html" in kernel.run("%orchestrate report rep.doc").error
     assert "usage:" in kernel.run("%orchestrate report rep.html --cod").error
