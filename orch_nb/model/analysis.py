@@ -10,8 +10,8 @@ from orch_nb.model.goal import Goal
 from orch_nb.model.view import View
 
 __all__ = [
-    "Analysis", "Complexity", "Component", "Domain", "Evidence", "Factor", "Question", "Risk",
-    "Scope", "Workflow",
+    "Analysis", "Complexity", "Component", "Constraint", "Domain", "Evidence", "Factor", "Link",
+    "Question", "Risk", "Scope", "Touched", "Workflow", "WorkflowPart",
 ]  # fmt: skip
 
 
@@ -36,22 +36,58 @@ class Domain(msgspec.Struct, frozen=True):
 
 
 class Component(msgspec.Struct, frozen=True):
-    """A part of the codebase, found by its manifest. `kind`: application, library, service, ..."""
+    """A part of the codebase, found by its manifest. `kind`: application, library, service,
+    worker, store, queue, example, ...; `confidence` 0 to 1."""
 
     name: str
     kind: str
     language: str
     path: str
     evidence: Evidence = Evidence()
+    confidence: float = 1.0
+
+
+class Link(msgspec.Struct, frozen=True):
+    """One component relies on another, both by name.
+
+    `kind`: depends_on (is started after), calls (speaks to), uses (a store or a queue), publishes
+    or consumes (by a queue), imports (a library of the same codebase).
+    """
+
+    source: str
+    target: str
+    kind: str
+    evidence: Evidence = Evidence()
+    confidence: float = 1.0
+
+
+class WorkflowPart(msgspec.Struct, frozen=True):
+    """A thing that a workflow is made of. `kind`: task, job, step, activity, child, signal, query,
+    update, timer, state, queue, worker, flow, schedule, handler, target, model, rule."""
+
+    name: str
+    kind: str
+    evidence: Evidence = Evidence()
+    confidence: float = 1.0
 
 
 class Workflow(msgspec.Struct, frozen=True):
-    """Work that already flows through the codebase: a CI file, a Makefile, a DAG."""
+    """Work that already flows through the codebase: a CI file, a Makefile, a DAG.
+
+    `kind` says what it is in its system's own words (dag, tasks, canvas, beat, workflow,
+    activities, service, queue, worker, flow, machine, ci, makefile, ...). `tasks` are the names of
+    what it performs, in its order; `edges` those of them that are known to follow one another, as
+    (before, after); `parts` all that it is made of, each with its place.
+    """
 
     name: str
     system: str
     tasks: tuple[str, ...] = ()
     evidence: Evidence = Evidence()
+    kind: str = ""
+    edges: tuple[tuple[str, str], ...] = ()
+    parts: tuple[WorkflowPart, ...] = ()
+    confidence: float = 1.0
 
 
 class Scope(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -66,6 +102,7 @@ class Scope(msgspec.Struct, frozen=True, omit_defaults=True):
     skipped: dict[str, int] = {}
     components: tuple[Component, ...] = ()
     workflows: tuple[Workflow, ...] = ()
+    links: tuple[Link, ...] = ()
     landmarks: dict[str, Evidence] = {}
     complete: bool = True
     duration_s: float = 0.0
@@ -109,6 +146,25 @@ class Risk(msgspec.Struct, frozen=True):
     pattern: str = ""
 
 
+class Constraint(msgspec.Struct, frozen=True):
+    """Something that the goal demands of the way: `kind` is no_downtime, reversible, deadline,
+    budget, order, compliance, ...; `text` its own words."""
+
+    text: str
+    kind: str
+    evidence: Evidence = Evidence()
+
+
+class Touched(msgspec.Struct, frozen=True):
+    """A file or a component that the goal is likely to touch: `score` 0 to 1, `why` in words."""
+
+    name: str
+    kind: str
+    score: float
+    why: str
+    evidence: Evidence = Evidence()
+
+
 class Question(msgspec.Struct, frozen=True):
     """Something the goal leaves open, for the person to answer."""
 
@@ -121,9 +177,10 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     `operation` is the kind of operation (release, data pipeline, migration, ... or ""),
     `confidence` 0 to 1 how sure that is; `orchestrate` is False when one step in one place would
-    do, and `advice` then says what to do instead. `analysis.components`, `.workflows` and `.df`
-    (the risks) are DataFrames; the values stand in `scope.components`, `scope.workflows` and
-    `risks`.
+    do, and `advice` then says what to do instead. `touched` ranks what of the workspace the goal is
+    about. `analysis.components`, `.links`, `.workflows`, `.parts` (of the workflows), `.touched_df`
+    and `.df` (the risks) are DataFrames, `.graph` the components as a networkx DiGraph; the values
+    stand in `scope.components`, `scope.links`, `scope.workflows`, `touched` and `risks`.
     """
 
     goal: Goal
@@ -134,6 +191,8 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     complexity: Complexity = Complexity()
     risks: tuple[Risk, ...] = ()
     questions: tuple[Question, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    touched: tuple[Touched, ...] = ()
     orchestrate: bool = True
     advice: str = ""
     duration_s: float = 0.0
@@ -141,6 +200,10 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     df = View("analysis.df")
     components = View("analysis.components")
     workflows = View("analysis.workflows")
+    links = View("analysis.links")
+    parts = View("analysis.parts")
+    touched_df = View("analysis.touched")
+    graph = View("analysis.graph")
 
     def _repr_mimebundle_(self, **_: Any) -> Any:
         return View("analysis.show").__get__(self, Analysis)

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from orch_nb.model.run import Run, TaskRun
 
 __all__ = [
-    "analysis_frame", "components_frame", "contrast_frame", "plan_frame", "report_frame",
-    "research_frame", "run_frame", "schedule_frame", "workflows_frame",
+    "analysis_frame", "components_frame", "contrast_frame", "fits_frame", "links_frame",
+    "parts_frame", "plan_frame", "report_frame", "research_frame", "run_frame", "schedule_frame",
+    "systems_frame", "touched_frame", "workflows_frame",
 ]  # fmt: skip
 
 _DTYPES = {
@@ -161,22 +162,89 @@ def components_frame(analysis: Analysis) -> pd.DataFrame:
     """A row a component of the workspace."""
     columns = dict.fromkeys(("component", "kind", "language", "path", "evidence"), "text")
     return _frame(
-        columns,
+        {**columns, "confidence": "float"},
         [
-            (part.name, part.kind, part.language, part.path, str(part.evidence))
+            (part.name, part.kind, part.language, part.path, str(part.evidence), part.confidence)
             for part in analysis.scope.components
         ],
     )
 
 
+def links_frame(analysis: Analysis) -> pd.DataFrame:
+    """A row a link between two components."""
+    columns = dict.fromkeys(("source", "target", "kind", "evidence"), "text")
+    return _frame(
+        {**columns, "confidence": "float"},
+        [
+            (link.source, link.target, link.kind, str(link.evidence), link.confidence)
+            for link in analysis.scope.links
+        ],
+    )
+
+
 def workflows_frame(analysis: Analysis) -> pd.DataFrame:
-    """A row a workflow that the workspace has already; `tasks` is a tuple of names."""
-    columns = {"workflow": "text", "system": "text", "tasks": "any", "evidence": "text"}
+    """A row a workflow that the workspace has already; `tasks` is a tuple of names, `edges` one of
+    (before, after)."""
+    columns = {
+        "workflow": "text", "system": "text", "kind": "text", "tasks": "any", "edges": "any",
+        "evidence": "text", "confidence": "float",
+    }  # fmt: skip
     return _frame(
         columns,
         [
-            (flow.name, flow.system, flow.tasks, str(flow.evidence))
+            (flow.name, flow.system, flow.kind, flow.tasks, flow.edges, str(flow.evidence),
+             flow.confidence)
             for flow in analysis.scope.workflows
+        ],
+    )  # fmt: skip
+
+
+def parts_frame(analysis: Analysis) -> pd.DataFrame:
+    """A row a part of a workflow: a task, an activity, a state, a queue, with its place."""
+    columns = dict.fromkeys(("part", "kind", "workflow", "system", "evidence"), "text")
+    return _frame(
+        {**columns, "confidence": "float"},
+        [
+            (part.name, part.kind, flow.name, flow.system, str(part.evidence), part.confidence)
+            for flow in analysis.scope.workflows
+            for part in flow.parts
+        ],
+    )
+
+
+def touched_frame(analysis: Analysis) -> pd.DataFrame:
+    """A row a file or component that the goal is likely to touch, the likeliest first."""
+    columns = {"name": "text", "kind": "text", "score": "float", "why": "text", "evidence": "text"}
+    return _frame(
+        columns,
+        [
+            (one.name, one.kind, one.score, one.why, str(one.evidence))
+            for one in analysis.touched
+        ],
+    )  # fmt: skip
+
+
+def fits_frame(research: Research) -> pd.DataFrame:
+    """A row a pattern that fits the goal, the best first."""
+    columns = {
+        "pattern": "text", "score": "float", "why": "text", "cost": "text", "without": "text",
+    }  # fmt: skip
+    return _frame(
+        columns,
+        [(fit.pattern, fit.score, fit.why, fit.cost, fit.without) for fit in research.fits],
+    )
+
+
+def systems_frame(research: Research) -> pd.DataFrame:
+    """A row a system: how it would do for the goal; `strengths` and `gaps` are tuples."""
+    columns = {
+        "system": "text", "verdict": "text", "strengths": "any", "gaps": "any", "url": "text",
+    }  # fmt: skip
+    return _frame(
+        columns,
+        [
+            (fit.system, fit.verdict, fit.strengths, fit.gaps, fit.citation.url)
+            for fit in research.systems
         ],
     )
 
@@ -185,13 +253,13 @@ def research_frame(research: Research) -> pd.DataFrame:
     """A row a finding, best first."""
     columns = {
         "title": "text", "excerpt": "text", "source": "text", "score": "float", "pattern": "text",
-        "why": "text", "citation": "text", "url": "text",
+        "why": "text", "answers": "text", "date": "text", "citation": "text", "url": "text",
     }  # fmt: skip
     return _frame(
         columns,
         [
             (found.title, found.excerpt, found.source, found.score, found.pattern, found.why,
-             found.citation.title, found.citation.url)
+             found.answers, found.date, found.citation.title, found.citation.url)
             for found in research.findings
         ],
     )  # fmt: skip

@@ -13,10 +13,11 @@ from orch_nb.model.account import failure_of
 if TYPE_CHECKING:
     import networkx as nx
 
+    from orch_nb.model.analysis import Analysis
     from orch_nb.model.plan import Plan
     from orch_nb.model.run import Run
 
-__all__ = ["plan_graph", "run_graph"]
+__all__ = ["analysis_graph", "plan_graph", "run_graph"]
 
 
 def plan_graph(plan: Plan) -> nx.DiGraph[str]:
@@ -58,4 +59,23 @@ def run_graph(run: Run) -> nx.DiGraph[str]:
             "cached": done.cached,
         }
         graph.nodes[done.task].update(attributes)
+    return graph
+
+
+def analysis_graph(analysis: Analysis) -> nx.DiGraph[str]:
+    """The components of a workspace, with `kind, language, path, evidence`; an edge goes from one
+    that relies on another, with `kind, evidence, confidence`."""
+    import networkx as nx
+
+    graph: nx.DiGraph[str] = nx.DiGraph(goal=analysis.goal.text)
+    for part in analysis.scope.components:
+        graph.add_node(
+            part.name, kind=part.kind, language=part.language, path=part.path,
+            evidence=str(part.evidence),
+        )  # fmt: skip
+    for link in analysis.scope.links:
+        graph.add_edge(
+            link.source, link.target, kind=link.kind, evidence=str(link.evidence),
+            confidence=link.confidence,
+        )  # fmt: skip
     return graph
