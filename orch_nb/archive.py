@@ -25,7 +25,7 @@ from orch_nb.model.contrast import Contrast
 from orch_nb.model.report import Operation, Report
 from orch_nb.model.run import Run
 
-__all__ = ["REPORTS", "compare", "load", "operations", "past_operation", "write_report"]
+__all__ = ["REPORTS", "compare", "latest", "load", "operations", "past_operation", "write_report"]
 
 #: What a report can be written as.
 REPORTS = (".html", ".htm", ".md", ".pdf", ".xml")
@@ -56,7 +56,7 @@ def load(
     if path.suffix.lower() in _JOURNALS:
         _there(path)
         opened = open_journal(path)
-        return past_operation(name if name is not None else _latest(opened), opened)
+        return past_operation(name if name is not None else latest(opened), opened)
     if _is_file(path):
         from orch_nb.formats.report_file import chosen
 
@@ -99,7 +99,8 @@ def _journal(journal: str | os.PathLike[str] | Journal | None, run: object) -> J
     return open_journal(journal)
 
 
-def _latest(journal: Journal) -> str:
+def latest(journal: Journal) -> str:
+    """The id of the run that was begun last. Raises RunNotFound where there is none."""
     rows = journal.runs()
     if not rows:
         raise RunNotFound(f"The journal {journal.path} has no runs yet.")

@@ -311,6 +311,14 @@ def test_a_report_is_html_or_markdown_by_its_name(orch, folder):
     assert (code, "--code shows the cells of a notebook; r is a run" in err) == (2, True)
 
 
+def test_without_a_name_the_last_run_is_meant(orch, folder):
+    for name in ("one", "two"):
+        orch("run", "ok.yaml", "--run-id", name)
+    assert "run two" in orch("status")[1]
+    assert orch("report", "-o", "r.md")[0] == 0
+    assert "run two" in (folder / "r.md").read_text()
+
+
 def test_two_runs_are_compared_by_their_names_or_files(orch, folder):
     orch("run", "bad.yaml", "--run-id", "r")
     orch("run", "ok.yaml", "--run-id", "s")

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from orch_nb import phases
+from orch_nb import archive, phases
 from orch_nb.cli.telling import for_a_shell
 from orch_nb.engine.journal import SqliteJournal
 from orch_nb.engine.launch import check_skip
@@ -21,7 +21,7 @@ from orch_nb.model.run import Run
 from orch_nb.model.secrets import PLAIN
 from orch_nb.model.status import RunStatus, Status
 
-__all__ = ["ask", "journal_of", "log", "past_of", "row_of", "runs", "status", "user"]
+__all__ = ["ask", "journal_of", "log", "named", "past_of", "row_of", "runs", "status", "user"]
 
 _FOLLOW_S = 0.2
 
@@ -41,7 +41,12 @@ def row_of(journal: SqliteJournal, run_id: str) -> Any:
 
 def past_of(arguments: argparse.Namespace) -> Run:
     journal = journal_of(arguments)
-    return phases.past_run(journal.history(arguments.run), journal)
+    return phases.past_run(journal.history(named(arguments, journal)), journal)
+
+
+def named(arguments: argparse.Namespace, journal: SqliteJournal) -> str:
+    """The run that is meant: the one that is named, or the last. Raises RunNotFound."""
+    return arguments.run if arguments.run is not None else archive.latest(journal)
 
 
 def runs(arguments: argparse.Namespace) -> int:

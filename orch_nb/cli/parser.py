@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
                 "undo what a task did, where that failed at the end", "run", "task")  # fmt: skip
     _running(undo)
     verb("runs", asking.runs, "list the runs of the journal")
-    verb("status", asking.status, "show how a run stands", "run")
+    verb("status", asking.status, "show how a run stands; without a name the last", "run?")
     for name in ("approve", "reject"):
         ask = verb(name, asking.ask, f"{name} a gate of a run", "run", "task")
         ask.add_argument("--note", default="", help="why, for the report")
@@ -70,7 +70,9 @@ def parser() -> argparse.ArgumentParser:
                      help="go on as long as the run does")  # fmt: skip
     verb("compare", reports.compare, "two runs side by side: ids, notebooks, HTML reports",
          "before", "after")  # fmt: skip
-    report = verb("report", reports.report, "write the report of a run, or of a notebook", "run")
+    report = verb("report", reports.report,
+                  "write the report of a run (without a name the last), or of a notebook",
+                  "run?")  # fmt: skip
     report.add_argument("-o", "--output", default="report.html",
                         help="a .html, .md, .pdf or .xml (JUnit) file")  # fmt: skip
     report.add_argument("--code", action="store_true", help="with the notebook's code cells")

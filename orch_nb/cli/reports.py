@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orch_nb import archive
-from orch_nb.cli.asking import journal_of
+from orch_nb.cli.asking import journal_of, named
 from orch_nb.errors import UsageError
 
 __all__ = ["compare", "report"]
@@ -19,10 +19,13 @@ def report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _reported(source: str, arguments: argparse.Namespace) -> tuple[Any, list[str], Any]:
+def _reported(source: str | None, arguments: argparse.Namespace) -> tuple[Any, list[str], Any]:
     """The operations that are meant, cells to show with them, and where their output is."""
     from orch_nb.formats.report_file import SUFFIXES, code_cells
 
+    if source is None:
+        journal = journal_of(arguments)
+        source = named(arguments, journal)
     path = Path(source)
     if path.suffix.lower() not in SUFFIXES:
         if arguments.code:
