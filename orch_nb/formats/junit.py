@@ -9,8 +9,8 @@
     printed, tried anew  <system-out>, bounded: attempts that failed, then the task's own output
 
 A suite of its own, completeness, has a case for each declared output and each contract of a result:
-it fails where a task succeeded without what it owes. A run that failed though no task of it did (its
-time was over) fails there too.
+it fails where a task succeeded without what it owes. A run that failed though no task of it did
+(its time was over) fails there too.
 
 A `foreach` task has a case, and so has each of its instances, those that failed first, up to a
 bound. Elements and attributes are those that both Ant's schema and Jenkins' know.
@@ -104,7 +104,7 @@ def _completeness(
 
 
 def _check(run: Run, check: Check) -> ET.Element:
-    """What had to be. That of a task that did not succeed is not there, and is no second failure."""
+    """What had to be. What a task lacks that did not succeed is no second failure."""
     name = _clean(f"{check.kind} {check.subject}")
     of = _clean(", ".join(check.tasks)) or "plan"
     case = ET.Element("testcase", name=name, classname=of, time=_seconds(0.0))

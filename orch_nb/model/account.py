@@ -26,8 +26,9 @@ from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task import Call, callable_name
 
 __all__ = [
-    "Account", "account", "alike", "began_last", "control_line", "ended_with_run", "failed_instances",
-    "failure_of", "left_undone", "masked", "on_purpose", "shell_line", "tried", "why_cancelled",
+    "Account", "account", "alike", "began_last", "control_line", "ended_with_run",
+    "failed_instances", "failure_of", "left_undone", "masked", "on_purpose", "shell_line", "tried",
+    "why_cancelled",
 ]  # fmt: skip
 
 _PLAIN = re.compile(r"[\w@%+=:,./()\[\]-]+")
