@@ -252,6 +252,8 @@ def failure_line(run: Run, done: TaskRun, report: Report | None = None) -> Line:
     pieces: list[Text | Code | str] = [_name(run, done.task), Text(" failed", strong=True)]
     pieces += [f" {times(tries)}"] if tries > 1 else []
     pieces += _because(run, done)
+    if done.task in run.plan and not run.plan[done.task].required:
+        pieces += [", which was not required"]
     kept = told.kept if told else kept_by(run, done.task)
     if kept:
         pieces += [" and kept ", *_names(run, kept), " from running"]
