@@ -52,7 +52,7 @@ def failures_table(report: Report) -> Block | None:
     """A row a cause, what could not be undone first."""
     causes = _causes(report)
     return table(
-        "Failures",
+        "Failures" if not causes or not all(map(_cancelled, causes)) else "Cancelled by hand",
         ("task", "error", "known", "attempts", "kept from running", "owner"),
         [_row(report, cause) for cause in causes[:_CAUSES]],
         numeric=("attempts",),
@@ -84,9 +84,14 @@ def _row(report: Report, cause: Cause) -> tuple[Line, ...]:
     )
 
 
+def _cancelled(cause: Cause) -> bool:
+    """Whether a person cancelled it, which is no error."""
+    return cause.error.type == "Cancelled" and not cause.error.kinds and not cause.undo
+
+
 def _error(report: Report, cause: Cause) -> Line:
     """The error; where those of the others are alike and not the same, whose it is."""
-    if cause.error.type == "Cancelled" and not cause.error.kinds:  # by a person: it is no error
+    if _cancelled(cause):
         return line(one_line(cause.error.message or "cancelled", 240))
     shown = Code(one_line(str(cause.error), 240))
     if not cause.differ:

@@ -193,7 +193,7 @@ def test_a_task_that_a_person_cancelled_has_no_error(rows_of):
     plan = nb.Plan(goal="g", tasks=[Task(id="a", run=nothing), Task(id="b", run=nothing)])
     people = {1.5: lambda driver: driver.cancel("a", "ana")}
     section = integrated(plan, {"a": [Hang()]}, at=people)
-    assert rows_of(section, "Failures")[0][:2] == ["a", "cancelled by ana"]
+    assert rows_of(section, "Cancelled by hand")[0][:2] == ["a", "cancelled by ana"]
 
 
 def test_who_owns_what_a_result_must_be_acts_next():
