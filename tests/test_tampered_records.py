@@ -139,6 +139,7 @@ def rich_of(told):
     [
         (lambda r: rich_of(r)["dtypes"].pop(), "not as many cells"),
         (lambda r: rich_of(r)["rows"][0].pop(), "not as many cells"),
+        (lambda r: r["history"][0]["plan"].pop("on_failure"), "`on_failure` ran, and its plan"),
         (lambda r: rich_of(r)["rows"][1].append("more"), "not as many cells"),
         (lambda r: r["report"]["tables"][0]["rows"][0].clear(), "not as many cells"),
         (

@@ -255,6 +255,11 @@ def _run(record: _Record) -> Run:
         state.apply(event)
     for task in state.every():  # what a snapshot would stumble over later is found now
         task.snapshot()
+    if "on_failure" in state.derived and state.plan.on_failure is None:
+        raise RecordError(
+            "The run's data contradicts itself: `on_failure` ran, and its plan has none. It is "
+            "damaged, or was not written by orch_nb."
+        )
     return state.snapshot(Previews(state), final=True, history=lambda: history)
 
 
