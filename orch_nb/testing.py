@@ -228,6 +228,7 @@ async def perform_async(
     history: Sequence[Event] = (),
     retry: str | Sequence[str] | None = None,
     skip: Request | None = None,
+    by: str = "",
     at: Mapping[float, Callable[[Driver], object]] | None = None,
     at_most_s: float = 600.0,
     **options: Any,
@@ -243,7 +244,7 @@ async def perform_async(
         journal.claim(run_id)
     driver = Driver(
         plan, run_id=run_id, journal=journal, history=history, retry=retry, skip=skip,
-        observers=observers,
+        by=by, observers=observers,
         executor=executor if executor is not None else FakeExecutor(), clock=clock,
         options=RunOptions(
             workers=workers, approve=tuple(approve), interactive=interactive, **options

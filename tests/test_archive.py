@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 import nbformat
 import pytest
+from nbconvert import HTMLExporter
 
 import orch_nb as nb
 from orch_nb.archive import write_report
@@ -109,8 +110,18 @@ def test_a_file_without_a_run_says_so(tmp_path):
     with pytest.raises(nb.RecordError, match=r"empty\.ipynb has no run of orch_nb in it"):
         nb.load(path)
     (tmp_path / "page.html").write_text("<p>hello</p>")
-    with pytest.raises(nb.RecordError, match=r"page\.html has no run"):
+    with pytest.raises(nb.RecordError, match=r"page\.html has no run .* executed notebook itself"):
         nb.load(tmp_path / "page.html")
+
+
+def test_of_what_nbconvert_made_it_is_said_why_it_has_no_run_and_which_file_has(tmp_path):
+    path = tmp_path / "n.html"
+    page, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook())
+    path.write_text(page)
+    with pytest.raises(
+        nb.RecordError, match=r"nbconvert keeps what is .*\(\.ipynb\), and an HTML"
+    ):
+        nb.load(path)
 
 
 @pytest.mark.parametrize(

@@ -290,7 +290,7 @@ class Board(abc.ABC):
         reset = [n for n in (self.index.get(name) for name in names) if n is not None]
         if not reset:
             return
-        self._saga.reopen()
+        self._saga.reopen(reset)
         kept = self.groups.reopened(reset)
         for n in reset:
             if self.states[n] <= EXPANDED:

@@ -78,6 +78,7 @@ class Driver(Turns):
         state: RunState | None = None,
         retry: str | Sequence[str] | None = None,
         skip: Request | None = None,
+        by: str = "",
         next_id: Callable[[], str] | None = None,
         mask: Mask = PLAIN,
     ) -> None:
@@ -89,7 +90,7 @@ class Driver(Turns):
         self._folded = state is not None
         self._history, self._next_id = history, next_id
         self._retry = (retry,) if isinstance(retry, str) else tuple(retry or ())
-        self._skip = skip
+        self._skip, self._by = skip, by
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.mask = mask
         self.scheduler = Scheduler(self.plan)
@@ -180,8 +181,10 @@ class Driver(Turns):
         cancelling = self.state.cancelling and (unended or undoing)
         cause = self.state.cancel_cause
         again = self._lost(now)
-        again.append(ev.RunResumed(at=now, options=self.options))
-        again += [functools.partial(self.retry_event, task) for task in self._retry]
+        asked_more = self._retry or self._skip is not None  # that is told with who asked for it
+        by = "" if asked_more else self._by
+        again.append(ev.RunResumed(at=now, options=self.options, by=by))
+        again += [functools.partial(self.retry_event, task, self._by) for task in self._retry]
         if self._skip is not None:
             asked = self._skip
             again.append(functools.partial(self.skip_event, asked.task or "", asked.by, asked.note))

@@ -171,12 +171,14 @@ def resuming(
     options: RunOptions,
     retry: str | Sequence[str] | None = None,
     skip: Request | None = None,
+    by: str = "",
     observers: Sequence[Observer] = (),
 ) -> Callable[[], Driver] | Run:
     """The rest of a run of the past, by the checked plan that it was made from.
 
-    `retry` names tasks to be tried anew, `skip` one to be left out. Raises RunHeld if a live
-    process works on the run, UsageError for what cannot be; the run is claimed when this returns.
+    `retry` names tasks to be tried anew, `skip` one to be left out; `by` is who goes on with it.
+    Raises RunHeld if a live process works on the run, UsageError for what cannot be; the run is
+    claimed when this returns.
     Where another process has ended it meanwhile and nothing more is asked for, the run itself.
     """
     run_id, name = told.run.run_id, told.run.name
@@ -199,7 +201,7 @@ def resuming(
         return Driver(
             plan, run_id=run_id, journal=journal, executor=executor, options=options, name=name,
             observers=observers, history=told.history, state=told.state, retry=retry,
-            skip=skip, mask=mask,
+            skip=skip, by=by, mask=mask,
         )  # fmt: skip
 
     return make

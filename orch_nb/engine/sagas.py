@@ -8,6 +8,7 @@ Compensations run one after another, in reverse order of completion (Garcia-Moli
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from orch_nb.engine.states import (
@@ -87,11 +88,14 @@ class Saga:
     def _all(self) -> list[int]:
         return [*self._of, *([] if self._last is None else [self._last])]
 
-    def reopen(self) -> None:
-        """The run goes on: what there is to undo at its end is judged anew."""
+    def reopen(self, reset: Iterable[int]) -> None:
+        """The run goes on: what there is to undo at its end is judged anew. Where only what undoes
+        is tried anew the run itself stays as it ended: then the rest of its end has been."""
         self.verdict = None
+        chosen = {*reset}
+        alone = chosen.issubset(self._all())
         for n in self._all():
-            if self._mind.states[n] > EXPANDED:
+            if self._mind.states[n] > EXPANDED and (n in chosen or not alone):
                 self._mind.states[n] = PENDING
                 self._mind.forget(n)
 

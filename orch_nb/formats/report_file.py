@@ -30,6 +30,7 @@ _LARGEST = 256_000_000  # bytes of a file
 _SCRIPT = re.compile(
     rf'<script type="{re.escape(MIMETYPE)}">(.*?)</script>', re.DOTALL | re.IGNORECASE
 )
+_NBCONVERT = re.compile(rb'<body class="[^"]*\bjp-Notebook\b')
 
 
 def operations_of(path: Path) -> list[Operation]:
@@ -45,11 +46,26 @@ def operations_of(path: Path) -> list[Operation]:
             raise RecordError(f"{path}: the plan of its run cannot be: {problems[0]}")
         found.append(replace(operation, body=body))
     if not found:
-        raise RecordError(
-            f"{path} has no run of orch_nb in it. Its cells were not executed, were executed by a "
-            "version that left no data, or their outputs were cleared."
-        )
+        raise RecordError(f"{path} has no run of orch_nb in it. {_why_empty(path)}")
     return found
+
+
+def _why_empty(path: Path) -> str:
+    """Why a file has no run, and which have."""
+    if path.suffix.lower() == ".ipynb":
+        return (
+            "Its cells were not executed, were executed by a version that left no data, or their "
+            "outputs were cleared."
+        )
+    files = (
+        "the executed notebook itself (.ipynb), and an HTML report that orch_nb wrote "
+        "(`%orchestrate report PATH.html`, `report.to_html(PATH)`)"
+    )
+    if _NBCONVERT.search(_read(path)):
+        return (
+            f"nbconvert keeps what is shown of a notebook, not its runs' data. Runs are in {files}."
+        )
+    return f"Runs are in {files}."
 
 
 def chosen(found: list[Operation], name: str | None, where: Path | str) -> Operation:

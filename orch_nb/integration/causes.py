@@ -3,7 +3,8 @@
     fetch   ConnectionError: reset by peer 10.0.0.7     ┐ one cause, of two tasks; it may pass by
     load    ConnectionError: reset by peer 10.0.0.9     ┘ itself: such errors come from outside
 
-Errors are alike where type and message are, numbers, quoted words and addresses aside. Whether one
+Errors are alike where type and message are, numbers, quoted words and addresses aside; instances
+only those of one `foreach` task. Whether one
 passes by itself is told only as far as its kind says (a refused connection, a full table of
 processes), or as its attempts do: the same error three times over rarely passes.
 """
@@ -11,13 +12,13 @@ processes), or as its attempts do: the same error three times over rarely passes
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
-from orch_nb.model.account import control_line, failed_instances, masked, shell_line
+from orch_nb.model.account import alike, control_line, failed_instances, masked, shell_line
+from orch_nb.model.event import Failure
 from orch_nb.model.quantity import times
 from orch_nb.model.report import Cause, FailureReport, Way
 from orch_nb.model.run import Attempt, Run, TaskRun
@@ -54,30 +55,34 @@ def causes(run: Run, failed: Sequence[FailureReport]) -> tuple[Cause, ...]:
         groups.setdefault(_alike(failure), []).append(failure)
     more = _unnamed(run, failed)
     found = [
-        _cause(run, group, n, more.get(key, 0)) for n, (key, group) in enumerate(groups.items())
+        _cause(run, group, n, more.get(key, ())) for n, (key, group) in enumerate(groups.items())
     ]
     # What could not be undone leaves something as nobody wants it: it stays first.
     return tuple(sorted(found, key=lambda cause: (not cause.undo, -cause.total)))
 
 
-def _unnamed(run: Run, failed: Sequence[FailureReport]) -> Counter[tuple[Any, ...]]:
-    """How many more instances failed alike: of each `foreach` task only the first are named."""
+def _unnamed(
+    run: Run, failed: Sequence[FailureReport]
+) -> Mapping[tuple[Any, ...], Sequence[Failure]]:
+    """Of what more instances failed, alike: of each `foreach` task only the first are named."""
     named = {failure.task for failure in failed}
-    found: Counter[tuple[Any, ...]] = Counter()
+    found: dict[tuple[Any, ...], list[Failure]] = {}
     for task, one in {f.of: f for f in failed if f.of and not f.undo}.items():
         for done in failed_instances(run, task):
             if done.task not in named and done.status is Status.FAILED and done.error is not None:
-                found[_alike(replace(one, task=done.task, error=done.error))] += 1
+                key = _alike(replace(one, task=done.task, error=done.error))
+                found.setdefault(key, []).append(done.error)
     return found
 
 
 def _alike(failure: FailureReport) -> tuple[Any, ...]:
-    message = masked(failure.error.message)
-    return failure.error.type, message, failure.undo, failure.tolerated
+    group = "" if failure.undo else failure.of
+    return *alike(failure.error), group, failure.undo, failure.tolerated
 
 
-def _cause(run: Run, group: Sequence[FailureReport], place: int, more: int) -> Cause:
+def _cause(run: Run, group: Sequence[FailureReport], place: int, more: Sequence[Failure]) -> Cause:
     first = group[0]
+    messages = {error.message for error in (*(failure.error for failure in group), *more)}
     kept = dict.fromkeys(task for failure in group for task in failure.kept)
     return Cause(
         tasks=tuple(failure.task for failure in group),
@@ -87,7 +92,8 @@ def _cause(run: Run, group: Sequence[FailureReport], place: int, more: int) -> C
         owners=tuple(dict.fromkeys(failure.owner for failure in group if failure.owner)),
         kept=tuple(kept),
         attempts=sum(failure.attempts for failure in group) if not more else 0,
-        total=len(group) + more,
+        total=len(group) + len(more),
+        differ=len(messages) > 1,
         last_lines=_last_lines(run, first.task) if place < _LOOKED_AT else "",
         undo=first.undo,
         tolerated=first.tolerated,

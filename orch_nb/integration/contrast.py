@@ -129,7 +129,7 @@ def _options(before: Run, after: Run) -> Iterator[Difference]:
     for name in _OPTIONS:
         one, other = getattr(before.options, name), getattr(after.options, name)
         if one != other:
-            yield Difference("option", _SPELLED.get(name, name), _word(one), _word(other))
+            yield Difference("option", _SPELLED.get(name, name), _said_of(one), _said_of(other))
 
 
 def _parameters(before: Plan, after: Plan) -> Iterator[Difference]:
@@ -138,32 +138,44 @@ def _parameters(before: Plan, after: Plan) -> Iterator[Difference]:
 
 def _environment(before: Report | None, after: Report | None) -> Iterator[Difference]:
     """Of whatever reports know of the machine; nothing where one knows nothing."""
-    found = [getattr(report, "environment", None) for report in (before, after)]
-    if any(one is None for one in found):
+    if before is None or after is None:
         return
-    flat = [dict(_leaves(msgspec.to_builtins(one, enc_hook=repr))) for one in found]
-    yield from _apart("environment", *flat)
-
-
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, value
+    one, other = before.environment, after.environment
+    if one is None or other is None:
+        return
+    names = ("python", "platform", "commit", "changed")
+    yield from _apart("environment", *({n: getattr(of, n) for n in names} for of in (one, other)))
+    yield from _apart("package", dict(one.packages), dict(other.packages))
+    yield from _apart("hash", dict(one.hashes), dict(other.hashes))
 
 
 def _apart(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Difference]:
     for name in dict.fromkeys((*before, *after)):
-        one, other = before.get(name), after.get(name)
+        one, other = (_word(kind, name, side) for side in (before, after))
         if one != other:
-            yield Difference(kind, name, _word(one), _word(other))
+            yield Difference(kind, name, one, other)
 
 
-def _word(value: Any) -> str:
+def _word(kind: str, name: str, side: Mapping[str, Any]) -> str:
+    """A value in words, a hash in its first letters; empty where there is none."""
+    value = side.get(name)
+    if name not in side or value == "":
+        return ""
+    if kind == "hash" or name == "commit":
+        return str(value)[:10]
+    return _said_of(value)
+
+
+def _said_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_said_of(one)}" for key, one in value.items())
     if isinstance(value, tuple | list):
-        return ", ".join(str(one) for one in value)
-    return "" if value is None else str(value)
+        return ", ".join(_said_of(one) for one in value) or "none"
+    return str(value)
 
 
 # -- in a sentence -------------------------------------------------------------------------------

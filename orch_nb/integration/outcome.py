@@ -21,6 +21,7 @@ from orch_nb.graph.critical_path import critical_path
 from orch_nb.graph.topology import downstream, order, upstream
 from orch_nb.model.account import (
     account,
+    alike,
     control_line,
     ended_with_run,
     failed_instances,
@@ -40,7 +41,7 @@ from orch_nb.model.status import RunStatus, Status
 __all__ = ["comparison", "failures", "next_lines", "realised_path", "sentence"]
 
 _MOST_LINES = 5
-_MOST_INSTANCES = 5
+_MOST_INSTANCES, _MOST_KINDS = 5, 10
 _NOT_RUN = (Status.SKIPPED, Status.UPSTREAM_FAILED)
 
 
@@ -149,7 +150,7 @@ def failures(run: Run) -> tuple[FailureReport, ...]:
         found.append(
             FailureReport(
                 task=ended.task,
-                error=failure_of(ended) or _unraised(ended),
+                error=_error_of(ended),
                 attempts=tried(ended),
                 kept=_kept(run, places, ended.task),
                 owner=owners.of(ended.task),
@@ -178,7 +179,7 @@ def _undo(run: Run, ended: TaskRun) -> FailureReport:
     """A compensation that failed for good."""
     return FailureReport(
         task=ended.task,
-        error=failure_of(ended) or _unraised(ended),
+        error=_error_of(ended),
         attempts=tried(ended),
         owner=_Owners(run.plan).of(ended.of or ""),
         of=ended.of or "",
@@ -187,20 +188,27 @@ def _undo(run: Run, ended: TaskRun) -> FailureReport:
 
 
 def _of_instances(run: Run, ended: TaskRun, owners: _Owners) -> list[FailureReport]:
-    """The first failed instances of a `foreach` task, the one that ended it first."""
+    """The first failed instances of a `foreach` task, the one that ended it first, and the first of
+    each further kind of error."""
     failed = [one for one in failed_instances(run, ended.task) if one.status is Status.FAILED]
     fine = ended.status in (Status.SUCCEEDED, Status.COMPENSATED)
+    chosen = failed[:_MOST_INSTANCES]
+    kinds = {alike(_error_of(one)) for one in chosen}
+    for one in failed[_MOST_INSTANCES:]:  # of what else failed otherwise, the first of its kind
+        if len(kinds) < _MOST_KINDS and (kind := alike(_error_of(one))) not in kinds:
+            kinds.add(kind)
+            chosen.append(one)
     return [
         FailureReport(
             task=one.task,
-            error=failure_of(one) or _unraised(one),
+            error=_error_of(one),
             attempts=tried(one),
             owner=owners.of(ended.task),
             next_line=control_line(run, "retry", one.task),
             of=ended.task,
             tolerated=fine,
         )
-        for one in failed[:_MOST_INSTANCES]
+        for one in chosen
     ]
 
 
@@ -208,6 +216,12 @@ def _failed(run: Run, ended: TaskRun) -> bool:
     alone = ended.status == Status.CANCELLED and run.status != RunStatus.CANCELLED
     alone = alone and not ended_with_run(ended)
     return ended.status == Status.FAILED or alone
+
+
+def _error_of(ended: TaskRun) -> Failure:
+    if ended.status is Status.CANCELLED:  # how its attempt took that is no error of its own
+        return _unraised(ended)
+    return failure_of(ended) or _unraised(ended)
 
 
 def _unraised(ended: TaskRun) -> Failure:

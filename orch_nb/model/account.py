@@ -14,6 +14,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 
@@ -25,8 +26,9 @@ from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task import Call, callable_name
 
 __all__ = [
-    "Account", "account", "control_line", "ended_with_run", "failed_instances", "failure_of",
-    "left_undone", "masked", "on_purpose", "shell_line", "tried", "why_cancelled",
+    "Account", "account", "alike", "began_last", "control_line", "ended_with_run",
+    "failed_instances", "failure_of", "left_undone", "masked", "on_purpose", "shell_line", "tried",
+    "why_cancelled",
 ]  # fmt: skip
 
 _PLAIN = re.compile(r"[\w@%+=:,./()\[\]-]+")
@@ -95,8 +97,7 @@ def _account(run: Run) -> Account:
                 undoing.append(done)
             elif part is run.derived:
                 last = done
-    # Of one that ran in more than one round, the last round counts.
-    undoing.sort(key=lambda done: done.attempts[-1].started if done.attempts else run.started)
+    undoing.sort(key=lambda done: began_last(run, done))
     return Account(
         counts=Counter(done.status for done in run.tasks),
         instances={task: tuple(made) for task, made in instances.items()},
@@ -106,6 +107,14 @@ def _account(run: Run) -> Account:
         undoing=tuple(undoing),
         last=last,
     )
+
+
+def began_last(run: Run, done: TaskRun) -> datetime:
+    """When a task began, of several rounds in the last; one that was cancelled before it could
+    begin stands where it was cancelled."""
+    if done.attempts:
+        return done.attempts[-1].started
+    return done.finished or run.finished or run.started
 
 
 def tried(done: TaskRun) -> int:
@@ -122,6 +131,15 @@ def masked(text: str) -> str:
     """An error's text without what differs from one case of it to the next: errors of which this is
     the same are alike."""
     return _VARIABLE.sub("#", text)
+
+
+def alike(error: Failure) -> tuple[str, str]:
+    """What errors that are alike have in common: their type and message, numbers, quoted words and
+    addresses aside. Of a message that is nothing else (`KeyError: 'rows'`) that is all of it."""
+    message = masked(error.message)
+    words = any(letter.isalpha() for letter in message)
+    engines = error.type in ("Failed", "Cancelled", "Rejected")  # its numbers are what it says
+    return error.type, message if words and not engines else error.message
 
 
 def failed_instances(run: Run, task: str) -> tuple[TaskRun, ...]:

@@ -168,6 +168,8 @@ class _Take:
             last = event.task == "on_failure"
             return 4, "{names} run{s}" if last else "{names} undo{es} what was done", event.task
         self._starting = self._starting and isinstance(event, _BEFORE)
+        if isinstance(event, ev.Decided) and self._state.decisions[-1].verb == "tick":
+            return 5, "{names} ticked as done", event.task
         return _said(event)
 
     def _note(self, at: float, said: tuple[int, str, str] | None) -> None:

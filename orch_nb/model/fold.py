@@ -336,8 +336,10 @@ class RunState:
         self.decisions.append(Decision(at, verb, task, event.by, note))
 
     def _decided(self, event: ev.Decided) -> None:
-        self._note(event, "approve" if event.approved else "reject", event.task, event.note)
         task = self._derive(event.task)
+        spec = self.plan.by_id.get(task.of or event.task)
+        yes = "tick" if spec is not None and spec.todo is not None else "approve"
+        self._note(event, yes if event.approved else "reject", event.task, event.note)
         if not task.decided:  # of two answers in one turn the first counts
             task.decided, task.decided_by, task.note = True, event.by, event.note
 
@@ -360,7 +362,10 @@ class RunState:
             self._derived[name] = TaskState(name, of=event.task, index=n)
 
     def _retry_requested(self, event: ev.RetryRequested) -> None:
-        if event.by != ev.NOT_KEPT:
+        undone = self._undoes.get(event.task)
+        if undone is not None:
+            self._note(event, "compensate", undone)
+        elif event.by != ev.NOT_KEPT:
             self._note(event, "retry", event.task)
         self._reset(event.reset or (event.task,))
 

@@ -19,8 +19,8 @@ import base64
 import binascii
 import hashlib
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -28,7 +28,7 @@ from msgspec.structs import replace
 from orch_nb.errors import RecordError
 from orch_nb.model import event as ev
 from orch_nb.model.analysis import Analysis
-from orch_nb.model.fold import RunState, replay
+from orch_nb.model.fold import RunState
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation, Report
 from orch_nb.model.research import Research
@@ -37,6 +37,8 @@ from orch_nb.model.status import Status
 from orch_nb.model.task import callable_name
 
 __all__ = ["MIMETYPE", "Previews", "note", "noted", "seal", "unseal"]
+
+T = TypeVar("T")
 
 MIMETYPE = "application/vnd.orch-nb.run+json"
 VERSION = 1
@@ -188,6 +190,7 @@ def unseal(sealed: Any) -> Operation:
     report = None
     if run is not None and record.report is not None:
         told = {name: getattr(record.report, name) for name in _Account.__struct_fields__}
+        _tables_judged(record.report)
         report = Report(run=run, analysis=record.analysis, research=record.research, **told)
     return Operation(
         plan=plan, kind=record.kind, name=record.name, analysis=record.analysis,
@@ -228,31 +231,35 @@ def _unpacked(sealed: Any) -> bytes:
 
 
 def _read(body: bytes) -> _Record:
+    return _decoded(
+        _decode, body, "data", "It is damaged, or was written by another version of orch_nb"
+    )
+
+
+def _decoded(decode: Callable[[bytes], T], body: bytes, what: str, why: str) -> T:
+    """What JSON of somebody else says. Raises RecordError."""
     try:
-        return _decode(body)
+        return decode(body)
     except RecursionError:
         raise RecordError("The run's data is nested too deeply. It was not read.") from None
     except (msgspec.MsgspecError, ValueError, TypeError) as error:
-        raise RecordError(
-            f"The run's data cannot be read: {error}. It is damaged, or was written by another "
-            "version of orch_nb."
-        ) from None
+        raise RecordError(f"The run's {what} cannot be read: {error}. {why}.") from None
 
 
 def _run(record: _Record) -> Run:
-    try:
-        history = ev.decode_events(record.history)
-    except RecursionError:
-        raise RecordError("The run's data is nested too deeply. It was not read.") from None
-    except (msgspec.MsgspecError, ValueError, TypeError) as error:
-        raise RecordError(
-            f"The run's events cannot be read: {error}. They are damaged, or were written by a "
-            "newer orch_nb."
-        ) from None
+    why = "They are damaged, or were written by a newer orch_nb"
+    history = _decoded(ev.decode_events, bytes(record.history), "events", why)
     _judged(history)
-    state = replay(history)
+    state = RunState()
+    for event in history:  # each by itself, as a film is taken: that judges what `replay` trusts
+        state.apply(event)
     for task in state.every():  # what a snapshot would stumble over later is found now
         task.snapshot()
+    if "on_failure" in state.derived and state.plan.on_failure is None:
+        raise RecordError(
+            "The run's data contradicts itself: `on_failure` ran, and its plan has none. It is "
+            "damaged, or was not written by orch_nb."
+        )
     return state.snapshot(Previews(state), final=True, history=lambda: history)
 
 
@@ -273,6 +280,27 @@ def _judged(history: Sequence[ev.Event]) -> None:
     if instances > _INSTANCES:
         raise RecordError(
             f"The run's events speak of {instances:,} instances; {_INSTANCES:,} are read."
+        )
+
+
+def _tables_judged(report: Any) -> None:
+    """Refuse a table in which a row has more or fewer cells than there are columns. Raises
+    RecordError."""
+    for result in report.results:
+        rich = result.rich
+        if rich is not None:
+            _rows_judged(f"the result of `{result.task}`", rich.columns, rich.rows)
+            if rich.dtypes:
+                _rows_judged(f"the result of `{result.task}`", rich.columns, (rich.dtypes,))
+    for one in report.tables:
+        _rows_judged("the results of a story", one.columns, one.rows)
+
+
+def _rows_judged(what: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if any(len(row) != len(columns) for row in rows):
+        raise RecordError(
+            f"The run's data contradicts itself: a row of {what:.200} has not as many cells as "
+            "there are columns. It is damaged, or was not written by orch_nb."
         )
 
 

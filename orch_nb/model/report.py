@@ -69,9 +69,10 @@ class Cause(msgspec.Struct, frozen=True):
     """Why tasks failed: those that failed alike, with the `error` of the first.
 
     `how` is what is known beyond the error, `outlook` whether it may pass by itself; both are empty
-    where nobody can tell. `total` is how many failed so, where `tasks` names only the first of the
-    instances of a `foreach` task. `last_lines` is the end of what the first task printed, `kept`
-    what all of them kept from running. `undo`, `tolerated` and `of` are as in `FailureReport`.
+    where nobody can tell. `differ`: the errors of the others are alike, not the same. `total` is
+    how many failed so, where `tasks` names only the first of the instances of a `foreach` task.
+    `last_lines` is the end of what the first task printed, `kept` what all of them kept from
+    running. `undo`, `tolerated` and `of` are as in `FailureReport`.
     """
 
     tasks: tuple[str, ...]
@@ -86,6 +87,7 @@ class Cause(msgspec.Struct, frozen=True):
     undo: bool = False
     tolerated: bool = False
     of: str = ""
+    differ: bool = False
 
 
 class Retried(msgspec.Struct, frozen=True):

@@ -105,8 +105,9 @@ class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What a person did to a run: `verb` is approve, reject, skip, retry, cancel, pause, resume,
-    workers or recover; `task` is None where it was the run's. `at` is UTC.
+    """What a person did to a run: `verb` is approve, tick (a todo item), reject, skip, retry,
+    compensate, cancel, pause, resume, workers or recover; `task` is None where it was the run's.
+    `at` is UTC.
 
     `by` is empty where nobody said; of a gate that answers itself it is "default", "timeout" or
     "--approve". A run that ended itself (its timeout, fail-fast) says so in `note`.

@@ -52,7 +52,7 @@ def failures_table(report: Report) -> Block | None:
     """A row a cause, what could not be undone first."""
     causes = _causes(report)
     return table(
-        "Failures",
+        "Failures" if not causes or not all(map(_cancelled, causes)) else "Cancelled by hand",
         ("task", "error", "known", "attempts", "kept from running", "owner"),
         [_row(report, cause) for cause in causes[:_CAUSES]],
         numeric=("attempts",),
@@ -76,12 +76,28 @@ def _row(report: Report, cause: Cause) -> tuple[Line, ...]:
     kept = listed(tuple(label(report, task) for task in cause.kept), 8)
     return (
         _who_failed(report, cause),
-        line(Code(one_line(str(cause.error), 240))),
+        _error(report, cause),
         line(one_line(known, 240)),
         line(number(cause.attempts) if cause.attempts else ""),
         line(kept),
         line(one_line(listed(cause.owners), 120)),
     )
+
+
+def _cancelled(cause: Cause) -> bool:
+    """Whether a person cancelled it, which is no error."""
+    return cause.error.type == "Cancelled" and not cause.error.kinds and not cause.undo
+
+
+def _error(report: Report, cause: Cause) -> Line:
+    """The error; where those of the others are alike and not the same, whose it is."""
+    if _cancelled(cause):
+        return line(one_line(cause.error.message or "cancelled", 240))
+    shown = Code(one_line(str(cause.error), 240))
+    if not cause.differ:
+        return line(shown)
+    whose = label(report, cause.of if cause.undo else cause.tasks[0])
+    return line(f"{whose}: ", shown, "; the others are alike")
 
 
 def _who_failed(report: Report, cause: Cause) -> Line:
@@ -160,25 +176,30 @@ def _lines(name: str, ways: list[Way] | tuple[Way, ...]) -> Iterator[tuple[Line,
 
 
 def acts_next(report: Report) -> Line:
-    """Who has to do something, where the plan says whose the tasks are: `Next: ana (sdist)`."""
-    run = report.run
+    """Who has to do something, where the plan says whose its tasks are: `Who acts next: ana
+    (sdist); nobody is named for wheel`. What is not required nobody has to mend."""
+    plan = report.run.plan
+    stories = {story.id: story.owner for story in plan.stories}
+    if not any(stories.values()) and not any(task.owner for task in plan.tasks):
+        return ()
     by_owner: dict[str, list[str]] = {}
     for failure in report.failures:
-        if failure.owner and not failure.tolerated:
-            by_owner.setdefault(failure.owner, []).append(failure.of or failure.task)
-    stories = {story.id: story.owner for story in run.plan.stories}
+        name = failure.of or failure.task
+        needed = failure.undo or name not in plan or plan[name].required
+        if needed and not failure.tolerated:
+            by_owner.setdefault(failure.owner, []).append(name)
     for name in _awaited(report):
-        task = run.plan[name]
-        owner = task.owner or stories.get(task.story or "", "")
-        if owner:
-            by_owner.setdefault(owner, []).append(name)
-    if not by_owner:
-        return ()
-    parts = [
-        f"{one_line(owner, 60)} ({listed([label(report, t) for t in dict.fromkeys(tasks)])})"
+        owner = plan[name].owner or stories.get(plan[name].story or "", "")
+        by_owner.setdefault(owner, []).append(name)
+    told = {
+        owner: listed([label(report, task) for task in dict.fromkeys(tasks)])
         for owner, tasks in by_owner.items()
-    ]
-    return line(Text("Who acts next: ", muted=True), listed(parts, 6))
+    }
+    unowned = told.pop("", "")
+    parts = [listed([f"{one_line(owner, 60)} ({of})" for owner, of in told.items()], 6)]
+    parts += [f"nobody is named for {unowned}"] if unowned else []
+    words = "; ".join(filter(None, parts))
+    return line(Text("Who acts next: ", muted=True), words) if words else ()
 
 
 def _awaited(report: Report) -> Iterator[str]:

@@ -15,6 +15,7 @@ from orch_nb.model.contrast import Contrast, TaskContrast
 from orch_nb.model.quantity import count, duration, number
 from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.status import Status
+from orch_nb.render.axis import axis_below
 from orch_nb.render.document import (
     Badge,
     Block,
@@ -34,8 +35,7 @@ from orch_nb.render.palette import GREY, look
 from orch_nb.render.plaintext import bounded, one_line
 from orch_nb.render.rows import table
 from orch_nb.render.sketch import text_width
-from orch_nb.render.strip import Bar, Label, Rule, Shape, strip_png, strip_svg
-from orch_nb.render.timeline import axis
+from orch_nb.render.strip import Bar, Label, Shape, strip_png, strip_svg
 
 __all__ = ["contrast_document"]
 
@@ -145,14 +145,9 @@ def _timelines(found: Contrast) -> Drawing | None:
     if not ends:
         return None
     names = [bounded(one_line(task.title or task.task), 30) for task in rows]
-    start = max(60.0, *(text_width(name, 11) for name in names)) + 14
-    lines = axis(max(*ends, 0.001))
-    scale = _CHART / lines[-1]
     bottom = _TOP + _ROW * len(rows) + 2
-    shapes: list[Shape] = []
-    for at in lines:
-        x = start + at * scale
-        shapes += [Rule(x, _TOP - 3, bottom), Label(x, _TOP - 8, duration(at), "middle", 10)]
+    lines = axis_below(names, max(*ends, 0.001), wide=_CHART, top=_TOP, bottom=bottom)
+    start, scale, shapes = lines.start, lines.scale, [*lines.shapes]
     right = start + _CHART
     for n, (task, name) in enumerate(zip(rows, names, strict=True)):
         y = _TOP + _ROW * n + 3

@@ -29,6 +29,7 @@ from orch_nb.render.drawing import plan_drawings
 from orch_nb.render.facts import Entry, critical, entries, situation
 from orch_nb.render.header import tasks_in_stories
 from orch_nb.render.plaintext import one_line
+from orch_nb.render.plan_text import excerpt
 from orch_nb.render.rows import hierarchy, table, task_name
 
 __all__ = ["decompose_section"]
@@ -85,7 +86,7 @@ def decompose_section(
     criteria = _criteria(plan)
     blocks += [criteria] if criteria and not folded else []
     if document:
-        code = CodeBlock(document, "yaml")
+        code = CodeBlock(excerpt(document, plan), "yaml", whole=True)
         blocks.append(Fold(line(Text("The plan as a document", muted=True)), (code,), not folded))
     finding = " · ".join(part for part in (_READ_AS.get(read_as, ""), _finding(plan)) if part)
     return Section(3, "DECOMPOSE", finding, tuple(blocks), is_open)

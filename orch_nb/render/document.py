@@ -16,6 +16,7 @@ from typing import TypeAlias
 import msgspec
 
 from orch_nb.render.palette import look
+from orch_nb.render.plaintext import bounded_lines, clean
 
 __all__ = [
     "Badge", "Block", "Code", "CodeBlock", "Column", "Document", "Drawing", "Fold", "Header",
@@ -94,11 +95,17 @@ class Drawing(msgspec.Struct, frozen=True):
 
 
 class CodeBlock(msgspec.Struct, frozen=True):
-    """Lines of code or of output; `language` names it for a Markdown fence."""
+    """Lines of code or of output; `language` names it for a Markdown fence. What is `whole` is
+    shown as it is, anything else by its first and last lines."""
 
     text: str
     language: str = ""
     caption: str = ""
+    whole: bool = False
+
+    @property
+    def shown(self) -> str:
+        return clean(self.text).strip("\n") if self.whole else bounded_lines(self.text)
 
 
 class Listing(msgspec.Struct, frozen=True):

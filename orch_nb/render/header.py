@@ -15,15 +15,16 @@ from collections.abc import Iterable
 from orch_nb.graph.topology import descendants, downstream
 from orch_nb.model.account import (
     account,
+    alike,
     control_line,
     ended_with_run,
     failed_instances,
     failure_of,
     left_undone,
-    masked,
     on_purpose,
     why_cancelled,
 )
+from orch_nb.model.event import Failure
 from orch_nb.model.plan import Plan
 from orch_nb.model.quantity import count, duration, listed, number, times, when
 from orch_nb.model.report import Report
@@ -119,10 +120,10 @@ def _failed(run: Run, failed: tuple[TaskRun, ...], report: Report | None) -> lis
     """A line a task; where there are many, one for those that failed alike."""
     if len(failed) <= _FAILURES:
         return [failure_line(run, done, report) for done in failed]
-    alike: dict[str, list[TaskRun]] = {}
+    found: dict[tuple[str, str], list[TaskRun]] = {}
     for done in failed:
-        alike.setdefault(masked(str(failure_of(done) or done.reason)), []).append(done)
-    groups = sorted(alike.values(), key=lambda group: -len(group))
+        found.setdefault(alike(_error(done)), []).append(done)
+    groups = sorted(found.values(), key=lambda group: -len(group))
     lines = [
         failure_line(run, group[0], report) if len(group) == 1 else _alike_line(run, group)
         for group in groups[:_FAILURES]
@@ -131,12 +132,23 @@ def _failed(run: Run, failed: tuple[TaskRun, ...], report: Report | None) -> lis
     return [*lines, line(f"{count(left, 'more task')} failed.")] if left else lines
 
 
+def _error(done: TaskRun) -> Failure:
+    return failure_of(done) or Failure("Failed", done.reason)
+
+
 def _alike_line(run: Run, group: list[TaskRun]) -> Line:
     """Which tasks failed of the same, why, and the line that tries all anew."""
+    first = group[0]
     pieces: list[Text | Code | str] = [
         Text(f"{count(len(group), 'task')} failed alike: ", strong=True),
-        *_names(run, [done.task for done in group]), *_because(run, group[0]), ". ",
-    ]  # fmt: skip
+        *_names(run, [done.task for done in group]),
+    ]
+    because = _because(run, first)
+    same = len({_error(done).message for done in group}) == 1 and not first.instances
+    if because and not same:  # nobody is to take it for the error of another
+        name = one_line(run.plan[first.task].label, 80)
+        because[0] = str(because[0]).replace(" (", f" ({name}: ", 1)
+    pieces += [*because, ". "]
     if run.status != RunStatus.RUNNING:
         pieces += ["Next: ", Code(control_line(run, "retry"))]
     return line(*pieces)
@@ -243,6 +255,8 @@ def failure_line(run: Run, done: TaskRun, report: Report | None = None) -> Line:
     pieces: list[Text | Code | str] = [_name(run, done.task), Text(" failed", strong=True)]
     pieces += [f" {times(tries)}"] if tries > 1 else []
     pieces += _because(run, done)
+    if done.task in run.plan and not run.plan[done.task].required:
+        pieces += [", which was not required"]
     kept = told.kept if told else kept_by(run, done.task)
     if kept:
         pieces += [" and kept ", *_names(run, kept), " from running"]

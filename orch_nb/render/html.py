@@ -34,7 +34,7 @@ from orch_nb.render.document import (
     plain,
 )
 from orch_nb.render.palette import GREY, RULE, look
-from orch_nb.render.plaintext import bounded_lines, clean, one_line
+from orch_nb.render.plaintext import clean, one_line
 
 __all__ = ["block_html", "document_html", "header_html", "image_html", "section_html", "wrap"]
 
@@ -108,10 +108,10 @@ def block_html(block: Block) -> str:
             return _table(block)
         case Drawing():
             return image_html(block)
-        case CodeBlock(text, _, caption):
+        case CodeBlock(_, _, caption):
             head = f'<div style="color:{GREY};margin:4px 0 2px 0">{escape(caption)}</div>'
             # As references: a blank line would end the HTML where it stands in a Markdown file.
-            body = html.escape(bounded_lines(text)).replace("\n", "&#10;")
+            body = html.escape(block.shown).replace("\n", "&#10;")
             style = (
                 f"{_MONO};line-height:1.4;margin:2px 0 10px 0;padding:2px 0 2px 10px;"
                 f"border-left:2px solid {GREY};overflow-x:auto;white-space:pre"

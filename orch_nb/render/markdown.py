@@ -30,7 +30,7 @@ from orch_nb.render.document import (
     Text,
 )
 from orch_nb.render.palette import look
-from orch_nb.render.plaintext import bounded_lines, one_line
+from orch_nb.render.plaintext import one_line
 
 __all__ = ["block_markdown", "document_markdown", "escape", "header_markdown", "section_markdown"]
 
@@ -90,8 +90,8 @@ def block_markdown(block: Block) -> str:
             return f"![{escape(block.alt, 4000)}]({block.file})"
         case Drawing():
             return f"*{escape(block.alt, 4000)}*"
-        case CodeBlock(text, language, caption):
-            body = bounded_lines(text)
+        case CodeBlock(_, language, caption):
+            body = block.shown
             longest = max((len(run) for run in _TICKS.findall(body)), default=0)
             fence = "`" * max(3, longest + 1)
             head = f"{escape(caption)}\n\n" if caption else ""

@@ -65,12 +65,18 @@ form { float: right; font: 12px sans-serif; color: #797979; }
   details::details-content { content-visibility: visible; display: block; }
   div { overflow: visible !important; }
   thead { display: table-header-group; }
-  tr, img, summary, li { break-inside: avoid; }
-  img { max-width: 100% !important; max-height: 240mm; height: auto; object-fit: contain; }
+  tr, img, summary, li, caption, thead { break-inside: avoid; }
+  table:not(:has(tbody > tr:nth-child(13))) { break-inside: avoid; }
+  tbody > tr:first-child, tbody > tr:last-child { break-before: avoid; }
+  div:has(+ pre), div:has(+ ul) { break-after: avoid; }
+  pre, div { orphans: 3; widows: 3; }
+  img { max-width: 100% !important; max-height: 200mm; height: auto; object-fit: contain; }
   td, th { white-space: normal !important; overflow-wrap: break-word !important; }
+  [style*="text-align:right"] { white-space: nowrap !important; }
   td, th { min-width: 0 !important; max-width: 90mm !important; padding-right: 8px !important; }
   summary, caption, thead { break-after: avoid; }
-  pre { white-space: pre-wrap !important; overflow-wrap: anywhere; }
+  pre { white-space: pre-wrap !important; overflow: visible !important; }
+  pre { overflow-wrap: anywhere; }
   section + section { break-before: page; border: 0; }
 }
 """.strip()

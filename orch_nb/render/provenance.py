@@ -13,9 +13,9 @@ __all__ = ["decisions_table", "environment_fold"]
 
 _DECISIONS = 50
 _SAID = {
-    "approve": "approved", "reject": "rejected", "skip": "skipped", "retry": "tried anew",
-    "cancel": "cancelled", "pause": "paused", "resume": "resumed", "workers": "set workers to",
-    "recover": "went on",
+    "approve": "approved", "tick": "ticked as done", "reject": "rejected", "skip": "skipped",
+    "retry": "tried anew", "compensate": "asked to undo", "cancel": "cancelled", "pause": "paused",
+    "resume": "resumed", "workers": "set workers to", "recover": "went on",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ Undone at the end, in this order
 
 from __future__ import annotations
 
-from orch_nb.model.account import account, failure_of, tried
+from orch_nb.model.account import account, began_last, failure_of, tried
 from orch_nb.model.quantity import duration, number
 from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.status import Status
@@ -25,15 +25,18 @@ _MOST = 40
 def saga_table(run: Run) -> Table | None:
     """None where nothing was undone and the plan has no `on_failure` that ran."""
     found = account(run)
-    last = () if found.last is None else (found.last,)
-    rows = [_row(run, n, done) for n, done in enumerate((*found.undoing, *last)[:_MOST], 1)]
+    ran = list(found.undoing)
+    if found.last is not None:  # what a person had undone later comes after it
+        ran.append(found.last)
+        ran.sort(key=lambda done: began_last(run, done))
+    rows = [_row(run, n, done) for n, done in enumerate(ran[:_MOST], 1)]
     return table(
-        "What ran at the end, in this order" if last else "Undone, in this order",
+        "What ran at the end, in this order" if found.last is not None else "Undone, in this order",
         ("", "task", "undone by" if found.undoing else "does", "status", "attempts", "ran", "why"),
         rows,
         numeric=("", "attempts", "ran"),
         wrap=("undone by", "does", "why"),
-        left_out=max(0, len(found.undoing) + len(last) - _MOST),
+        left_out=max(0, len(ran) - _MOST),
     )
 
 

@@ -22,7 +22,7 @@ from orch_nb.render.document import (
     plain,
 )
 from orch_nb.render.palette import look
-from orch_nb.render.plaintext import bounded, bounded_lines, clean, one_line, width
+from orch_nb.render.plaintext import bounded, clean, one_line, width
 
 __all__ = ["block_text", "document_text", "header_text", "section_text"]
 
@@ -62,8 +62,8 @@ def block_text(block: Block) -> str:
             return _indented(_table(block))
         case Drawing():
             return _indented(clean(block.alt))
-        case CodeBlock(text, _, caption):
-            return _indented("\n".join([*([caption] if caption else []), bounded_lines(text)]))
+        case CodeBlock(_, _, caption):
+            return _indented("\n".join([*([caption] if caption else []), block.shown]))
         case Listing(items, caption):
             rows = [f"- {_line(item)}" for item in items]
             return _indented("\n".join([*([caption] if caption else []), *rows]))

@@ -19,34 +19,20 @@ from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.status import Status
 from orch_nb.render.alternative import timeline_alt
 from orch_nb.render.attempts import attempt_state
+from orch_nb.render.axis import axis_below
 from orch_nb.render.document import Drawing
 from orch_nb.render.facts import Mark, situation
 from orch_nb.render.lanes import MOST_ROWS, Lane, at_once, lanes
 from orch_nb.render.palette import GREY, look
 from orch_nb.render.saga import state_of
 from orch_nb.render.sketch import text_width
-from orch_nb.render.strip import Bar, Label, Rule, Shape, strip_png, strip_svg
+from orch_nb.render.strip import Bar, Label, Shape, strip_png, strip_svg
 
-__all__ = ["MOST_ROWS", "axis", "timeline"]
+__all__ = ["MOST_ROWS", "timeline"]
 
 _ROW, _BAR, _TOP, _CHART = 21.0, 13.0, 20.0, 620.0
 _PARTS = 200
 _BAD = 300
-_STEPS = (
-    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600,
-    900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800, 2592000, 7776000, 31536000,
-)  # fmt: skip
-
-
-def axis(total_s: float) -> tuple[float, ...]:
-    """The seconds at which the axis has a line: round ones, at most nine.
-
-    >>> axis(11.6), axis(200)[:3]
-    ((0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0), (0.0, 30.0, 60.0))
-    """
-    step = next((s for s in _STEPS if total_s / s <= 8), total_s / 8)
-    lines = int(-(-total_s // step))
-    return tuple(round(float(n * step), 6) for n in range(max(1, lines) + 1))
 
 
 def timeline(run: Run, now: datetime | None = None) -> Drawing | None:
@@ -82,14 +68,9 @@ def _shapes(
     run: Run, rows: list[Lane], end: datetime, total: float, *, left: str
 ) -> tuple[list[Shape], float, float]:
     names = [lane.name + Mark("", len(lane.done.attempts)).suffix for lane in rows]
-    start = max(60.0, *(text_width(name, 11) for name in names)) + 14
-    lines = axis(total)
-    scale = _CHART / lines[-1]
     bottom = _TOP + _ROW * len(rows) + 2
-    shapes: list[Shape] = []
-    for at in lines:
-        x = start + at * scale
-        shapes += [Rule(x, _TOP - 3, bottom), Label(x, _TOP - 8, duration(at), "middle", 10)]
+    lines = axis_below(names, total, wide=_CHART, top=_TOP, bottom=bottom)
+    start, scale, shapes = lines.start, lines.scale, [*lines.shapes]
     found = situation(run.plan) if planned_s(run.plan) is not None else None
 
     def x_of(at: datetime) -> float:

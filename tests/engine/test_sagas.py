@@ -391,3 +391,32 @@ def test_a_compensation_that_failed_is_tried_anew_by_its_name(tmp_path):
     assert (again["make"].status, again["compensate(make)"].status) == ("compensated", "succeeded")
     assert len(again["fails"].attempts) == 1
     assert again.status == "failed"
+
+
+def test_what_ran_at_the_end_does_not_run_again_when_one_task_of_it_is_undone_by_hand():
+    journal = MemoryJournal()
+    plan, executor = trip(
+        on_failure=alarm(), script={"compensate(pay)": [OSError()], "compensate(book)": [OSError()]}
+    )
+    perform(plan, executor=executor, journal=journal)
+    again = FakeExecutor()
+    run = perform(
+        plan, executor=again, journal=journal, history=journal.history("run"),
+        retry="compensate(pay)", by="ana",
+    )  # fmt: skip
+    assert order(again) == ["compensate(pay)"]
+    assert run["compensate(book)"].status == "failed"
+    assert (run.status, len(run["on_failure"].attempts)) == ("failed", 1)
+    assert [(d.verb, d.task, d.by) for d in run.decisions] == [("compensate", "pay", "ana")]
+
+
+def test_a_retry_of_the_run_itself_has_its_whole_end_again():
+    journal = MemoryJournal()
+    plan, executor = trip(on_failure=alarm())
+    perform(plan, executor=executor, journal=journal)
+    again = FakeExecutor({"ship": [OSError()]})
+    run = perform(
+        plan, executor=again, journal=journal, history=journal.history("run"), retry="ship"
+    )
+    assert order(again)[3:] == ["compensate(pay)", "compensate(book)", "on_failure"]
+    assert len(run["on_failure"].attempts) == 2

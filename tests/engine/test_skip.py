@@ -13,6 +13,7 @@ from orch_nb.engine.ports import Request
 from orch_nb.errors import UsageError
 from orch_nb.model import event as ev
 from orch_nb.model.fold import replay
+from orch_nb.model.task import Task
 from orch_nb.testing import FakeExecutor, Hang, Took, chain, perform
 
 from .plans import gate, plan_of, python, statuses, steadily
@@ -258,3 +259,24 @@ def test_the_run_tells_what_people_did_to_it():
     ]  # fmt: skip
     told = ev.decode_events(ev.encode_events(journal.history("run")))
     assert replay(told).snapshot().decisions == run.decisions
+
+
+def test_who_went_on_with_a_run_is_told_and_an_item_that_was_done_is_ticked():
+    journal = MemoryJournal()
+    plan = plan_of(Task(id="call", todo="Call Ada"), python("a"))
+    executor = FakeExecutor({"a": [OSError()]})
+    people = {0.5: lambda driver: driver.approve("call", "ann")}
+    perform(plan, executor=executor, journal=journal, interactive=True, at=people)
+    told = journal.history("run")
+    run = perform(plan, journal=journal, history=told, retry="a", by="bob")
+    assert [(d.verb, d.task, d.by) for d in run.decisions] == [
+        ("tick", "call", "ann"), ("retry", "a", "bob"),
+    ]  # fmt: skip
+
+
+def test_who_went_on_with_a_run_that_was_cut_off_is_told():
+    journal = MemoryJournal()
+    perform(plan_of(gate("g"), python("a")), journal=journal)
+    history = journal.history("run")
+    run = perform(plan_of(gate("g"), python("a")), journal=journal, history=history, by="bob")
+    assert [(d.verb, d.task, d.by) for d in run.decisions] == [("recover", None, "bob")]

@@ -5,14 +5,17 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 import pytest
+from msgspec.structs import replace
 
 from orch_nb.errors import UsageError
 from orch_nb.formats import junit as module
 from orch_nb.formats.junit import junit
+from orch_nb.integration.integrate import report as integrate
+from orch_nb.model.contract import Contract
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
 from orch_nb.model.task import RetryPolicy, Task
-from orch_nb.testing import FakeExecutor, nothing, perform
+from orch_nb.testing import FakeExecutor, Hang, nothing, perform
 
 # What Ant's schema (windyroad's JUnit.xsd) and Jenkins' junit-10.xsd both allow: for each element
 # the attributes that it must and may have, and its children in their order.
@@ -144,6 +147,70 @@ def test_compensations_are_cases_too():
     )
     undo = case(document(undone), "compensate(book)")
     assert undo.find("error").get("message") == "no way back"
+
+
+def test_a_failure_that_the_run_bears_is_no_failure_of_the_document_and_its_error_is_there():
+    borne = ran(
+        Task(id="must", run=nothing), Task(id="may", run=nothing, required=False),
+        Task(id="each", run=nothing, foreach=[0, 1], tolerate=1),
+        script={"may": [ValueError("no <luck>")], "each[1]": [OSError("gone")]},
+    )  # fmt: skip
+    assert borne.run.succeeded
+    root = document(borne)
+    assert [root.get(name) for name in ("tests", "failures", "errors")] == ["5", "0", "0"]
+    assert root[0].get("skipped") == "2"
+    may = case(root, "may")
+    assert may.find("skipped").get("message") == "failed, not required: ValueError: no <luck>"
+    assert "ValueError" in may.find("system-out").text
+    told = case(root, "each[1]").find("skipped").get("message")
+    assert told == "failed, tolerated: OSError: gone"
+
+
+def test_a_task_that_a_person_cancelled_is_skipped_and_says_by_whom():
+    people = {1.5: lambda driver: driver.cancel("a", "ana")}
+    run = ran(Task(id="a", run=nothing, required=False), script={"a": [Hang()]}, at=people)
+    assert case(document(run), "a").find("skipped").get("message") == "cancelled by ana"
+
+
+def owing(*tasks, script=None, workspace="."):
+    ended = ran(*tasks, script=script)
+    return replace(ended, report=integrate(ended.run, workspace=workspace))
+
+
+def test_what_a_run_owes_is_a_suite_of_its_own_and_fails_where_it_is_missing(tmp_path):
+    (tmp_path / "there.txt").write_text("x")
+    root = document(
+        owing(
+            Task(id="a", run=nothing, check=str, outputs=("there.txt", "not.txt")),
+            Task(id="b", run=nothing, outputs=("b.txt",)),
+            Task(id="c", run=nothing, check=Contract(str, required=False)),
+            script={"a": [5], "b": [ValueError("no")], "c": [5]},
+            workspace=tmp_path,
+        )
+    )
+    suite = root[-1]
+    assert suite.get("name") == "completeness"
+    told = {one.get("name"): one for one in suite.iter("testcase")}
+    assert told["output there.txt"].find("failure") is None
+    missing = told["output not.txt"].find("failure")
+    assert (missing.get("type"), missing.get("message")) == (
+        "MissingOutput", "no file matches `not.txt`",
+    )  # fmt: skip
+    assert told["output b.txt"].find("skipped") is not None  # that b failed is told already
+    broken = [one for one in suite.iter("testcase") if one.get("name").startswith("contract")]
+    assert [one.get("classname") for one in broken] == ["a", "c"]
+    assert broken[0].find("failure").get("type") == "BrokenContract"
+    assert broken[1].find("skipped").get("message").startswith("not required: ")
+    counted = [suite.get(name) for name in ("tests", "failures", "errors", "skipped")]
+    assert counted == ["5", "2", "0", "2"]
+    assert [root.get(name) for name in ("failures", "errors")] == ["2", "1"]
+
+
+def test_a_run_that_failed_without_a_task_that_did_is_a_failure_all_the_same():
+    root = document(ran(Task(id="a", run=nothing), script={"a": [Hang()]}, timeout_s=5.0))
+    assert case(root, "a").find("skipped") is not None
+    assert case(root, "run").find("failure").get("type") == "RunFailed"
+    assert root.get("failures") == "1"
 
 
 def test_a_gate_that_waits_is_skipped(release):

@@ -8,6 +8,7 @@ from orch_nb.integration.contrast import contrast
 from orch_nb.model import event as ev
 from orch_nb.model.fold import replay
 from orch_nb.model.plan import Plan
+from orch_nb.model.report import Environment, Report
 from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task import Task
 from orch_nb.testing import FakeExecutor, perform
@@ -130,6 +131,29 @@ def test_results_are_compared_by_what_they_are():
     assert of(contrast(memory[0], memory[2]), "a").same_result is False
 
 
+def test_versions_hashes_and_parameters_are_told_in_words_and_each_by_itself():
+    def told(commit, versions, *hashes, **params):
+        ran = run(chain("a"), {"a": 1}, params=params)
+        environment = Environment(
+            python="3.12", platform="Linux", packages=versions, commit=commit, hashes=hashes,
+            params=tuple((name, repr(value)) for name, value in params.items()),
+        )  # fmt: skip
+        return ran, Report(run=ran, outcome="", environment=environment)
+
+    one, said = told("c" * 40, (("pandas", "2.1"),), ("plan", "f3216c5d19f4a018"), where={"eu": 1})
+    other, also = told(
+        "d" * 40, (("pandas", "2.2"),), ("plan", "0da83ab1160c64db"), where={"us": 1}, new=None
+    )
+    found = contrast(one, other, (said, also)).differences
+    assert [(d.kind, d.name, d.before, d.after) for d in found] == [
+        ("parameter", "where", "eu: 1", "us: 1"),
+        ("parameter", "new", "", "none"),
+        ("environment", "commit", "c" * 10, "d" * 10),
+        ("package", "pandas", "2.1", "2.2"),
+        ("hash", "plan", "f3216c5d19", "0da83ab116"),
+    ]
+
+
 def test_options_and_parameters_that_differ_are_told():
     one = run(chain("a"), {"a": 1}, params={"year": 2025, "same": 1})
     other = run(
@@ -139,6 +163,6 @@ def test_options_and_parameters_that_differ_are_told():
     found = [(d.kind, d.name, d.before, d.after) for d in contrast(one, other).differences]
     assert found == [
         ("option", "workers", "2", "8"),
-        ("option", "faults", "", "a=1"),
+        ("option", "faults", "none", "a=1"),
         ("parameter", "year", "2025", "2026"),
     ]

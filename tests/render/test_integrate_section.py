@@ -14,7 +14,7 @@ from orch_nb.render import html
 from orch_nb.render.document import CodeBlock, Fold, Listing, Paragraph, Table, plain
 from orch_nb.render.returned import rich_block
 from orch_nb.render.sections import header, integrate_section
-from orch_nb.testing import FakeExecutor, nothing, perform
+from orch_nb.testing import FakeExecutor, Hang, nothing, perform
 
 from .test_sections import tables
 
@@ -66,7 +66,7 @@ def test_what_failed_comes_with_what_is_known_who_acts_and_every_line_that_acts(
     )
     ((task, error, known, attempts, owner),) = rows_of(section, "Failures")
     assert task == "8 tasks: t0, t1, t2, t3 and 4 more"
-    assert error == "ConnectionError: port 0"
+    assert error == "t0: ConnectionError: port 0; the others are alike"
     assert known == "may pass by itself: such errors come from outside"
     assert (attempts, owner) == ("8", "ana and bo")
     rows = behind(section, "What can be done now")
@@ -156,6 +156,46 @@ def test_what_people_did_and_the_environment_stand_at_the_end(rows_of):
     assert words(section)[-1].startswith("Environment: Python 3.")
 
 
+def test_who_acts_next_are_those_whose_tasks_are_required_and_what_is_nobodys_is_said():
+    plan = nb.Plan(goal="g", tasks=[
+        Task(id="a", run=nothing, owner="ana"), Task(id="b", run=nothing),
+        Task(id="c", run=nothing, owner="cleo", required=False), Task(id="g", approval="Ship?"),
+    ])  # fmt: skip
+    script = {name: [OSError(name)] for name in "abc"}
+    assert words(integrated(plan, script))[1] == (
+        "Who acts next: ana (a); nobody is named for b and g"
+    )
+
+
+def test_where_nobody_owns_anything_who_acts_next_is_not_said():
+    plan = nb.Plan(goal="g", tasks=[Task(id="a", run=nothing)])
+    told = words(integrated(plan, {"a": [OSError("x")]}))
+    assert told[1] == "Failures"
+
+
+def test_an_error_is_never_shown_as_that_of_a_task_that_had_another(rows_of):
+    each = {"run": nothing, "foreach": list(range(7))}
+    tasks = [Task(id=name, run=nothing) for name in ("a", "b")]
+    plan = nb.Plan(goal="g", tasks=[Task(id="f", **each), Task(id="h", **each), *tasks])
+    script = {f"{of}[{n}]": [ValueError(f"no page {of}{n}")] for of in "fh" for n in range(6)}
+    script |= {"f[6]": [OSError("gone")], "a": [KeyError("rows")], "b": [KeyError("cols")]}
+    section = integrated(plan, script)
+    told = {row[0].partition(":")[0]: row[1] for row in rows_of(section, "Failures")}
+    assert rows_of(section, "Failures")[0][:2] == [
+        "6 instances: f[0], f[1], f[2], f[3] and 2 more",
+        "f[0]: ValueError: no page f0; the others are alike",
+    ]
+    assert told["f[6]"] == "OSError: gone"
+    assert (told["a"], told["b"]) == ("KeyError: 'rows'", "KeyError: 'cols'")
+
+
+def test_a_task_that_a_person_cancelled_has_no_error(rows_of):
+    plan = nb.Plan(goal="g", tasks=[Task(id="a", run=nothing), Task(id="b", run=nothing)])
+    people = {1.5: lambda driver: driver.cancel("a", "ana")}
+    section = integrated(plan, {"a": [Hang()]}, at=people)
+    assert rows_of(section, "Cancelled by hand")[0][:2] == ["a", "cancelled by ana"]
+
+
 def test_who_owns_what_a_result_must_be_acts_next():
     plan = nb.Plan(goal="g", tasks=[Task(id="a", run=nothing, check=str, owner="ana")])
     assert words(integrated(plan, {"a": [5]}))[1] == "Who acts next: ana (a)"
@@ -223,7 +263,7 @@ def test_many_that_failed_alike_are_one_line_of_the_header():
     run = perform(nb.Plan(goal="g", tasks=tasks), executor=FakeExecutor(script))
     assert [plain(one) for one in header(run.plan, run, nb.integrate(run)).lines] == [
         (
-            "8 tasks failed alike: t0, t1, t2, t3, t4 and 3 more (ConnectionError: port 0). "
+            "8 tasks failed alike: t0, t1, t2, t3, t4 and 3 more (t0: ConnectionError: port 0). "
             "Next: %orchestrate retry --run run"
         ),
         "t8 failed (KeyError: 'x'). Next: %orchestrate retry t8 --run run",

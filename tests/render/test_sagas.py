@@ -15,7 +15,7 @@ from orch_nb.render.facts import marks
 from orch_nb.render.sections import decompose_section, execute_section, header
 from orch_nb.render.sketch import task_sketch
 from orch_nb.render.timeline import timeline
-from orch_nb.testing import FakeExecutor, Hang, nothing, perform
+from orch_nb.testing import START, FakeExecutor, Hang, ManualClock, nothing, perform
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -162,3 +162,23 @@ def test_what_was_undone_in_an_earlier_round_and_done_anew_is_no_loss(rows_of):
     assert header(plan, run).lines == ()
     ((*_, why),) = rows_of(execute_section(run), "Undone, in this order")
     assert why == "undone in an earlier round, and done anew since"
+
+
+def test_what_was_undone_by_hand_after_the_end_stands_after_what_ran_then(rows_of):
+    journal = MemoryJournal()
+    tasks = [
+        Task(id="book", run=nothing, compensate=nothing),
+        Task(id="pay", run=nothing, needs=["book"], compensate=nothing),
+        Task(id="ship", run=nothing, needs=["pay"]),
+    ]
+    plan = Plan(goal="g", tasks=tasks, on_failure=nothing)
+    script = {"ship": [OSError()], "compensate(pay)": [OSError()]}
+    perform(plan, executor=FakeExecutor(script), journal=journal)
+    run = perform(
+        plan, journal=journal, history=journal.history("run"), retry="compensate(pay)",
+        clock=ManualClock(START + 60.0),
+    )  # fmt: skip
+    section = execute_section(run)
+    ran = [row[1] for row in rows_of(section, "What ran at the end, in this order")]
+    assert ran == ["book", "on_failure", "pay"]
+    assert "book and pay were undone." in [plain(line) for line in header(plan, run).lines]

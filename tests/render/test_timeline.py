@@ -10,7 +10,8 @@ import pytest
 from orch_nb.model import event as ev
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import Task
-from orch_nb.render.timeline import axis, timeline
+from orch_nb.render.axis import axis
+from orch_nb.render.timeline import timeline
 
 SVG = "{http://www.w3.org/2000/svg}"
 
