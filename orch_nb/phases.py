@@ -392,7 +392,7 @@ def resuming(
     _can_run(known)
     return launch.resuming(
         told, known, journal=journal, executor=_executor(chosen, options.address),
-        options=options, retry=retry, observers=observers,
+        options=options, retry=retry, by=by, observers=observers,
         skip=None if skip is None else Request("skip", skip, by, note),
     )  # fmt: skip
 

@@ -118,9 +118,7 @@ def test_of_what_nbconvert_made_it_is_said_why_it_has_no_run_and_which_file_has(
     path = tmp_path / "n.html"
     page, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook())
     path.write_text(page)
-    with pytest.raises(
-        nb.RecordError, match=r"nbconvert keeps what is .*\(\.ipynb\), and an HTML"
-    ):
+    with pytest.raises(nb.RecordError, match=r"nbconvert keeps what is .*\(\.ipynb\), and an HTML"):
         nb.load(path)
 
 

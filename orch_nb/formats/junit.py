@@ -87,6 +87,9 @@ def _suites(run: Run, log: Log | None, room: list[int], *, several: bool) -> Ite
             yield _suite(run, name, cases, sum(done.duration_s or 0.0 for done in members))
 
 
+_BAD = (RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.CUT_OFF)
+
+
 def _completeness(
     run: Run, report: Report | None, suites: list[ET.Element], *, several: bool
 ) -> list[ET.Element]:
@@ -94,9 +97,9 @@ def _completeness(
     checks = report.checks if report is not None else ()
     cases = [_check(run, check) for check in checks if check.kind in ("output", "contract")]
     bad = any(int(suite.get(kind, 0)) for suite in suites for kind in ("failures", "errors"))
-    if run.status == RunStatus.FAILED and not bad:
+    if run.status in _BAD and not bad:  # a CI must not take it for a success
         case = ET.Element("testcase", name="run", classname="completeness", time=_seconds(0.0))
-        told = _clean(report.outcome if report is not None else f"run {run.run_id} failed")
+        told = _clean(report.outcome if report is not None else f"run {run.run_id} {run.status}")
         ET.SubElement(case, "failure", message=told[:2000], type="RunFailed").text = told[:_TEXT]
         cases.append(case)
     name = f"{run.run_id}: completeness" if several else "completeness"
@@ -199,6 +202,9 @@ def _outcome(run: Run, done: TaskRun) -> ET.Element | None:
         return None
     if done.status is Status.FAILED and (borne := _borne(run, done)):
         return ET.Element("skipped", message=_clean(f"failed, {borne}: {_error(done)}")[:2000])
+    if done.lost and run.status is RunStatus.CUT_OFF:
+        gone = "its process went while it ran, and it has not run since"
+        return ET.Element("error", message=gone, type="CutOff")
     if done.status is Status.FAILED:
         error = _error(done)
         found = ET.Element("failure" if error.type in _FAILS else "error")

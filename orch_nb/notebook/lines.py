@@ -395,6 +395,7 @@ class Line:
         cell = Cell("", "", self.names, self.waiting)
         cell.options.journal = journal
         operation = mine or Operation(plan=plan, kind="yaml", name=past.name)
+        asked = skip or Request("retry", by="%orchestrate" if retry else "")
 
         def make(plan: Plan, journal: Journal, watcher: Any) -> Any:
             if decision is not None:
@@ -402,7 +403,7 @@ class Line:
             made = phases.resuming(
                 run_id, plan, journal=journal, retry=retry, namespace=self.names,
                 skip=skip.task if skip is not None else None,
-                by=skip.by if skip is not None else "", note=skip.note if skip is not None else "",
+                by=asked.by, note=asked.note,
                 observers=[watcher] if watcher is not None else [],
                 interactive=cell.interactive,
             )  # fmt: skip

@@ -14,6 +14,7 @@ from orch_nb.integration.integrate import report as integrate
 from orch_nb.model.contract import Contract
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
+from orch_nb.model.status import RunStatus
 from orch_nb.model.task import RetryPolicy, Task
 from orch_nb.testing import FakeExecutor, Hang, nothing, perform
 
@@ -170,6 +171,15 @@ def test_a_task_that_a_person_cancelled_is_skipped_and_says_by_whom():
     people = {1.5: lambda driver: driver.cancel("a", "ana")}
     run = ran(Task(id="a", run=nothing, required=False), script={"a": [Hang()]}, at=people)
     assert case(document(run), "a").find("skipped").get("message") == "cancelled by ana"
+
+
+def test_a_run_that_was_cancelled_or_cut_off_is_no_success_for_a_ci(release):
+    people = {1.5: lambda driver: driver.cancel(None, "ana")}
+    root = document(ran(Task(id="a", run=nothing), script={"a": [Hang()]}, at=people))
+    assert root.get("failures") == "1"
+    assert case(root, "run").find("failure").get("type") == "RunFailed"
+    lost = replace(release.run, status=RunStatus.CUT_OFF)
+    assert int(document(replace(release, run=lost)).get("errors")) >= 1
 
 
 def owing(*tasks, script=None, workspace="."):
