@@ -12,10 +12,18 @@ class Todo {
     this.list.el.addEventListener("keydown", (event) => this.key(event));
     this.list.el.addEventListener("focus", () => this.point(this.active));
     this.el = make("div", { class: "orch-pane" }, heads(["task", "status", "attempts", "time", "what it waits for, or why"], "orch-todo-heads"), this.list.el);
-    for (const [n, kids] of room.store.children.entries()) {
-      if (kids.length > 200 && room.store.rows.length > 400) this.closed.add(n);
-    }
+    this.told = new Set();
+    this.fold();
     this.build();
+  }
+
+  // Many rows below one are closed at first: their number stands in it, and who looks for one finds it.
+  fold() {
+    const { store } = this.room;
+    for (const [n, kids] of store.children.entries()) {
+      const many = kids.length && store.rows[kids[kids.length - 1]].derived ? kids.length > 24 : kids.length > 200 && store.rows.length > 400;
+      if (many && !this.told.has(n)) { this.told.add(n); this.closed.add(n); }
+    }
   }
 
   build() {
@@ -24,7 +32,7 @@ class Todo {
     const order = [];
     const walk = (rows) => {
       for (const n of rows) {
-        if (wanted && !wanted.has(n)) continue;
+        if ((wanted && !wanted.has(n)) || !store.there(n)) continue;
         order.push(n);
         if (wanted || !this.closed.has(n)) walk(store.children[n]);
       }
@@ -125,18 +133,18 @@ function heads(names, extra) {
   return make("div", { class: `orch-heads ${extra}`, "aria-hidden": "true" }, ...names.map((name) => make("span", {}, name)));
 }
 
+// [heading, what it is sorted by, width, whether it is of numbers, what of a row it needs: a column
+// that no task has anything for is left out]
 const COLUMNS = [
-  ["task", (room, n) => room.store.rows[n].label],
-  ["story", (room, n) => room.store.rows[n].story ?? ""],
-  ["status", (room, n) => ORDER.indexOf(room.store.of(n).status)],
-  ["attempts", (room, n) => room.store.of(n).tries],
-  ["began", (room, n) => room.store.of(n).begun ?? Infinity],
-  ["time", (room, n) => room.store.seconds(n) ?? -1],
-  ["estimate", (room, n) => room.store.rows[n].estimate ?? -1],
-  ["owner", (room, n) => room.store.rows[n].owner ?? ""],
+  ["task", (room, n) => room.store.rows[n].label, "minmax(100px, 2fr)"],
+  ["story", (room, n) => room.store.rows[n].story ?? "", "minmax(64px, 1fr)", false, "story"],
+  ["status", (room, n) => ORDER.indexOf(room.store.of(n).status), "128px"],
+  ["attempts", (room, n) => room.store.of(n).tries, "68px", true],
+  ["began", (room, n) => room.store.of(n).begun ?? Infinity, "72px", true],
+  ["time", (room, n) => room.store.seconds(n) ?? -1, "68px", true],
+  ["estimate", (room, n) => room.store.rows[n].estimate ?? -1, "68px", true, "estimate"],
+  ["owner", (room, n) => room.store.rows[n].owner ?? "", "minmax(56px, .7fr)", false, "owner"],
 ];
-
-const NUMERIC = new Set([3, 4, 5, 6]);
 
 class Table {
   constructor(room) {
@@ -152,10 +160,17 @@ class Table {
   }
 
   heads() {
-    this.head.replaceChildren(...COLUMNS.map(([name], at) => {
+    const { rows } = this.room.store;
+    this.columns = [...COLUMNS.keys()].filter((at) => !COLUMNS[at][4] || rows.some((row) => row[COLUMNS[at][4]]));
+    const widths = this.columns.map((at) => COLUMNS[at][2]);
+    this.el.style.setProperty("--orch-columns", widths.join(" "));
+    // As wide as the columns at their narrowest, with the gaps and a scroll bar: beyond, it is scrolled.
+    this.el.style.setProperty("--orch-least", `${widths.reduce((sum, width) => sum + Number(/\d+/.exec(width)[0]) + 8, 10)}px`);
+    this.head.replaceChildren(...this.columns.map((at) => {
+      const [name, , , number] = COLUMNS[at];
       const mine = this.sort[0] === at;
       const arrow = mine ? (this.sort[1] > 0 ? " ▴" : " ▾") : "";
-      return make("span", { role: "columnheader", class: NUMERIC.has(at) ? "orch-number" : "", "aria-sort": mine ? (this.sort[1] > 0 ? "ascending" : "descending") : "none" },
+      return make("span", { role: "columnheader", class: number ? "orch-number" : "", "aria-sort": mine ? (this.sort[1] > 0 ? "ascending" : "descending") : "none" },
         button(name + arrow, `Sort by ${name}`, () => { this.sort = [at, mine ? -this.sort[1] : 1]; this.heads(); this.build(); }, { class: "orch-sort", "aria-label": `Sort by ${name}` }));
     }));
   }
@@ -166,7 +181,7 @@ class Table {
     const key = COLUMNS[this.sort[0]][1];
     const rows = [];
     for (let n = 0; n < store.rows.length; n += 1) {
-      if (!store.isStory(n) && (!wanted || wanted.has(n))) rows.push([key(this.room, n), n]);
+      if (!store.isStory(n) && store.there(n) && (!wanted || wanted.has(n))) rows.push([key(this.room, n), n]);
     }
     const way = this.sort[1];
     rows.sort(([a, i], [b, j]) => (a < b ? -way : a > b ? way : i - j));
@@ -191,7 +206,7 @@ class Table {
       state.begun ? `+${human(state.begun - started)}` : "", human(store.seconds(n)),
       row.estimate != null ? human(row.estimate) : "", row.owner ?? "",
     ];
-    const line = make("div", { class: "orch-row", role: "row" }, ...cells.map((cell, at) => make("span", { role: "cell", class: NUMERIC.has(at) ? "orch-number" : "" }, cell)));
+    const line = make("div", { class: "orch-row", role: "row" }, ...this.columns.map((at) => make("span", { role: "cell", class: COLUMNS[at][3] ? "orch-number" : "" }, cells[at])));
     if (n === this.room.chosen) line.classList.add("orch-chosen");
     return line;
   }

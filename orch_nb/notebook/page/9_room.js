@@ -147,7 +147,7 @@ class Room {
 
   take(message) {
     const kinds = {
-      rows: () => { this.store.add(message.rows.slice(Math.max(0, this.store.rows.length - message.from))); this.todo.build(); },
+      rows: () => { this.store.add(message.rows.slice(Math.max(0, this.store.rows.length - message.from))); this.todo.fold(); this.todo.build(); },
       states: () => this.states(message), head: () => this.head(message.head), card: () => this.card.take(message), log: () => this.log.take(message),
       section: () => this.showSection(message), drawing: () => this.dag.show(message.drawing), history: () => this.past.take(message),
       refused: () => this.complain(message.text), printed: () => { if (this.current === "log") this.ask({ ask: "log", task: this.log.task, after: this.log.last }); },
@@ -167,12 +167,12 @@ class Room {
   }
 
   changed(n) {
+    this.want(n); // in the past, too: people are asked now
     if (this.store.travel) return;
     if (this.current === "todo") { this.todo.refresh(n); for (let up = this.store.rows[n].parent; up != null; up = this.store.rows[up].parent) this.todo.refresh(up); }
     else if (this.current === "dag") this.dag.refresh(n);
     else if (this.current === "table") this.table.refresh(n);
     if (n === this.chosen) this.dueCard = true;
-    this.want(n);
   }
 
   settle() {
@@ -296,8 +296,11 @@ class Room {
       if (end) parts.push(`${human(Math.max(0, end - this.started - (told.idle_s ?? 0)))}${this.live ? " so far" : ""}`);
       const waits = store.counts.get("waiting") ?? 0;
       const works = OPEN_STATES.some((status) => status !== "waiting" && store.counts.get(status));
-      const asked = `${counted(waits, "answer")} of people ${waits === 1 ? "is" : "are"} awaited`;
-      if (this.live && told.remaining_s !== null && told.remaining_s !== undefined && (works || !waits)) {
+      const asked = `waiting for ${counted(waits, "answer")}`;
+      // When all of the plan has ended, it is undone, or what is for a failure runs: no count tells that.
+      const late = this.live && store.ended() === store.total() ? store.rows.findIndex((row, n) => row.derived && store.state[n].status === "running") : -1;
+      if (late >= 0) parts.push(`now ${store.rows[late].label}`);
+      else if (this.live && told.remaining_s !== null && told.remaining_s !== undefined && (works || !waits)) {
         const left = Math.max(0, told.remaining_s - (store.now() - told.asked));
         if (left >= 0.5) parts.push(`about ${human(left)} to go${told.guessed ? " (guessed from what has run)" : ""}`);
         else if (!told.guessed && !waits) parts.push("nearly done");
@@ -339,7 +342,7 @@ class Room {
   tally(n) {
     if (!this.store.travel) return this.store.tallies.get(n) ?? new Map();
     const counts = new Map();
-    const walk = (rows) => { for (const one of rows) { if (!this.store.isStory(one)) { const { status } = this.store.of(one); counts.set(status, (counts.get(status) ?? 0) + 1); } walk(this.store.children[one]); } };
+    const walk = (rows) => { for (const one of rows) { if (!this.store.isStory(one) && !this.store.rows[one].derived) { const { status } = this.store.of(one); counts.set(status, (counts.get(status) ?? 0) + 1); } walk(this.store.children[one]); } };
     walk(this.store.children[n]);
     return counts;
   }
