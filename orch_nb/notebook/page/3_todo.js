@@ -6,11 +6,11 @@ class Todo {
     this.closed = new Set();
     this.order = [];
     this.active = 0;
-    this.list = new LongList(26, (at) => this.draw(at), { role: "treegrid", "aria-label": "Todo: every task, by story", "aria-colcount": "5" });
+    this.list = new LongList(room, 26, (at) => this.draw(at), { role: "treegrid", "aria-label": "Todo: every task, by story", "aria-colcount": "5" });
     this.list.el.classList.add("orch-todo");
     this.list.onrange = (first, end) => room.see(this.order.slice(first, end));
     this.list.el.addEventListener("keydown", (event) => this.key(event));
-    this.list.el.addEventListener("focus", () => this.point(this.active));
+    this.list.el.addEventListener("focus", () => { if (!room.held) this.point(this.active); });
     this.el = make("div", { class: "orch-pane" }, heads(["task", "status", "attempts", "time", "what it waits for, or why"], "orch-todo-heads"), this.list.el);
     this.told = new Set();
     this.fold();
@@ -67,7 +67,7 @@ class Todo {
       name.append(make("span", { class: "orch-twist", "aria-hidden": "true", on: { click: (event) => { event.stopPropagation(); this.toggle(n); } } }, closed ? "▸" : "▾"));
     } else name.append(make("span", { class: "orch-twist", "aria-hidden": "true" }));
     name.append(make("span", { class: store.isStory(n) ? "orch-label orch-story" : "orch-label", title: row.label }, row.label));
-    if (row.critical) name.append(make("span", { class: "orch-critical", title: "on the critical path" }, "◆"));
+    if (row.critical) name.append(make("span", { class: "orch-critical", title: "on the critical path", role: "img", "aria-label": ", on the critical path" }, "◆"));
     line.append(name);
     if (store.isStory(n)) {
       const counts = this.room.tally(n);
@@ -152,7 +152,7 @@ class Table {
     this.sort = [4, 1];
     this.order = [];
     this.head = make("div", { class: "orch-heads orch-table-heads", role: "row" });
-    this.list = new LongList(26, (at) => this.draw(at), { role: "rowgroup", "aria-label": "Tasks" });
+    this.list = new LongList(room, 26, (at) => this.draw(at), { role: "rowgroup", "aria-label": "Tasks" });
     this.list.el.classList.add("orch-table");
     this.list.onrange = (first, end) => room.see(this.order.slice(first, end));
     this.el = make("div", { class: "orch-pane", role: "table", "aria-label": "Tasks as a table" }, this.head, this.list.el);
@@ -170,7 +170,7 @@ class Table {
       const [name, , , number] = COLUMNS[at];
       const mine = this.sort[0] === at;
       const arrow = mine ? (this.sort[1] > 0 ? " ▴" : " ▾") : "";
-      return make("span", { role: "columnheader", class: number ? "orch-number" : "", "aria-sort": mine ? (this.sort[1] > 0 ? "ascending" : "descending") : "none" },
+      return make("span", { role: "columnheader", class: number ? "orch-number" : "", "aria-label": name, "aria-sort": mine ? (this.sort[1] > 0 ? "ascending" : "descending") : "none" },
         button(name + arrow, `Sort by ${name}`, () => { this.sort = [at, mine ? -this.sort[1] : 1]; this.heads(); this.build(); }, { class: "orch-sort", "aria-label": `Sort by ${name}` }));
     }));
   }

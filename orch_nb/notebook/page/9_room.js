@@ -19,6 +19,8 @@ class Room {
     this.only = new Set();
     this.asks = new Map();
     this.seen = "";
+    this.held = false;
+    this.later = new Map(); // what is to be drawn when the button of the mouse is up
     this.build(el);
     this.first();
   }
@@ -31,10 +33,17 @@ class Room {
     // Lab's own keys rest while a person types here, but for those with Ctrl or Command: it saves.
     this.keys = (event) => {
       if (!this.root.contains(event.target)) return;
-      if ((event.ctrlKey || event.metaKey) && event.key !== "Enter") delete this.root.dataset.lmSuppressShortcuts;
-      else this.root.dataset.lmSuppressShortcuts = "true";
+      const free = (event.ctrlKey || event.metaKey) && event.key !== "Enter";
+      // On what has the focus, too: Lab looks there first, and some of its keys are for that alone.
+      for (const one of [this.root, event.target]) {
+        if (free) delete one.dataset.lmSuppressShortcuts;
+        else one.dataset.lmSuppressShortcuts = "true";
+      }
     };
     window.addEventListener("keydown", this.keys, true);
+    this.root.addEventListener("pointerdown", (event) => this.press(event), true);
+    window.addEventListener("pointerup", this.release = () => setTimeout(() => this.rise()));
+    window.addEventListener("pointercancel", this.release);
     this.state = make("span", { class: "orch-state" });
     this.clock = make("span", { class: "orch-muted orch-clock" });
     this.bar = make("div", { class: "orch-bar", role: "progressbar", "aria-label": "Tasks that have ended", "aria-valuemin": "0" });
@@ -62,6 +71,27 @@ class Room {
     el.append(this.root);
     this.tab("todo", false);
     this.drawStrip();
+  }
+
+  // While a button of the mouse is down nothing under it is made anew: what changes several times a
+  // second would take the click away. A slider, a drawing and a scroll bar are drawn while held.
+  press(event) {
+    if (!event.target.closest("button, .orch-row")) return;
+    this.held = true;
+    clearTimeout(this.riseLater);
+    this.riseLater = setTimeout(() => this.rise(), 1500);
+  }
+
+  rise() {
+    this.held = false;
+    const acts = [...this.later.values()];
+    this.later.clear();
+    for (const act of acts) act();
+  }
+
+  rests(key, act) {
+    if (this.held) this.later.set(key, act);
+    return this.held;
   }
 
   makeControls() {
@@ -157,11 +187,15 @@ class Room {
 
   states(message) {
     this.store.skew = message.now * 1000 - Date.now();
+    const failed = [];
     for (const [n, status, tries, begun, finished, reason, bars] of message.states) {
       if (n >= this.store.rows.length) continue;
+      if (status === "failed" && this.store.state[n].status !== "failed") failed.push(n);
       this.store.set(n, { status, tries, begun, finished, reason, bars });
       this.changed(n);
     }
+    if (this.met && failed.length) this.tell(failed.length > 2 ? `${failed.length} tasks failed` : failed.map((n) => `${this.store.rows[n].label} failed: ${this.store.state[n].reason}`).join("; "));
+    this.met = true; // what had failed before this page was opened is no news
     this.timeline.refreshAll(message.states.map(([n]) => n).filter((n) => n < this.store.rows.length));
     this.settle();
   }
@@ -172,7 +206,7 @@ class Room {
     if (this.current === "todo") { this.todo.refresh(n); for (let up = this.store.rows[n].parent; up != null; up = this.store.rows[up].parent) this.todo.refresh(up); }
     else if (this.current === "dag") this.dag.refresh(n);
     else if (this.current === "table") this.table.refresh(n);
-    if (n === this.chosen) this.dueCard = true;
+    if (n === this.chosen || this.card.shows(n)) this.dueCard = true;
   }
 
   settle() {
@@ -214,11 +248,15 @@ class Room {
     this.again.hidden = !failed;
     this.again.disabled = !told.hears || !told.steerable;
     this.travel.disabled = !told.hears;
-    this.number.textContent = ` ${counted(told.workers, "worker")} `;
-    this.fewer.disabled = this.fewer.disabled || told.workers <= 1;
+    if (this.crewWants === told.workers) this.crewWants = undefined;
+    const many = this.crewWants ?? told.workers;
+    const crew = ` ${counted(many, "worker")} `;
+    if (this.number.textContent !== crew) this.number.textContent = crew;
+    this.fewer.disabled = this.fewer.disabled || many <= 1;
   }
 
   drawStrip() {
+    if (this.rests("strip", () => this.drawStrip())) return;
     const told = this.told?.phases ?? {};
     this.strip.replaceChildren(...PHASES.map((name, at) => {
       const ahead = name === "INTEGRATE" && this.live; // the others are left out where they are not told
@@ -273,6 +311,7 @@ class Room {
   }
 
   drawChips() {
+    if (this.rests("chips", () => this.drawChips())) return;
     const { store, looks } = this;
     const shown = ORDER.filter((status) => store.counts.get(status) || this.only.has(status));
     const focused = this.chips.contains(document.activeElement) ? document.activeElement.dataset.status : null;
@@ -300,7 +339,7 @@ class Room {
       // When all of the plan has ended, it is undone, or what is for a failure runs: no count tells that.
       const late = this.live && store.ended() === store.total() ? store.rows.findIndex((row, n) => row.derived && store.state[n].status === "running") : -1;
       if (late >= 0) parts.push(`now ${store.rows[late].label}`);
-      else if (this.live && told.remaining_s !== null && told.remaining_s !== undefined && (works || !waits)) {
+      else if (this.live && !told.paused && told.remaining_s !== null && told.remaining_s !== undefined && (works || !waits)) {
         const left = Math.max(0, told.remaining_s - (store.now() - told.asked));
         if (left >= 0.5) parts.push(`about ${human(left)} to go${told.guessed ? " (guessed from what has run)" : ""}`);
         else if (!told.guessed && !waits) parts.push("nearly done");
@@ -369,7 +408,16 @@ class Room {
 
   // -- what the person wants ---------------------------------------------------------------------
 
-  ask(message) { this.model.send(message); }
+  ask(message) {
+    if (this.gone) return;
+    try {
+      this.model.send(message);
+    } catch { // its kernel was restarted or shut down
+      this.gone = true;
+      if (this.told) this.head({ ...this.told, status: "lost", live: false, paused: false, steerable: false, note: "", phases: { ...this.told.phases, EXECUTE: { state: "lost" } } });
+      this.complain("The kernel of this room is gone: this is how the run stood then. Run the cell again, or open the run: %orchestrate open");
+    }
+  }
 
   wish(verb, n = null, note = "") {
     this.error.hidden = true;
@@ -378,7 +426,14 @@ class Room {
     this.tell(`${verb}${task ? ` ${task}` : ""}: asked for`);
   }
 
-  workers(by) { this.ask({ do: "workers", task: null, note: String(Math.max(1, this.told.workers + by)) }); }
+  // Several clicks in a row add up, though the kernel has told of none of them yet.
+  workers(by) {
+    this.crewWants = Math.max(1, (this.crewWants ?? this.told.workers) + by);
+    clearTimeout(this.crewLater);
+    this.crewLater = setTimeout(() => { this.crewWants = undefined; if (this.told) this.drawControls(); }, 3000);
+    this.ask({ do: "workers", task: null, note: String(this.crewWants) });
+    this.drawControls();
+  }
 
   // A second click within some seconds: nothing is lost by one that was not meant.
   sure(one, question, act) {
@@ -421,6 +476,7 @@ class Room {
   }
 
   drawWants() {
+    if (this.rests("wants", () => this.drawWants())) return;
     const can = Boolean(this.told?.steerable && this.hears);
     if (!this.staleWants && this.wantsCan === can) return;
     this.staleWants = false;
@@ -469,6 +525,9 @@ class Room {
 
   close() {
     window.removeEventListener("keydown", this.keys, true);
+    for (const event of ["pointerup", "pointercancel"]) window.removeEventListener(event, this.release);
+    clearTimeout(this.riseLater);
+    clearTimeout(this.crewLater);
     clearInterval(this.timer);
     clearTimeout(this.seeLater);
     this.past.stop();
