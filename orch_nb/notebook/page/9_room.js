@@ -213,6 +213,7 @@ class Room {
     this.dag.settle();
     this.drawWants();
     this.counts();
+    if (this.settled !== this.settling()) { this.settled = this.settling(); this.redraw(); }
     if (this.only.size && !this.store.travel) this.dueFilter = true;
   }
 
@@ -232,10 +233,16 @@ class Room {
     this.drawControls();
     this.drawStrip();
     this.drawWants();
-    if (could !== Boolean(head.steerable && head.hears)) this.redraw();
+    const settled = this.settling();
+    if (could !== Boolean(head.steerable && head.hears) || this.settled !== settled) this.redraw();
+    this.settled = settled;
     this.tick();
     if (this.current === "timeline") this.timeline.draw();
   }
+
+  // The plan's tasks have all ended and the run has not: what was done is undone, or what is for a
+  // failure runs. Until that has ended nothing can be tried anew.
+  settling() { return this.live && this.store.total() > 0 && this.store.ended() === this.store.total(); }
 
   drawControls() {
     const { told } = this;
@@ -246,7 +253,9 @@ class Room {
     this.pause.hidden = this.cancel.hidden = this.crew.hidden = !told.live;
     this.goOn.hidden = told.live || !told.steerable || !["lost", "waiting"].includes(told.status);
     this.again.hidden = !failed;
-    this.again.disabled = !told.hears || !told.steerable;
+    this.again.disabled = !told.hears || !told.steerable || this.settling();
+    this.again.title = this.settling() ? "When what is undone has been: then the run can be retried" : "Try every failed task anew";
+    this.cancel.disabled = this.cancel.disabled || this.settling();
     this.travel.disabled = !told.hears;
     if (this.crewWants === told.workers) this.crewWants = undefined;
     const many = this.crewWants ?? told.workers;
@@ -337,7 +346,7 @@ class Room {
       const works = OPEN_STATES.some((status) => status !== "waiting" && store.counts.get(status));
       const asked = `waiting for ${counted(waits, "answer")}`;
       // When all of the plan has ended, it is undone, or what is for a failure runs: no count tells that.
-      const late = this.live && store.ended() === store.total() ? store.rows.findIndex((row, n) => row.derived && store.state[n].status === "running") : -1;
+      const late = this.settling() ? store.rows.findIndex((row, n) => row.derived && store.state[n].status === "running") : -1;
       if (late >= 0) parts.push(`now ${store.rows[late].label}`);
       else if (this.live && !told.paused && told.remaining_s !== null && told.remaining_s !== undefined && (works || !waits)) {
         const left = Math.max(0, told.remaining_s - (store.now() - told.asked));
@@ -449,7 +458,7 @@ class Room {
   verbs(n, small) {
     const { store, told } = this;
     const row = store.rows[n];
-    if (store.travel || !told?.steerable || !this.hears || row.id === undefined) return [];
+    if (store.travel || !told?.steerable || !this.hears || row.id === undefined || this.settling()) return [];
     const { status } = store.of(n);
     const one = (text, verb, title) => button(text, `${title}: ${row.label}`, (event) => { event.stopPropagation(); event.target.disabled = true; this.wish(verb, n, this.noteOf(event.target)); },
       { class: small ? "orch-small" : "orch-button", "aria-label": `${title}: ${row.label}`, "data-name": `${small ? "row" : "card"}-${verb}` });

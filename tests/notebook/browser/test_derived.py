@@ -31,11 +31,21 @@ def work(): time.sleep(1.5)
 @task(approval="Go on?")
 def gate(work): ...
 """
+SAGA = """%%orchestrate --no-analyze
+goal: Deliver
+tasks:
+  book: {sh: "echo booked", compensate: {sh: "sleep 2"}}
+  ship: {sh: "exit 4", needs: [book]}
+"""
+TALK = """%%orchestrate Talk --no-analyze
+@task(retry={"maximum_attempts": 60, "initial_interval": "100ms", "backoff_coefficient": 1})
+def talk(): raise ValueError("again")
+"""
 
 
 @pytest.fixture(scope="module")
 def page(jupyter):
-    return jupyter(["%load_ext orch_nb", MOVE, "%orchestrate open", HOLD])
+    return jupyter(["%load_ext orch_nb", MOVE, "%orchestrate open", HOLD, SAGA, TALK])
 
 
 def labels(page, n):
@@ -99,4 +109,27 @@ def test_who_is_in_the_past_is_asked_all_the_same(page):
     page.room(3).locator(".orch-want").get_by_text("Go on?").wait_for()
     page.press(3, "Approve: gate")
     page.ended(3)
+    assert page.ours == []
+
+
+def test_what_is_undone_cannot_be_retried_until_it_has_been(page):
+    page.run(4)
+    page.stands(4, "compensate(book)", "running")
+    assert page.room(4).get_by_role("button", name="↻ Retry failed").is_disabled()
+    assert page.row(4, "ship").get_by_role("button").count() == 0
+    page.room(4).get_by_text("now compensate(book)").wait_for()
+    page.ended(4)
+
+
+def test_a_row_that_changes_while_it_is_pressed_is_clicked(page):
+    page.run(5)
+    page.stands(5, "talk", "backing off")
+    page.page.wait_for_timeout(2500)  # until what stands above it has its height
+    page.row(5, "talk").scroll_into_view_if_needed()
+    place = page.row(5, "talk").bounding_box()
+    page.page.mouse.move(place["x"] + 30, place["y"] + 10)
+    page.page.mouse.down()
+    page.page.wait_for_timeout(900)  # its attempts go on meanwhile, and its row is drawn anew
+    page.page.mouse.up()
+    page.room(5).get_by_role("heading", name="talk", level=4).wait_for()
     assert page.ours == []
