@@ -92,8 +92,10 @@ def test_what_comes_to_be_is_not_in_the_past_before_it(page):
     page.press(2, "⏱ Time travel")
     page.room(2).get_by_text("event").first.wait_for()
     page.press(2, "To the beginning")
+    page.stands(2, "lock", "pending")
     assert labels(page, 2) == ["Get", "lock", "copy", "Put", "go", "switch"]
     table = page.tab(2, "Table")
+    table.get_by_role("row", name="lock").wait_for()
     assert table.get_by_role("row").count() == 1 + 4
     slider = page.room(2).get_by_role("slider")
     slider.focus()
