@@ -50,7 +50,8 @@ function badge(looks, state, extra = "") {
 
 // Lists of any length: only the rows in sight exist. `draw(index)` makes a row's element.
 class LongList {
-  constructor(rowHeight, draw, attributes) {
+  constructor(room, rowHeight, draw, attributes) {
+    this.room = room;
     this.rowHeight = rowHeight;
     this.draw = draw;
     this.count = 0;
@@ -98,13 +99,14 @@ class LongList {
 
   // The rows in sight anew, since what they show has changed.
   redraw() {
+    if (this.room.rests(this, () => this.redraw())) return;
     for (const row of this.shown.values()) row.remove();
     this.shown.clear();
     this.fill();
   }
 
   refresh(index) {
-    if (this.shown.has(index)) this.place(index);
+    if (this.shown.has(index) && !this.room.rests(this, () => this.redraw())) this.place(index);
   }
 
   reveal(index) {

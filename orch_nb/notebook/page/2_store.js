@@ -18,7 +18,7 @@ class Store {
     this.byId = new Map();
     this.below = new Map(); // id -> rows that need it
     this.counts = new Map(); // of the plan's tasks, by status
-    this.tallies = new Map(); // of a story or a parent, by status
+    this.tallies = new Map(); // of a story's tasks, by status
     this.travel = null;
     this.skew = 0;
     this.add(rows);
@@ -39,7 +39,7 @@ class Store {
         this.below.get(need).push(n);
       }
       if (!row.derived) this.counts.set("pending", (this.counts.get("pending") ?? 0) + 1);
-      this._tally(n, null, "pending");
+      if (!row.derived) this._tally(n, null, "pending");
     }
   }
 
@@ -56,8 +56,8 @@ class Store {
     const before = this.state[n].status;
     this.state[n] = state;
     if (before === state.status) return;
-    this._tally(n, before, state.status);
     if (this.rows[n].derived) return;
+    this._tally(n, before, state.status);
     this.counts.set(before, (this.counts.get(before) ?? 1) - 1);
     this.counts.set(state.status, (this.counts.get(state.status) ?? 0) + 1);
   }
@@ -65,6 +65,15 @@ class Store {
   // The state to show: of now, or of the moment that was travelled to.
   of(n) {
     return this.travel ? this.travel.states.get(n) ?? NOTHING : this.state[n];
+  }
+
+  // Whether a row is there yet at the moment that is shown: instances come when their task begins,
+  // compensations and `on_failure` when they do.
+  there(n) {
+    const row = this.rows[n];
+    if (!this.travel || !row.derived || this.travel.states.has(n)) return true;
+    const above = row.parent === null ? undefined : this.rows[row.parent];
+    return above?.id !== undefined && row.id.startsWith(`${above.id}[`) && !["pending", "ready"].includes(this.of(row.parent).status);
   }
 
   isStory(n) { return this.rows[n].id === undefined; }
@@ -76,6 +85,7 @@ class Store {
     if (!state.begun || state.status === "pending") return null;
     // Of several attempts what they ran, without the waits between them.
     if (state.bars && !this.travel) return state.bars.reduce((sum, [begun, finished]) => sum + Math.max(0, (finished ?? this.now()) - begun), 0);
+    if (this.travel && state.tries) return state.ran + (state.since === null ? 0 : this.travel.at - state.since);
     if (state.finished) return state.finished - state.begun;
     if (!OPEN_STATES.includes(state.status)) return null;
     return (this.travel ? this.travel.at : this.now()) - state.begun;

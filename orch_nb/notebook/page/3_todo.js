@@ -6,16 +6,24 @@ class Todo {
     this.closed = new Set();
     this.order = [];
     this.active = 0;
-    this.list = new LongList(26, (at) => this.draw(at), { role: "treegrid", "aria-label": "Todo: every task, by story", "aria-colcount": "5" });
+    this.list = new LongList(room, 26, (at) => this.draw(at), { role: "treegrid", "aria-label": "Todo: every task, by story", "aria-colcount": "5" });
     this.list.el.classList.add("orch-todo");
     this.list.onrange = (first, end) => room.see(this.order.slice(first, end));
     this.list.el.addEventListener("keydown", (event) => this.key(event));
-    this.list.el.addEventListener("focus", () => this.point(this.active));
+    this.list.el.addEventListener("focus", () => { if (!room.held) this.point(this.active); });
     this.el = make("div", { class: "orch-pane" }, heads(["task", "status", "attempts", "time", "what it waits for, or why"], "orch-todo-heads"), this.list.el);
-    for (const [n, kids] of room.store.children.entries()) {
-      if (kids.length > 200 && room.store.rows.length > 400) this.closed.add(n);
-    }
+    this.told = new Set();
+    this.fold();
     this.build();
+  }
+
+  // Many rows below one are closed at first: their number stands in it, and who looks for one finds it.
+  fold() {
+    const { store } = this.room;
+    for (const [n, kids] of store.children.entries()) {
+      const many = kids.length && store.rows[kids[kids.length - 1]].derived ? kids.length > 24 : kids.length > 200 && store.rows.length > 400;
+      if (many && !this.told.has(n)) { this.told.add(n); this.closed.add(n); }
+    }
   }
 
   build() {
@@ -24,7 +32,7 @@ class Todo {
     const order = [];
     const walk = (rows) => {
       for (const n of rows) {
-        if (wanted && !wanted.has(n)) continue;
+        if ((wanted && !wanted.has(n)) || !store.there(n)) continue;
         order.push(n);
         if (wanted || !this.closed.has(n)) walk(store.children[n]);
       }
@@ -59,7 +67,7 @@ class Todo {
       name.append(make("span", { class: "orch-twist", "aria-hidden": "true", on: { click: (event) => { event.stopPropagation(); this.toggle(n); } } }, closed ? "▸" : "▾"));
     } else name.append(make("span", { class: "orch-twist", "aria-hidden": "true" }));
     name.append(make("span", { class: store.isStory(n) ? "orch-label orch-story" : "orch-label", title: row.label }, row.label));
-    if (row.critical) name.append(make("span", { class: "orch-critical", title: "on the critical path" }, "◆"));
+    if (row.critical) name.append(make("span", { class: "orch-critical", title: "on the critical path", role: "img", "aria-label": ", on the critical path" }, "◆"));
     line.append(name);
     if (store.isStory(n)) {
       const counts = this.room.tally(n);
@@ -125,18 +133,18 @@ function heads(names, extra) {
   return make("div", { class: `orch-heads ${extra}`, "aria-hidden": "true" }, ...names.map((name) => make("span", {}, name)));
 }
 
+// [heading, what it is sorted by, width, whether it is of numbers, what of a row it needs: a column
+// that no task has anything for is left out]
 const COLUMNS = [
-  ["task", (room, n) => room.store.rows[n].label],
-  ["story", (room, n) => room.store.rows[n].story ?? ""],
-  ["status", (room, n) => ORDER.indexOf(room.store.of(n).status)],
-  ["attempts", (room, n) => room.store.of(n).tries],
-  ["began", (room, n) => room.store.of(n).begun ?? Infinity],
-  ["time", (room, n) => room.store.seconds(n) ?? -1],
-  ["estimate", (room, n) => room.store.rows[n].estimate ?? -1],
-  ["owner", (room, n) => room.store.rows[n].owner ?? ""],
+  ["task", (room, n) => room.store.rows[n].label, "minmax(100px, 2fr)"],
+  ["story", (room, n) => room.store.rows[n].story ?? "", "minmax(64px, 1fr)", false, "story"],
+  ["status", (room, n) => ORDER.indexOf(room.store.of(n).status), "128px"],
+  ["attempts", (room, n) => room.store.of(n).tries, "68px", true],
+  ["began", (room, n) => room.store.of(n).begun ?? Infinity, "72px", true],
+  ["time", (room, n) => room.store.seconds(n) ?? -1, "68px", true],
+  ["estimate", (room, n) => room.store.rows[n].estimate ?? -1, "68px", true, "estimate"],
+  ["owner", (room, n) => room.store.rows[n].owner ?? "", "minmax(56px, .7fr)", false, "owner"],
 ];
-
-const NUMERIC = new Set([3, 4, 5, 6]);
 
 class Table {
   constructor(room) {
@@ -144,7 +152,7 @@ class Table {
     this.sort = [4, 1];
     this.order = [];
     this.head = make("div", { class: "orch-heads orch-table-heads", role: "row" });
-    this.list = new LongList(26, (at) => this.draw(at), { role: "rowgroup", "aria-label": "Tasks" });
+    this.list = new LongList(room, 26, (at) => this.draw(at), { role: "rowgroup", "aria-label": "Tasks" });
     this.list.el.classList.add("orch-table");
     this.list.onrange = (first, end) => room.see(this.order.slice(first, end));
     this.el = make("div", { class: "orch-pane", role: "table", "aria-label": "Tasks as a table" }, this.head, this.list.el);
@@ -152,10 +160,17 @@ class Table {
   }
 
   heads() {
-    this.head.replaceChildren(...COLUMNS.map(([name], at) => {
+    const { rows } = this.room.store;
+    this.columns = [...COLUMNS.keys()].filter((at) => !COLUMNS[at][4] || rows.some((row) => row[COLUMNS[at][4]]));
+    const widths = this.columns.map((at) => COLUMNS[at][2]);
+    this.el.style.setProperty("--orch-columns", widths.join(" "));
+    // As wide as the columns at their narrowest, with the gaps and a scroll bar: beyond, it is scrolled.
+    this.el.style.setProperty("--orch-least", `${widths.reduce((sum, width) => sum + Number(/\d+/.exec(width)[0]) + 8, 10)}px`);
+    this.head.replaceChildren(...this.columns.map((at) => {
+      const [name, , , number] = COLUMNS[at];
       const mine = this.sort[0] === at;
       const arrow = mine ? (this.sort[1] > 0 ? " ▴" : " ▾") : "";
-      return make("span", { role: "columnheader", class: NUMERIC.has(at) ? "orch-number" : "", "aria-sort": mine ? (this.sort[1] > 0 ? "ascending" : "descending") : "none" },
+      return make("span", { role: "columnheader", class: number ? "orch-number" : "", "aria-label": name, "aria-sort": mine ? (this.sort[1] > 0 ? "ascending" : "descending") : "none" },
         button(name + arrow, `Sort by ${name}`, () => { this.sort = [at, mine ? -this.sort[1] : 1]; this.heads(); this.build(); }, { class: "orch-sort", "aria-label": `Sort by ${name}` }));
     }));
   }
@@ -166,7 +181,7 @@ class Table {
     const key = COLUMNS[this.sort[0]][1];
     const rows = [];
     for (let n = 0; n < store.rows.length; n += 1) {
-      if (!store.isStory(n) && (!wanted || wanted.has(n))) rows.push([key(this.room, n), n]);
+      if (!store.isStory(n) && store.there(n) && (!wanted || wanted.has(n))) rows.push([key(this.room, n), n]);
     }
     const way = this.sort[1];
     rows.sort(([a, i], [b, j]) => (a < b ? -way : a > b ? way : i - j));
@@ -191,7 +206,7 @@ class Table {
       state.begun ? `+${human(state.begun - started)}` : "", human(store.seconds(n)),
       row.estimate != null ? human(row.estimate) : "", row.owner ?? "",
     ];
-    const line = make("div", { class: "orch-row", role: "row" }, ...cells.map((cell, at) => make("span", { role: "cell", class: NUMERIC.has(at) ? "orch-number" : "" }, cell)));
+    const line = make("div", { class: "orch-row", role: "row" }, ...this.columns.map((at) => make("span", { role: "cell", class: COLUMNS[at][3] ? "orch-number" : "" }, cells[at])));
     if (n === this.room.chosen) line.classList.add("orch-chosen");
     return line;
   }

@@ -13,8 +13,8 @@ class Dag {
       "aria-label": "Task graph. Arrows move it, plus and minus scale it, 0 shows all of it, N and P go to the next and the previous task, Enter opens its card. The todo list says the same." });
     this.say = make("span", { class: "orch-muted" });
     this.tools = make("div", { class: "orch-tools" },
-      button("+", "Closer (+)", () => this.zoom(0.8)), button("−", "Farther (−)", () => this.zoom(1.25)),
-      button("All", "Show all of it (0)", () => this.fit()),
+      button("+", "Closer (+)", () => this.zoom(0.8), { "aria-label": "Closer" }), button("−", "Farther (−)", () => this.zoom(1.25), { "aria-label": "Farther" }),
+      button("All", "Show all of it (0)", () => this.fit(), { "aria-label": "All of it" }),
       this.more = button("Open every story", "Draw every task", () => this.ask("all")),
       this.less = button("Close stories", "Draw stories as one box each", () => this.ask("none")), this.say);
     this.el = make("div", { class: "orch-pane" }, this.tools, this.holder);

@@ -14,38 +14,30 @@ class Timeline {
     new ResizeObserver(() => this.draw()).observe(this.canvas);
   }
 
-  // Several rows: what ends frees its lane before what begins looks for one.
+  // Attempts of rows. Lanes are given when it is drawn, since only an attempt's end tells when its
+  // body began.
   refreshAll(rows) {
-    const fresh = rows.filter((n) => !this.bars.has(n));
-    for (const n of rows) if (this.bars.has(n)) this.refresh(n);
-    fresh.sort((a, b) => (this.room.store.state[a].begun ?? 0) - (this.room.store.state[b].begun ?? 0));
-    for (const n of fresh) this.refresh(n);
+    const { store } = this.room;
+    for (const n of rows) {
+      const state = store.state[n];
+      if (!state.tries) { this.bars.delete(n); continue; }
+      const told = state.bars ?? (state.begun ? [[state.begun, state.finished, state.status]] : []);
+      this.bars.set(n, told.map(([begun, finished, status]) => ({ lane: 0, begun, finished, status })));
+    }
+    this.stale = true;
   }
 
-  // Attempts of a row, in the order of their numbers: each keeps the lane that it had.
-  refresh(n) {
-    const state = this.room.store.state[n];
-    const row = this.room.store.rows[n];
-    if (row.id === undefined || (this.room.store.children[n].length && !row.needs)) return;
-    const told = state.bars ?? (state.begun ? [[state.begun, state.finished, state.status]] : []);
-    if (!state.tries) { this.bars.delete(n); return; }
-    const bars = this.bars.get(n) ?? [];
-    told.forEach(([begun, finished, status], at) => {
-      const known = bars[at];
-      if (known) { // where it began is known for certain only when it has ended
-        if (!known.finished) this.lanes[known.lane] = finished ?? Infinity;
-        Object.assign(known, { begun, finished, status });
-      } else bars[at] = { lane: this.lane(begun, finished), begun, finished, status };
-    });
-    bars.length = told.length;
-    this.bars.set(n, bars);
-  }
-
-  lane(begun, finished) {
-    let lane = this.lanes.findIndex((free) => free <= begun + 0.002);
-    if (lane < 0) lane = this.lanes.length;
-    this.lanes[lane] = finished ?? Infinity;
-    return lane;
+  // In the order in which they began, each in the first lane that is free: as many lanes as there
+  // were attempts at once, so never more than workers.
+  lay() {
+    this.stale = false;
+    this.lanes = [];
+    const every = [...this.bars.values()].flat().sort((a, b) => a.begun - b.begun || (a.finished ?? Infinity) - (b.finished ?? Infinity));
+    for (const bar of every) {
+      const free = this.lanes.findIndex((until) => until <= bar.begun + 0.002);
+      bar.lane = free < 0 ? this.lanes.length : free;
+      this.lanes[bar.lane] = bar.finished ?? Infinity;
+    }
   }
 
   scale() {
@@ -58,6 +50,7 @@ class Timeline {
 
   draw() {
     if (!this.canvas.clientWidth) return;
+    if (this.stale) this.lay();
     const { looks, store, started } = this.room;
     const lanes = Math.max(1, this.lanes.length);
     const high = lanes > 40 ? 5 : lanes > 16 ? 11 : 20;
@@ -104,7 +97,8 @@ class Timeline {
       }
     }
     pen.strokeStyle = ink;
-    if (this.room.live) { const here = x(store.now()); pen.beginPath(); pen.moveTo(here, 18); pen.lineTo(here, height); pen.stroke(); }
+    if (store.travel) pen.strokeStyle = "#8250df";
+    if (store.travel || this.room.live) { const here = x(store.travel?.at ?? store.now()); pen.beginPath(); pen.moveTo(here, 18); pen.lineTo(here, height); pen.stroke(); }
     this.canvas.setAttribute("aria-label", `Timeline: ${counted(this.bars.size, "task")} in ${counted(this.lanes.length, "lane")}, ${human(span)}`);
   }
 

@@ -9,7 +9,7 @@ class Log {
     this.lines = [];
     this.last = 0;
     this.follow = true;
-    this.list = new LongList(18, (at) => this.draw(at), { role: "log", "aria-label": "What tasks printed", "aria-live": "off" });
+    this.list = new LongList(room, 18, (at) => this.draw(at), { role: "log", "aria-label": "What tasks printed", "aria-live": "off" });
     this.list.el.classList.add("orch-log");
     this.pick = make("select", { "aria-label": "Whose output", on: { change: () => this.choose(this.pick.value) } });
     const follow = make("input", { type: "checkbox", checked: "", on: { change: () => { this.follow = follow.checked; this.end(); } } });

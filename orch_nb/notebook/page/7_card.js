@@ -15,6 +15,12 @@ class Card {
     this.draw();
   }
 
+  // Whether a row is one of those that the card names beside its own.
+  shows(n) {
+    const { id } = this.room.store.rows[n];
+    return ["inputs", "waits", "waited"].some((list) => this.told?.[list]?.some(([name]) => name === id));
+  }
+
   take(message) {
     const n = this.room.store.byId.get(message.task);
     if (n === undefined || n !== this.room.chosen) return;
@@ -24,6 +30,7 @@ class Card {
 
   draw() {
     const { room, told } = this;
+    if (!told || room.rests(this, () => this.draw())) return;
     const n = told.n;
     const { store, looks } = room;
     const row = store.rows[n];
@@ -89,6 +96,7 @@ class Card {
       made.append(make("div", { class: "orch-scroll" }, make("table", { class: "orch-frame" }, make("thead", {}, head), make("tbody", {}, ...body))));
     }
     if (text && !table) made.append(make("pre", { class: "orch-pre" }, text));
+    if (!text && !table && !png) made.append(make("p", { class: "orch-muted" }, "an empty text"));
     if (note) made.append(make("p", { class: "orch-muted" }, note));
     return made;
   }

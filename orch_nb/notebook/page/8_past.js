@@ -48,7 +48,9 @@ class Past {
       if (row === null) continue;
       const before = states.get(row) ?? NOTHING;
       const ended = ENDED.has(status);
-      states.set(row, { status, tries, begun: status === "pending" ? null : before.begun ?? (status === "ready" ? null : when), finished: ended ? when : null, reason: "", bars: null });
+      const since = status !== "running" ? null : before.status === "running" && before.tries === tries ? before.since : when;
+      const ran = (before.ran ?? 0) + (before.since && since !== before.since ? when - before.since : 0);
+      states.set(row, { since, ran, status, tries, begun: status === "pending" ? null : before.begun ?? (status === "ready" ? null : when), finished: ended ? when : null, reason: "", bars: null });
     }
     this.at = to;
     this.states = states;

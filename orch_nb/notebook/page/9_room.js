@@ -19,6 +19,8 @@ class Room {
     this.only = new Set();
     this.asks = new Map();
     this.seen = "";
+    this.held = false;
+    this.later = new Map(); // what is to be drawn when the button of the mouse is up
     this.build(el);
     this.first();
   }
@@ -31,10 +33,17 @@ class Room {
     // Lab's own keys rest while a person types here, but for those with Ctrl or Command: it saves.
     this.keys = (event) => {
       if (!this.root.contains(event.target)) return;
-      if ((event.ctrlKey || event.metaKey) && event.key !== "Enter") delete this.root.dataset.lmSuppressShortcuts;
-      else this.root.dataset.lmSuppressShortcuts = "true";
+      const free = (event.ctrlKey || event.metaKey) && event.key !== "Enter";
+      // On what has the focus, too: Lab looks there first, and some of its keys are for that alone.
+      for (const one of [this.root, event.target]) {
+        if (free) delete one.dataset.lmSuppressShortcuts;
+        else one.dataset.lmSuppressShortcuts = "true";
+      }
     };
     window.addEventListener("keydown", this.keys, true);
+    this.root.addEventListener("pointerdown", (event) => this.press(event), true);
+    window.addEventListener("pointerup", this.release = () => setTimeout(() => this.rise()));
+    window.addEventListener("pointercancel", this.release);
     this.state = make("span", { class: "orch-state" });
     this.clock = make("span", { class: "orch-muted orch-clock" });
     this.bar = make("div", { class: "orch-bar", role: "progressbar", "aria-label": "Tasks that have ended", "aria-valuemin": "0" });
@@ -62,6 +71,27 @@ class Room {
     el.append(this.root);
     this.tab("todo", false);
     this.drawStrip();
+  }
+
+  // While a button of the mouse is down nothing under it is made anew: what changes several times a
+  // second would take the click away. A slider, a drawing and a scroll bar are drawn while held.
+  press(event) {
+    if (!event.target.closest("button, .orch-row")) return;
+    this.held = true;
+    clearTimeout(this.riseLater);
+    this.riseLater = setTimeout(() => this.rise(), 1500);
+  }
+
+  rise() {
+    this.held = false;
+    const acts = [...this.later.values()];
+    this.later.clear();
+    for (const act of acts) act();
+  }
+
+  rests(key, act) {
+    if (this.held) this.later.set(key, act);
+    return this.held;
   }
 
   makeControls() {
@@ -147,7 +177,7 @@ class Room {
 
   take(message) {
     const kinds = {
-      rows: () => { this.store.add(message.rows.slice(Math.max(0, this.store.rows.length - message.from))); this.todo.build(); },
+      rows: () => { this.store.add(message.rows.slice(Math.max(0, this.store.rows.length - message.from))); this.todo.fold(); this.todo.build(); },
       states: () => this.states(message), head: () => this.head(message.head), card: () => this.card.take(message), log: () => this.log.take(message),
       section: () => this.showSection(message), drawing: () => this.dag.show(message.drawing), history: () => this.past.take(message),
       refused: () => this.complain(message.text), printed: () => { if (this.current === "log") this.ask({ ask: "log", task: this.log.task, after: this.log.last }); },
@@ -157,28 +187,33 @@ class Room {
 
   states(message) {
     this.store.skew = message.now * 1000 - Date.now();
+    const failed = [];
     for (const [n, status, tries, begun, finished, reason, bars] of message.states) {
       if (n >= this.store.rows.length) continue;
+      if (status === "failed" && this.store.state[n].status !== "failed") failed.push(n);
       this.store.set(n, { status, tries, begun, finished, reason, bars });
       this.changed(n);
     }
+    if (this.met && failed.length) this.tell(failed.length > 2 ? `${failed.length} tasks failed` : failed.map((n) => `${this.store.rows[n].label} failed: ${this.store.state[n].reason}`).join("; "));
+    this.met = true; // what had failed before this page was opened is no news
     this.timeline.refreshAll(message.states.map(([n]) => n).filter((n) => n < this.store.rows.length));
     this.settle();
   }
 
   changed(n) {
+    this.want(n); // in the past, too: people are asked now
     if (this.store.travel) return;
     if (this.current === "todo") { this.todo.refresh(n); for (let up = this.store.rows[n].parent; up != null; up = this.store.rows[up].parent) this.todo.refresh(up); }
     else if (this.current === "dag") this.dag.refresh(n);
     else if (this.current === "table") this.table.refresh(n);
-    if (n === this.chosen) this.dueCard = true;
-    this.want(n);
+    if (n === this.chosen || this.card.shows(n)) this.dueCard = true;
   }
 
   settle() {
     this.dag.settle();
     this.drawWants();
     this.counts();
+    if (this.settled !== this.settling()) { this.settled = this.settling(); this.redraw(); }
     if (this.only.size && !this.store.travel) this.dueFilter = true;
   }
 
@@ -198,10 +233,16 @@ class Room {
     this.drawControls();
     this.drawStrip();
     this.drawWants();
-    if (could !== Boolean(head.steerable && head.hears)) this.redraw();
+    const settled = this.settling();
+    if (could !== Boolean(head.steerable && head.hears) || this.settled !== settled) this.redraw();
+    this.settled = settled;
     this.tick();
     if (this.current === "timeline") this.timeline.draw();
   }
+
+  // The plan's tasks have all ended and the run has not: what was done is undone, or what is for a
+  // failure runs. Until that has ended nothing can be tried anew.
+  settling() { return this.live && this.store.total() > 0 && this.store.ended() === this.store.total(); }
 
   drawControls() {
     const { told } = this;
@@ -212,13 +253,19 @@ class Room {
     this.pause.hidden = this.cancel.hidden = this.crew.hidden = !told.live;
     this.goOn.hidden = told.live || !told.steerable || !["cut_off", "waiting"].includes(told.status);
     this.again.hidden = !failed;
-    this.again.disabled = !told.hears || !told.steerable;
+    this.again.disabled = !told.hears || !told.steerable || this.settling();
+    this.again.title = this.settling() ? "When what is undone has been: then the run can be retried" : "Try every failed task anew";
+    this.cancel.disabled = this.cancel.disabled || this.settling();
     this.travel.disabled = !told.hears;
-    this.number.textContent = ` ${counted(told.workers, "worker")} `;
-    this.fewer.disabled = this.fewer.disabled || told.workers <= 1;
+    if (this.crewWants === told.workers) this.crewWants = undefined;
+    const many = this.crewWants ?? told.workers;
+    const crew = ` ${counted(many, "worker")} `;
+    if (this.number.textContent !== crew) this.number.textContent = crew;
+    this.fewer.disabled = this.fewer.disabled || many <= 1;
   }
 
   drawStrip() {
+    if (this.rests("strip", () => this.drawStrip())) return;
     const told = this.told?.phases ?? {};
     this.strip.replaceChildren(...PHASES.map((name, at) => {
       const ahead = name === "INTEGRATE" && this.live; // the others are left out where they are not told
@@ -273,6 +320,7 @@ class Room {
   }
 
   drawChips() {
+    if (this.rests("chips", () => this.drawChips())) return;
     const { store, looks } = this;
     const shown = ORDER.filter((status) => store.counts.get(status) || this.only.has(status));
     const focused = this.chips.contains(document.activeElement) ? document.activeElement.dataset.status : null;
@@ -296,8 +344,11 @@ class Room {
       if (end) parts.push(`${human(Math.max(0, end - this.started - (told.idle_s ?? 0)))}${this.live ? " so far" : ""}`);
       const waits = store.counts.get("waiting") ?? 0;
       const works = OPEN_STATES.some((status) => status !== "waiting" && store.counts.get(status));
-      const asked = `${counted(waits, "answer")} of people ${waits === 1 ? "is" : "are"} awaited`;
-      if (this.live && told.remaining_s !== null && told.remaining_s !== undefined && (works || !waits)) {
+      const asked = `waiting for ${counted(waits, "answer")}`;
+      // When all of the plan has ended, it is undone, or what is for a failure runs: no count tells that.
+      const late = this.settling() ? store.rows.findIndex((row, n) => row.derived && store.state[n].status === "running") : -1;
+      if (late >= 0) parts.push(`now ${store.rows[late].label}`);
+      else if (this.live && !told.paused && told.remaining_s !== null && told.remaining_s !== undefined && (works || !waits)) {
         const left = Math.max(0, told.remaining_s - (store.now() - told.asked));
         if (left >= 0.5) parts.push(`about ${human(left)} to go${told.guessed ? " (guessed from what has run)" : ""}`);
         else if (!told.guessed && !waits) parts.push("nearly done");
@@ -339,7 +390,7 @@ class Room {
   tally(n) {
     if (!this.store.travel) return this.store.tallies.get(n) ?? new Map();
     const counts = new Map();
-    const walk = (rows) => { for (const one of rows) { if (!this.store.isStory(one)) { const { status } = this.store.of(one); counts.set(status, (counts.get(status) ?? 0) + 1); } walk(this.store.children[one]); } };
+    const walk = (rows) => { for (const one of rows) { if (!this.store.isStory(one) && !this.store.rows[one].derived) { const { status } = this.store.of(one); counts.set(status, (counts.get(status) ?? 0) + 1); } walk(this.store.children[one]); } };
     walk(this.store.children[n]);
     return counts;
   }
@@ -366,7 +417,16 @@ class Room {
 
   // -- what the person wants ---------------------------------------------------------------------
 
-  ask(message) { this.model.send(message); }
+  ask(message) {
+    if (this.gone) return;
+    try {
+      this.model.send(message);
+    } catch { // its kernel was restarted or shut down
+      this.gone = true;
+      if (this.told) this.head({ ...this.told, status: "lost", live: false, paused: false, steerable: false, note: "", phases: { ...this.told.phases, EXECUTE: { state: "lost" } } });
+      this.complain("The kernel of this room is gone: this is how the run stood then. Run the cell again, or open the run: %orchestrate open");
+    }
+  }
 
   wish(verb, n = null, note = "") {
     this.error.hidden = true;
@@ -375,7 +435,14 @@ class Room {
     this.tell(`${verb}${task ? ` ${task}` : ""}: asked for`);
   }
 
-  workers(by) { this.ask({ do: "workers", task: null, note: String(Math.max(1, this.told.workers + by)) }); }
+  // Several clicks in a row add up, though the kernel has told of none of them yet.
+  workers(by) {
+    this.crewWants = Math.max(1, (this.crewWants ?? this.told.workers) + by);
+    clearTimeout(this.crewLater);
+    this.crewLater = setTimeout(() => { this.crewWants = undefined; if (this.told) this.drawControls(); }, 3000);
+    this.ask({ do: "workers", task: null, note: String(this.crewWants) });
+    this.drawControls();
+  }
 
   // A second click within some seconds: nothing is lost by one that was not meant.
   sure(one, question, act) {
@@ -391,7 +458,7 @@ class Room {
   verbs(n, small) {
     const { store, told } = this;
     const row = store.rows[n];
-    if (store.travel || !told?.steerable || !this.hears || row.id === undefined) return [];
+    if (store.travel || !told?.steerable || !this.hears || row.id === undefined || this.settling()) return [];
     const { status } = store.of(n);
     const one = (text, verb, title) => button(text, `${title}: ${row.label}`, (event) => { event.stopPropagation(); event.target.disabled = true; this.wish(verb, n, this.noteOf(event.target)); },
       { class: small ? "orch-small" : "orch-button", "aria-label": `${title}: ${row.label}`, "data-name": `${small ? "row" : "card"}-${verb}` });
@@ -418,6 +485,7 @@ class Room {
   }
 
   drawWants() {
+    if (this.rests("wants", () => this.drawWants())) return;
     const can = Boolean(this.told?.steerable && this.hears);
     if (!this.staleWants && this.wantsCan === can) return;
     this.staleWants = false;
@@ -466,6 +534,9 @@ class Room {
 
   close() {
     window.removeEventListener("keydown", this.keys, true);
+    for (const event of ["pointerup", "pointercancel"]) window.removeEventListener(event, this.release);
+    clearTimeout(this.riseLater);
+    clearTimeout(this.crewLater);
     clearInterval(this.timer);
     clearTimeout(this.seeLater);
     this.past.stop();

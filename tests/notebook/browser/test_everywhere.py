@@ -80,6 +80,23 @@ def test_every_control_works_while_the_cell_runs(page):
     assert "later" in page.outputs(2)
 
 
+def test_keys_in_a_room_are_the_room_s_and_not_the_notebook_s(page):
+    page.run(3)
+    page.stands(3, "first", "running")
+    page.page.keyboard.press("Escape")
+    tabs = page.room(3).get_by_role("tab")
+    tabs.nth(0).focus()
+    page.page.keyboard.press("ArrowRight")
+    assert tabs.nth(1).get_attribute("aria-selected") == "true"
+    page.page.keyboard.press("b")
+    page.page.keyboard.press("ArrowLeft")
+    assert tabs.nth(0).get_attribute("aria-selected") == "true"
+    assert page.page.locator(".jp-Notebook .jp-Cell").count() == len(CELLS), "b makes a cell"
+    page.press(3, "⊗ Cancel run")
+    page.press(3, "Cancel the whole run?")
+    page.ended(3)
+
+
 def test_a_plain_call_of_execute_has_a_room_that_hears(page):
     page.run(3)
     page.stands(3, "first", "succeeded")
