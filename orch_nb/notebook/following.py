@@ -118,11 +118,12 @@ class Stage:
         is gone."""
         self._slots["EXECUTE"][0].show(section_bundle(state_section(run, datetime.now(UTC))))
 
-    def leave(self, run: Run) -> None:
-        """The kernel is being shut down while the run goes on: the last state, in all places."""
+    def leave(self, run: Run, *, over: bool = True) -> None:
+        """The state of a run that goes on, in all places; `over`: the last one, since the kernel is
+        being shut down."""
         self.show_header(run.plan, run)
         self.show_section(decompose_section(run.plan, run, read_as=self.read_as))
-        self.show("EXECUTE", section_bundles(state_section(run, datetime.now(UTC), over=True)))
+        self.show("EXECUTE", section_bundles(state_section(run, datetime.now(UTC), over=over)))
 
     def tell(self, progress: str) -> None:
         """A line of text in the place of the room."""

@@ -25,6 +25,7 @@ from orch_nb.errors import UsageError
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
 from orch_nb.model.run import Run
+from orch_nb.model.status import RunStatus
 from orch_nb.notebook.display import Slot
 from orch_nb.notebook.following import Stage, account
 from orch_nb.notebook.room import Room
@@ -67,8 +68,14 @@ class Opening:
             self._freeze_at_end(subject)
 
     def _freeze(self, run: Run) -> None:
-        """The static form, as the run stands."""
+        """The static form, as the run stands: of one that goes on without an account of its end."""
         before = self.operation
+        if run.status is RunStatus.RUNNING:
+            self.stage.show_header(run.plan, run)
+            self.stage.show_findings(before.analysis, before.research, past=True)
+            self.stage.leave(run, over=False)
+            self.room.phases(self.stage.sections)
+            return
         report = account(run, before.analysis, before.research, run.options.workspace or ".")
         self.operation = replace(before, plan=run.plan, run=run, report=report)
         self.stage.show_header(run.plan, run, report)

@@ -224,7 +224,9 @@ def test_a_run_of_another_kernel_is_opened_followed_and_steered(kernels):
     first, second = kernels(), kernels()
     cell = first.start(PLAN.replace("--no-analyze", "--no-analyze --name far"), person=True)
     first.until(lambda: first.state("gate") == "waiting")
-    second.ok("%orchestrate open far-1", person=True)
+    opened = second.ok("%orchestrate open far-1", person=True)
+    assert "▶ running" in opened.text
+    assert "missing" not in opened.text, "what has not run yet is not missing"
     second.wish("approve", "gate", "from afar")
     first.until(lambda: first.state("gate") == "succeeded")
     second.until(lambda: second.state("gate") == "succeeded")
