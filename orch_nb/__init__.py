@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         TaskFailed,
         UsageError,
     )
+    from orch_nb.exchange import export, import_
     from orch_nb.graph.schedule import schedule
     from orch_nb.model.analysis import Analysis
     from orch_nb.model.event import Event
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         Task,
         TriggerRule,
     )
+    from orch_nb.model.translation import Export, Import, Loss
     from orch_nb.notebook.scrap import scrap
     from orch_nb.phases import (
         analyze,
@@ -85,6 +87,7 @@ _WHERE = {
     "engine.memory": ("MemoryJournal",),
     "engine.ports": ("Current", "current"),
     "engine.session": ("allow_nested",),
+    "exchange": ("export", "import_"),
     "errors": (
         "BackendUnavailable", "JournalError", "MissingExtra", "NestedLoopError",
         "OrchestrationError", "PlanError", "RecordError", "RunExists", "RunHeld", "RunNotFound",
@@ -99,6 +102,7 @@ _WHERE = {
     "model.research": ("Finding", "Pattern", "Research"),
     "model.run": ("Attempt", "Run", "TaskRun"),
     "model.status": ("RunStatus", "Status"),
+    "model.translation": ("Export", "Import", "Loss"),
     "model.task": (
         "Approval", "Foreach", "Pool", "Rate", "RetryPolicy", "Subtask", "Task", "TriggerRule",
     ),
@@ -119,10 +123,13 @@ __all__ = [
     "Criterion",
     "Current",
     "Event",
+    "Export",
     "Finding",
     "Foreach",
     "Goal",
+    "Import",
     "JournalError",
+    "Loss",
     "MemoryJournal",
     "MissingExtra",
     "NestedLoopError",
@@ -158,6 +165,8 @@ __all__ = [
     "decompose",
     "execute",
     "execute_async",
+    "export",
+    "import_",
     "integrate",
     "load",
     "orchestrate",

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from orch_nb.model.report import Report
     from orch_nb.model.research import Research
     from orch_nb.model.run import Run, TaskRun
+    from orch_nb.model.translation import Export, Import
 
 __all__ = [
     "analysis_frame", "components_frame", "contrast_frame", "fits_frame", "links_frame",
-    "parts_frame", "plan_frame", "report_frame", "research_frame", "run_frame", "schedule_frame",
-    "systems_frame", "touched_frame", "workflows_frame",
+    "losses_frame", "parts_frame", "plan_frame", "report_frame", "research_frame", "run_frame",
+    "schedule_frame", "systems_frame", "touched_frame", "workflows_frame",
 ]  # fmt: skip
 
 _DTYPES = {
@@ -263,6 +264,15 @@ def research_frame(research: Research) -> pd.DataFrame:
             for found in research.findings
         ],
     )  # fmt: skip
+
+
+def losses_frame(made: Export | Import) -> pd.DataFrame:
+    """A row a loss of a translation."""
+    columns = dict.fromkeys(("what", "task", "why", "severity"), "text")
+    return _frame(
+        {**columns, "line": "count"},
+        [(loss.what, loss.task, loss.why, loss.severity, loss.line) for loss in made.losses],
+    )
 
 
 def report_frame(report: Report) -> pd.DataFrame:

@@ -1,0 +1,1 @@
+"""To come: plans to bullmq and back."""

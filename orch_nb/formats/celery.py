@@ -1,0 +1,1 @@
+"""To come: plans to celery and back."""

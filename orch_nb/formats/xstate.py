@@ -1,0 +1,1 @@
+"""To come: plans to xstate and back."""
