@@ -132,7 +132,7 @@ def test_a_file_of_a_kernel_that_was_killed_says_how_far_it_was(lab):
     page = lab([LONG, "import os; os.getpid()"])
     page.run(1)
     page.stands(1, "gate", "waiting")
-    page.says(1, "as of", timeout=30)
+    page.says(1, "succeeded · as of", timeout=30)  # the line of EXECUTE, behind the header's
     notebook = page.saved()
     text = "".join(str(one.get("data", {}).get("text/plain")) for one in notebook.cells[1].outputs)
     assert "no live room stands below? Then the kernel was gone" in text
