@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from orch_nb.cli import asking, reports, running
+from orch_nb.cli import asking, reports, running, translating
 from orch_nb.engine.journal import DEFAULT_PATH
 from orch_nb.options import add_run_options
 
@@ -70,6 +70,13 @@ def parser() -> argparse.ArgumentParser:
                      help="go on as long as the run does")  # fmt: skip
     verb("compare", reports.compare, "two runs side by side: ids, notebooks, HTML reports",
          "before", "after")  # fmt: skip
+    export = verb("export", translating.export_plan,
+                  "a plan document as a file of another system", "plan", "system")  # fmt: skip
+    export.add_argument("-o", "--output", help="the file; else it is printed")
+    read = verb("import", translating.import_plan,
+                "the plan in a file of another system, as a document", "file")  # fmt: skip
+    read.add_argument("--from", dest="system", help="the system, if the file does not show it")
+    read.add_argument("-o", "--output", help="the file; else it is printed")
     report = verb("report", reports.report,
                   "write the report of a run (without a name the last), or of a notebook",
                   "run?")  # fmt: skip

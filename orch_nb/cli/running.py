@@ -16,11 +16,11 @@ from orch_nb.engine.launch import compensation_of, failed_tasks
 from orch_nb.errors import PlanError, UsageError
 from orch_nb.model.plan import Plan
 
-__all__ = ["compensate", "recover", "retry", "run", "skip"]
+__all__ = ["compensate", "plan_of", "recover", "retry", "run", "skip"]
 
 
 def run(arguments: argparse.Namespace) -> int:
-    plan = _plan(arguments.plan)
+    plan = plan_of(arguments.plan)
     if arguments.dry_run:
         from orch_nb.render.bundle import plan_bundle
 
@@ -50,7 +50,7 @@ def _tell_beforehand(plan: Plan, journal: str, options: dict[str, Any]) -> None:
 
 
 def recover(arguments: argparse.Namespace) -> int:
-    return _go_on(arguments, plan=_plan(arguments.plan) if arguments.plan else None)
+    return _go_on(arguments, plan=plan_of(arguments.plan) if arguments.plan else None)
 
 
 def retry(arguments: argparse.Namespace) -> int:
@@ -104,7 +104,8 @@ def _go_on(
     return outcome(run, arguments)
 
 
-def _plan(path: str) -> Plan:
+def plan_of(path: str) -> Plan:
+    """The plan in a document, `-` for standard input. Raises UsageError, PlanError."""
     from orch_nb.planners.yaml import plan_from_yaml
 
     try:

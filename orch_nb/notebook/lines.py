@@ -29,6 +29,7 @@ from orch_nb.notebook.cell import Cell
 from orch_nb.notebook.display import show, watched
 from orch_nb.notebook.options import split
 from orch_nb.notebook.session import SESSION
+from orch_nb.notebook.translating import export_plan, import_plan
 from orch_nb.notebook.waiting import Waiting
 from orch_nb.render.bundle import (
     blocks_bundle,
@@ -43,7 +44,7 @@ from orch_nb.render.sections import decompose_section, operation_document
 __all__ = ["LATER", "VERBS", "Line", "usage"]
 
 _LOG_LINES = 2000
-LATER = ("import", "export", "systems")
+LATER = ("systems",)
 
 
 class Line:
@@ -310,6 +311,19 @@ class Line:
 
     # -- in between ----------------------------------------------------------------------------
 
+    def remember(self, operation: Operation) -> None:
+        """Keep a draft as the last operation of this kernel, under its name."""
+        self._keep(operation)
+
+    def planned(self, name: str) -> Plan:
+        """The plan of a draft or a run by its name, of the last one without."""
+        if not name and SESSION.last is not None:
+            return SESSION.last.plan
+        found = self._meant(name) if name else self._past("")
+        if isinstance(found, Operation):
+            return found.plan
+        return self._past(name).plan if isinstance(found, str) else found.plan
+
     def _journal(self) -> Journal:
         return open_journal(None)
 
@@ -476,4 +490,6 @@ VERBS: dict[str, Callable[..., Any]] = {
     "compare": Line.compare,
     "log": Line.log,
     "patterns": Line.patterns,
+    "import": import_plan,
+    "export": export_plan,
 }
