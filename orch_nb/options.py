@@ -7,14 +7,18 @@ from typing import Any
 
 __all__ = ["EXECUTORS", "add_run_options"]
 
-EXECUTORS = ("threads", "inline", "processes", "dask")
+EXECUTORS = ("threads", "inline", "processes", "dask", "celery", "bullmq")
 
 
 def add_run_options(add: Callable[..., Any]) -> None:
     """Declare the options of `execute` by `add`, an `ArgumentParser.add_argument`."""
     add("--workers", type=int, metavar="N", help="how many tasks run at once")
     add("--executor", choices=EXECUTORS, help="where functions run")
-    add("--address", metavar="URL", help="of the Dask cluster, for --executor dask")
+    add(
+        "--address",
+        metavar="URL",
+        help="where the executor is: tcp://… (dask), module:app (celery), redis://… (bullmq)",
+    )
     add("--approve", action="append", default=[], metavar="TASK", help="a gate approved beforehand")
     add("--cache", action="store_true", help="use kept results wherever nothing has changed")
     add(

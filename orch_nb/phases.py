@@ -507,10 +507,15 @@ def _executor(executor: Any, address: str = "") -> Executor:
 
     if isinstance(executor, str):
         return local_executor(executor, address=address)
-    if type(executor).__module__.partition(".")[0] == "distributed":  # a Client
+    library = type(executor).__module__.partition(".")[0]
+    if library == "distributed":  # a Client
         from orch_nb.executors.dask import DaskExecutor
 
         executor = DaskExecutor(executor)
+    elif library == "celery":  # an app
+        from orch_nb.executors.celery import CeleryExecutor
+
+        executor = CeleryExecutor(executor)
     return executor if isinstance(executor, LocalExecutor) else LocalExecutor(executor)
 
 

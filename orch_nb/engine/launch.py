@@ -94,7 +94,8 @@ def run_options(
 def _name(executor: Any) -> str:
     """An executor's name; a client of a Dask cluster goes by Dask's."""
     library = type(executor).__module__.partition(".")[0]
-    return "dask" if library == "distributed" else str(getattr(executor, "name", library))
+    known = {"distributed": "dask", "celery": "celery"}
+    return known.get(library) or str(getattr(executor, "name", library))
 
 
 def _address(executor: Any) -> str:

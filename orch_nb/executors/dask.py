@@ -2,7 +2,7 @@
 
     DaskExecutor      the cluster: an address or a client, connected in words or not at all
       └► Session      the attempts of one run on their way there and back (`dask_session`)
-           └► attempt     what runs on a worker (`dask_worker`)
+           └► attempt     what runs on a worker (`attempt_elsewhere`)
 
 Retries, rules and timeouts stay with our engine: Dask's retries are off, an exception of the task
 is told as a `Failure` by the worker, and what Dask itself reports (a worker that was killed too

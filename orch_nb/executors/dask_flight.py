@@ -14,8 +14,8 @@ import msgspec
 
 from orch_nb.engine.ports import AttemptRequest, Clock, Outcome, Report
 from orch_nb.errors import BackendUnavailable
-from orch_nb.executors.dask_worker import Told, attempt
-from orch_nb.executors.failure import failure_of
+from orch_nb.executors.attempt_elsewhere import Told, attempt
+from orch_nb.executors.failure import failure_of, with_source
 from orch_nb.executors.worker_pickles import dumps
 from orch_nb.model.event import Failure
 from orch_nb.model.quantity import count
@@ -83,6 +83,8 @@ class Flight:
                 failure = failure_of(TypeError(f"{what}: {type(error).__name__}: {error}"))
         elif told.missing:
             failure = _saying(failure, "on a worker of the cluster: install it there")
+        else:
+            failure = msgspec.structs.replace(failure, traceback=with_source(failure.traceback))
         return Outcome(self.request.key, started, now, value, failure)
 
     def explained(self) -> Outcome:

@@ -21,8 +21,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Outcome, Report
+from orch_nb.executors.attempt_elsewhere import Told
 from orch_nb.executors.dask_flight import Flight
-from orch_nb.executors.dask_worker import Told
 from orch_nb.executors.worker_pickles import modules_of
 
 __all__ = ["Session"]

@@ -3,7 +3,7 @@
     shell command ──► shell         ┐ one after another as slots come free (`_Gate`)
     notebook ───────► notebook      ┘
     async function ─► loop
-    other function ─► inline, threads, processes or dask, as the person said
+    other function ─► inline, threads, processes, dask, celery or bullmq, as the person said
 
 All of them share one number of workers (`Slots`), so that a driver may give more attempts than run
 at once without asking where each of them goes.
@@ -36,17 +36,19 @@ _REMEMBERED = 20_000  # functions of which it is remembered where they run
 def local_executor(name: str = "threads", *, address: Any = "") -> LocalExecutor:
     """The local executor whose synchronous functions run by `name`.
 
-    `address` says where `dask` is: `"tcp://..."` or a `distributed.Client`. Raises UsageError for a
-    name that there is not, and MissingExtra.
+    `address` says where `dask` is (`"tcp://..."` or a `distributed.Client`), which app is Celery's
+    (`"proj.celery:app"` or the app), where BullMQ's Redis is (`"redis://..."`). Raises UsageError
+    for a name that there is not, and MissingExtra.
     """
     if name not in _FOR_FUNCTIONS:
         known = ", ".join(sorted(_FOR_FUNCTIONS))
         raise UsageError(f"There is no executor `{name}`. There are: {known}.")
-    if name == "dask":
+    if name in _ELSEWHERE:
         if isinstance(address, str) and not address:
-            raise UsageError("The executor `dask` needs the address of a cluster, or a Client.")
+            raise UsageError(f"The executor `{name}` needs {_ELSEWHERE[name]}.")
     elif address:
-        raise UsageError(f"The executor `{name}` runs here and takes no address; `dask` does.")
+        others = " and ".join(f"`{other}`" for other in _ELSEWHERE)
+        raise UsageError(f"The executor `{name}` runs here and takes no address; {others} do.")
     return LocalExecutor(_FOR_FUNCTIONS[name](address))
 
 
@@ -74,9 +76,28 @@ def _dask(address: Any) -> Executor:
     return DaskExecutor(address)
 
 
+def _celery(address: Any) -> Executor:
+    from orch_nb.executors.celery import CeleryExecutor
+
+    return CeleryExecutor(address)
+
+
+def _bullmq(address: Any) -> Executor:
+    from orch_nb.executors.bullmq import BullMQExecutor
+
+    return BullMQExecutor(address)
+
+
 _FOR_FUNCTIONS: dict[str, Callable[[Any], Executor]] = {
-    "dask": _dask, "inline": _inline, "processes": _processes, "threads": _threads,
+    "bullmq": _bullmq, "celery": _celery, "dask": _dask, "inline": _inline,
+    "processes": _processes, "threads": _threads,
 }  # fmt: skip
+#: Those that run on other machines, and what they need for it.
+_ELSEWHERE = {
+    "bullmq": "the address of its Redis, as redis://localhost:6379",
+    "celery": "a Celery app, or where it is, as proj.celery:app",
+    "dask": "the address of a cluster, or a Client",
+}
 
 
 class LocalExecutor:

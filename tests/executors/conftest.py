@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,12 @@ from orch_nb.engine.clock import SystemClock
 from orch_nb.engine.ports import AttemptRequest, Executor, Outcome, Setting
 from orch_nb.executors.local import local_executor
 from orch_nb.model.task import Task
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(one) for one in (HERE, HERE.parent) if str(one) not in sys.path]
+
+import queue_workers  # noqa: E402  # beside this file
+from redis_server import redis_server  # noqa: E402
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +174,9 @@ def mark(path: str, seconds: float, name: str, until: str) -> str:
 
 #: A Dask client of a cluster of threads, while the fixture `cluster` holds it.
 CLIENTS: list[Any] = []
+#: A Celery app with workers, and the Redis of a queue with BullMQ workers, likewise.
+APPS: list[Any] = []
+REDIS: list[str] = []
 
 PLACES = {
     place.name: place
@@ -194,6 +204,15 @@ PLACES = {
         Place(
             name="dask", make=lambda: local_executor("dask", address=CLIENTS[0]), here=False,
             bounded=False, queues=False, live=False, awaits=True, needs="cluster",
+        ),
+        Place(
+            name="celery", make=lambda: local_executor("celery", address=APPS[0]), here=False,
+            cancels=True, bounded=False, queues=False, live=False, awaits=True, most=200,
+            needs="celery_workers",
+        ),
+        Place(
+            name="bullmq", make=lambda: local_executor("bullmq", address=REDIS[0]), here=False,
+            bounded=False, queues=False, live=False, awaits=True, most=200, needs="bullmq_workers",
         ),
     )
 }  # fmt: skip
@@ -317,6 +336,38 @@ def cluster() -> Iterator[None]:
         CLIENTS.append(client)
         yield
         CLIENTS.clear()
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[str]:
+    """The address of a Redis of our own."""
+    with redis_server() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def celery_workers(redis, tmp_path_factory) -> Iterator[Any]:
+    """A Celery app with a worker of ten processes."""
+    pytest.importorskip("celery")
+    app = queue_workers.celery_app(redis)
+    worker = queue_workers.start_celery(redis, tmp_path_factory.mktemp("celery") / "log")
+    with queue_workers.ended(worker):
+        queue_workers.until(lambda: app.control.ping(timeout=0.5))
+        APPS.append(app)
+        yield app
+        APPS.clear()
+    app.close()
+
+
+@pytest.fixture(scope="session")
+def bullmq_workers(redis, tmp_path_factory) -> Iterator[str]:
+    """A Redis with a BullMQ worker of ten threads."""
+    pytest.importorskip("bullmq")
+    worker = queue_workers.start_bullmq(redis, tmp_path_factory.mktemp("bullmq") / "log")
+    with queue_workers.ended(worker):
+        REDIS.append(redis)
+        yield redis
+        REDIS.clear()
 
 
 @pytest.fixture

@@ -627,7 +627,8 @@ def test_it_ends_with_things_running(anywhere, bench, tmp_path):
         return time.monotonic() - begun
 
     assert bench.drive(steps, workers=2) < 2
-    assert len(anywhere.begun(path)) == (2 if anywhere.bounded else 6)
+    begun = len(anywhere.begun(path))  # a queue takes back what no worker had taken
+    assert begun == 2 if anywhere.bounded else 2 <= begun <= 6
 
 
 def test_threads_that_an_attempt_leaves_behind_hold_up_nothing(place, bench):

@@ -205,21 +205,21 @@ def test_attempts_that_print_at_once_in_one_process_are_told_apart(here):
 
 
 def test_of_long_prints_the_beginning_and_the_end_travel_back(monkeypatch):
-    from orch_nb.executors import dask_worker
+    from orch_nb.executors import attempt_elsewhere
 
-    monkeypatch.setattr(dask_worker, "_KEPT", 20)
-    monkeypatch.setattr(dask_worker, "_PIECE", 5)
-    printed = dask_worker._Printed()
+    monkeypatch.setattr(attempt_elsewhere, "_KEPT", 20)
+    monkeypatch.setattr(attempt_elsewhere, "_PIECE", 5)
+    printed = attempt_elsewhere._Printed()
     for n in range(10):
         printed.add("stdout", f"line {n}\n")
     assert printed.told() == [
         ("stdout", "line 0\nlin\n… (51 characters were not kept) …\n8\nline 9\n"),
     ]  # fmt: skip
-    printed = dask_worker._Printed()
+    printed = attempt_elsewhere._Printed()
     printed.add("stdout", "a" * 12 + "b" * 30)
     ((_, told),) = printed.told()
     assert told == "a" * 10 + "\n… (25 characters were not kept) …\n" + "b" * 7
-    short = dask_worker._Printed()
+    short = attempt_elsewhere._Printed()
     for stream, text in (("stdout", "1"), ("stdout", "2"), ("stderr", "3"), ("stdout", "4")):
         short.add(stream, text)
     assert short.told() == [("stdout", "12"), ("stderr", "3"), ("stdout", "4")]

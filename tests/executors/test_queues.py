@@ -1,0 +1,142 @@
+"""Celery and BullMQ, with real brokers and workers: what is theirs alone."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import queue_workers
+
+import orch_nb as nb
+from orch_nb.errors import BackendUnavailable, UsageError
+from orch_nb.executors.bullmq import place_of
+from orch_nb.executors.local import local_executor
+
+
+def one():
+    return 1
+
+
+def doubled(one):
+    return 2 * one
+
+
+PLAN = nb.Plan(
+    goal="g", tasks=[nb.Task(id="one", run=one), nb.Task(id="doubled", run=doubled, needs=["one"])]
+)
+
+
+def test_a_plan_runs_on_a_celery_app_that_is_given(celery_workers):
+    run = nb.execute(PLAN, executor=celery_workers, journal="memory")
+    assert (run.results["doubled"], run.options.executor) == (2, "celery")
+
+
+def test_a_plan_runs_on_a_bullmq_queue(bullmq_workers):
+    run = nb.execute(PLAN, executor="bullmq", address=bullmq_workers, journal="memory")
+    assert (run.results["doubled"], run.options.executor) == (2, "bullmq")
+
+
+def holding(path, seconds):
+    with Path(path).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def killed_in_mid_task(start, folder, options):
+    """What becomes of a task whose worker is killed, and which starts it again elsewhere."""
+    path, workers = folder / "pids", [start(folder / "first")]
+
+    def kill():
+        queue_workers.until(path.exists)
+        queue_workers.kill(workers[0])
+        workers.append(start(folder / "second"))
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    task = nb.Task(id="a", run=holding, with_={"path": str(path), "seconds": 2})
+    try:
+        run = nb.execute(nb.Plan(goal="g", tasks=[task]), journal="memory", **options)
+    finally:
+        killer.join()
+        with queue_workers.ended(*workers):
+            pass
+    return run, path.read_text().split()
+
+
+@pytest.mark.timeout(120)
+def test_a_celery_worker_that_is_killed_loses_nothing(redis, tmp_path):
+    app = queue_workers.celery_app(redis)
+    app.conf.task_default_queue = "killed"
+    numbers = iter("12")
+
+    def start(log):
+        return queue_workers.start_celery(redis, log, f"k{next(numbers)}", queue="killed")
+
+    run, pids = killed_in_mid_task(start, tmp_path, {"executor": app})
+    assert run.succeeded
+    assert len(run["a"].attempts) == 1, "it is one attempt, sent twice"
+    assert len(pids) == 2
+    app.close()
+
+
+@pytest.mark.timeout(120)
+def test_a_bullmq_worker_that_is_killed_loses_nothing(redis, tmp_path):
+    def start(log):
+        return queue_workers.start_bullmq(redis, log, "killed")
+
+    options = {"executor": "bullmq", "address": f"{redis}?queue=killed"}
+    run, pids = killed_in_mid_task(start, tmp_path, options)
+    assert run.succeeded
+    assert len(pids) == 2
+
+
+def dies():
+    os.kill(os.getpid(), 9)
+
+
+def test_a_task_that_kills_its_celery_worker_process_fails_and_says_so(celery_workers):
+    plan = nb.Plan(goal="g", tasks=[nb.Task(id="a", run=dies)])
+    run = nb.execute(plan, executor=celery_workers, journal="memory")
+    assert "its worker could not run it (WorkerLostError" in run["a"].error.message
+
+
+def test_a_function_in_a_prefork_worker_is_stopped_by_its_timeout(celery_workers):
+    task = nb.Task(id="a", run=holding, with_={"path": os.devnull, "seconds": 60}, timeout="1s")
+    run = nb.execute(nb.Plan(goal="g", tasks=[task]), executor=celery_workers, journal="memory")
+    assert run["a"].error.type == "TimeoutError"
+    assert "still runs" not in run["a"].error.message
+
+
+@pytest.mark.parametrize("name", ["celery", "bullmq"])
+def test_without_an_address_it_says_what_is_needed(name):
+    with pytest.raises(UsageError, match=f"The executor `{name}` needs"):
+        local_executor(name)
+
+
+def test_where_nobody_answers_it_says_how_to_start_one():
+    nobody = "redis://:secret@127.0.0.1:1"
+    with pytest.raises(
+        BackendUnavailable, match=r"No Redis answers at redis://127\.0\.0\.1:1"
+    ) as told:
+        nb.execute(PLAN, executor="bullmq", address=nobody, journal="memory")
+    assert "orch-nb dev redis" in str(told.value)
+    app = queue_workers.celery_app(nobody)
+    with pytest.raises(BackendUnavailable, match="No Celery broker answers at") as told:
+        nb.execute(PLAN, executor=app, journal="memory")
+    assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize("address", ["localhost:6379", "http://localhost", "redis://", ""])
+def test_what_is_no_address_of_a_redis_is_refused(address):
+    with pytest.raises(UsageError, match="the address of its Redis"):
+        place_of(address)
+
+
+def test_what_is_no_celery_app_is_refused():
+    for wrong, said in (("no.such:app", "There is no Celery app"), ("os:path", "no Celery app")):
+        with pytest.raises(UsageError, match=said):
+            local_executor("celery", address=wrong)
