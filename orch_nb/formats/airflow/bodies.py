@@ -1,0 +1,133 @@
+"""What a task's function does, as far as its text says so.
+
+    def joined(orders, refunds):                 calls "shop.sales:joined", and the parameter
+        from shop.sales import joined            `orders` is its `orders`
+        return joined(orders, refunds)
+
+    def load(fetch):                             when: fetch.rows > 0
+        if not fetch["rows"] > 0:
+            raise AirflowSkipException("when: fetch.rows > 0")
+        return f"load {quote(str(fetch['path']))}"      sh: load {{ fetch.path }}
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any
+
+from orch_nb.formats.airflow.names import WHEN
+from orch_nb.formats.airflow.symbols import Function, Ref
+
+__all__ = ["Body", "body_of"]
+
+
+@dataclass
+class Body:
+    """`calls`: the function that it only passes on to; `names`: what that calls a parameter;
+    `fixed`: constants that it adds; `gives`: the expression that it returns; `notebook`: what it
+    executes."""
+
+    calls: str = ""
+    names: dict[str, str] = field(default_factory=dict)
+    fixed: dict[str, Any] = field(default_factory=dict)
+    when: str = ""
+    gives: ast.expr | None = None
+    notebook: ast.Call | None = None
+    doc: str = ""
+
+
+def body_of(function: Function) -> Body:
+    node = function.node
+    found = Body()
+    if isinstance(node, ast.Lambda):
+        found.gives = node.body
+        return found
+    found.doc = ast.get_docstring(node) or ""
+    rest = list(node.body)
+    if found.doc or (rest and _is_text(rest[0])):
+        rest = rest[1:]
+    imported: dict[str, str] = {}
+    while rest:
+        first = rest[0]
+        if isinstance(first, ast.ImportFrom) and first.module and not first.level:
+            imported |= {a.asname or a.name: f"{first.module}:{a.name}" for a in first.names}
+        elif isinstance(first, ast.Import):
+            imported |= {alias.asname or alias.name: alias.name for alias in first.names}
+        elif isinstance(first, ast.If) and (said := _when(first)):
+            found.when = said
+        else:
+            break
+        rest = rest[1:]
+    if len(rest) != 1 or not isinstance(rest[0], (ast.Return, ast.Expr)) or rest[0].value is None:
+        return found
+    value = rest[0].value
+    found.gives = value if isinstance(rest[0], ast.Return) else None
+    call = _inner(value, imported)
+    if call is not None:
+        _passed_on(call, imported, found, function)
+    return found
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _when(node: ast.If) -> str:
+    """The condition that a skip tells in its message."""
+    if len(node.body) != 1 or not isinstance(node.body[0], ast.Raise) or node.orelse:
+        return ""
+    raised = node.body[0].exc
+    if not isinstance(raised, ast.Call) or getattr(raised.func, "id", "") != "AirflowSkipException":
+        return ""
+    said = raised.args[0] if raised.args else None
+    if isinstance(said, ast.Constant) and str(said.value).startswith(WHEN):
+        return str(said.value)[len(WHEN) :]
+    return ""
+
+
+def _inner(value: ast.expr, imported: dict[str, str]) -> ast.Call | None:
+    """The call, out of `asyncio.run(...)` where it is in one."""
+    if not isinstance(value, ast.Call):
+        return None
+    if "asyncio" in imported and ast.unparse(value.func) == "asyncio.run" and value.args:
+        inner = value.args[0]
+        return inner if isinstance(inner, ast.Call) else None
+    return value
+
+
+def _passed_on(
+    call: ast.Call, imported: dict[str, str], found: Body, function: Function
+) -> None:
+    if "papermill" in imported and ast.unparse(call.func) == "papermill.execute_notebook":
+        found.notebook = call
+        return
+    top = call.func
+    attributes: list[str] = []
+    while isinstance(top, ast.Attribute):
+        attributes.insert(0, top.attr)
+        top = top.value
+    if not isinstance(top, ast.Name):
+        return
+    origin = imported.get(top.id, "")
+    if not origin:
+        try:
+            known = function.scope.get(top.id)
+        except KeyError:
+            return
+        if not isinstance(known, Ref) or known.of_airflow or "." not in known.origin:
+            return
+        module, _, name = known.origin.rpartition(".")
+        origin = f"{module}:{name}"
+    if ":" not in origin:
+        if not attributes:
+            return
+        origin = f"{origin}:{attributes.pop(0)}"
+    for given in call.keywords:
+        if given.arg is None:
+            return
+        if isinstance(given.value, ast.Name):
+            found.names[given.value.id] = given.arg
+        elif isinstance(given.value, ast.Constant):
+            found.fixed[given.arg] = given.value.value
+    found.calls = ".".join([origin, *attributes])
