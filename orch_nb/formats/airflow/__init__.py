@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from orch_nb.formats.airflow.export import export
 from orch_nb.formats.airflow.read import read, recognises
 
-__all__ = ["read", "recognises"]
+__all__ = ["export", "read", "recognises"]

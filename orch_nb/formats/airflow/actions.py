@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orch_nb.formats.airflow.bodies import Body, body_of
-from orch_nb.formats.airflow.expressions import of_command, result_name
+from orch_nb.formats.airflow.expressions import of_command, of_python, result_name
 from orch_nb.formats.airflow.policies import Lose, seconds
 from orch_nb.formats.airflow.symbols import (
     Function,
@@ -99,11 +99,15 @@ def _of_function(task: Operator, stem: str, lose: Lose) -> dict[str, Any]:
     if kind == "bash":
         names = {name: value.tasks[0].id for name, value in task.given.items()
                  if isinstance(value, Xcom) and _is_plain(value)}  # fmt: skip
-        text = None if body.gives is None else of_command(body.gives, names)
+        words = ("params", "item", "index", "words", "quote", *(task.mapped or ()))
+        text = None if body.gives is None else of_command(body.gives, names, words)
         if text is None:
             lose("bash", "its command is made by a function; a person is asked to run it", "changed")
             return found | {"todo": f"Run the command that `{task.function.name}` gives"}
-        return found | {"sh": _plain_command(text)}
+        constant = isinstance(body.gives, ast.Constant)
+        return found | {"sh": _templates(text, task, lose) if constant else text}
+    if body.empty:
+        return found
     if body.notebook is not None:
         return found | _notebook(body.notebook, task, lose)
     if kind not in ("task", "branch", "short_circuit", "sensor"):
@@ -152,31 +156,75 @@ def _called(task: Operator, said: Mapping[str, Any], stem: str, lose: Lose) -> d
 
 def _with(task: Operator, given: Mapping[str, Any], body: Body, lose: Lose) -> dict[str, Any]:
     """The arguments that `needs` and parameters do not supply by their names."""
+    if body.call is not None:
+        return _passed_on(task, body.call, given, lose)
     found: dict[str, Any] = {}
     for name, value in given.items():
-        name = body.names.get(name, name)  # noqa: PLW2901  # as the function itself calls it
-        if isinstance(value, Item) or name.startswith("*"):
+        if name.startswith("*"):
             continue
-        if isinstance(value, Xcom) and _is_plain(value) and not value.how:
-            if value.tasks[0].id == name:
-                continue
-        elif isinstance(value, Param) and value.name == name:
+        argument = _argument(name, value, lose)
+        if argument is not _MISSING:
+            found[name] = argument
+    return found
+
+
+def _passed_on(
+    task: Operator, call: ast.Call, given: Mapping[str, Any], lose: Lose
+) -> dict[str, Any]:
+    """What a function is called with in the body of another, whose arguments are `given`."""
+    results = {name: value.tasks[0].id for name, value in given.items()
+               if isinstance(value, Xcom) and _is_plain(value) and not value.how}  # fmt: skip
+    found: dict[str, Any] = {}
+    pairs = [(node.id, node) for node in call.args if isinstance(node, ast.Name)]
+    if len(pairs) < sum(not isinstance(node, ast.Starred) for node in call.args):
+        lose("argument", "what has no name is not passed on", "dropped")
+    for name, node in [*pairs, *((k.arg, k.value) for k in call.keywords if k.arg is not None)]:
+        if isinstance(node, ast.Name) and node.id in given:
+            argument = _argument(name, given[node.id], lose)
+        elif isinstance(node, ast.Name) and node.id in (task.mapped or ()):
             continue
-        if isinstance(value, str) and "{{" in value:
-            lose("template", f"`{name}` is a template of Airflow's: {value[:60]!r}", "dropped")
-            continue
-        constant = _constant(value)
-        if constant is not _MISSING:
-            found[name] = constant
-            continue
-        expression = spell_expression(value)
-        if expression is not None:
-            found[name] = f"{{{{ {expression} }}}}"
-        elif isinstance(value, Xcom):
-            lose("argument", f"`{name}` is made of several results", "dropped")
         else:
-            lose("argument", f"`{name}` is not known without running the file", "dropped")
-    return found | body.fixed
+            argument = _computed(name, node, results, lose)
+        if argument is not _MISSING:
+            found[name] = argument
+    return found
+
+
+def _computed(name: str, node: ast.expr, results: Mapping[str, str], lose: Lose) -> Any:
+    """A constant or an expression in the body of a function."""
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        expression = of_python(node, results, ("params",))
+    if expression == f"params.{name}" or ast.unparse(node) in ("ti.map_index", "failures"):
+        return _MISSING
+    if expression is None:
+        lose("argument", f"`{name}` is computed in its function", "dropped")
+        return _MISSING
+    return f"{{{{ {expression} }}}}"
+
+
+def _argument(name: str, value: Any, lose: Lose) -> Any:
+    """One argument of a task as `with` says it; `_MISSING` where it need not, or cannot."""
+    if isinstance(value, Item):
+        return _MISSING
+    if isinstance(value, Xcom) and _is_plain(value) and not value.how and value.tasks[0].id == name:
+        return _MISSING
+    if isinstance(value, Param) and value.name == name:
+        return _MISSING
+    if isinstance(value, str) and "{{" in value:
+        lose("template", f"`{name}` is a template of Airflow's: {value[:60]!r}", "dropped")
+        return _MISSING
+    constant = _constant(value)
+    if constant is not _MISSING:
+        return constant
+    expression = spell_expression(value)
+    if expression is not None:
+        return f"{{{{ {expression} }}}}"
+    why = "is made of several results" if isinstance(value, Xcom) else \
+        "is not known without running the file"
+    lose("argument", f"`{name}` {why}", "dropped")
+    return _MISSING
 
 
 class _Missing:
@@ -215,7 +263,14 @@ def _notebook(call: ast.Call, task: Operator, lose: Lose) -> dict[str, Any]:
     if not isinstance(path, ast.Constant) or not isinstance(path.value, str):
         lose("notebook", "its path is not known without running the file", "changed")
         return {"todo": f"Run the notebook of {task.id}"}
-    return {"notebook": path.value, "with_": _with(task, task.given, Body(), lose)}
+    said = [k.value for k in call.keywords if k.arg == "parameters"]
+    with_ = {}
+    if said and isinstance(said[0], ast.Dict):
+        parts = [ast.keyword(key.value, value)
+                 for key, value in zip(said[0].keys, said[0].values, strict=True)
+                 if isinstance(key, ast.Constant) and isinstance(key.value, str)]  # fmt: skip
+        with_ = _passed_on(task, ast.Call(call.func, [], parts), task.given, lose)
+    return {"notebook": path.value, "with_": with_}
 
 
 # -- shell
@@ -231,15 +286,6 @@ def _shell(text: Any, task: Operator, lose: Lose) -> dict[str, Any]:
     if text.endswith((".sh ", ".bash ")):  # the space keeps Airflow from reading a file
         text = text[:-1]
     return {"sh": _templates(text, task, lose)}
-
-
-def _plain_command(text: str) -> str:
-    """Without the braces that told Airflow to leave the braces in it alone."""
-    whole = _WHOLE_RAW.fullmatch(text)
-    if whole is None:
-        return text
-    inner = whole[1]
-    return text if "{%" in inner else inner
 
 
 def _templates(text: str, task: Operator, lose: Lose) -> str:

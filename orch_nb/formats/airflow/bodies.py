@@ -7,14 +7,13 @@
     def load(fetch):                             when: fetch.rows > 0
         if not fetch["rows"] > 0:
             raise AirflowSkipException("when: fetch.rows > 0")
-        return f"load {quote(str(fetch['path']))}"      sh: load {{ fetch.path }}
+        return f"load {words(fetch['path'])}"           sh: load {{ fetch.path }}
 """
 
 from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from typing import Any
 
 from orch_nb.formats.airflow.names import WHEN
 from orch_nb.formats.airflow.symbols import Function, Ref
@@ -24,14 +23,15 @@ __all__ = ["Body", "body_of"]
 
 @dataclass
 class Body:
-    """`calls`: the function that it only passes on to; `names`: what that calls a parameter;
-    `fixed`: constants that it adds; `gives`: the expression that it returns; `notebook`: what it
-    executes."""
+    """`calls`: the function that it only passes on to, as `call`; `names`: what that calls a
+    parameter; `gives`: the expression that it returns; `notebook`: what it executes; `empty`: it
+    does nothing."""
 
     calls: str = ""
+    call: ast.Call | None = None
     names: dict[str, str] = field(default_factory=dict)
-    fixed: dict[str, Any] = field(default_factory=dict)
     when: str = ""
+    empty: bool = False
     gives: ast.expr | None = None
     notebook: ast.Call | None = None
     doc: str = ""
@@ -48,24 +48,28 @@ def body_of(function: Function) -> Body:
     if found.doc or (rest and _is_text(rest[0])):
         rest = rest[1:]
     imported: dict[str, str] = {}
+    inner: dict[str, str] = {}
     while rest:
         first = rest[0]
         if isinstance(first, ast.ImportFrom) and first.module and not first.level:
             imported |= {a.asname or a.name: f"{first.module}:{a.name}" for a in first.names}
         elif isinstance(first, ast.Import):
             imported |= {alias.asname or alias.name: alias.name for alias in first.names}
+        elif isinstance(first, (ast.FunctionDef, ast.AsyncFunctionDef)) and not first.decorator_list:
+            inner[first.name] = f":{first.name}"
         elif isinstance(first, ast.If) and (said := _when(first)):
             found.when = said
-        else:
+        elif ast.unparse(first) not in ("index = ti.map_index", "failures = {}"):
             break
         rest = rest[1:]
+    found.empty = not rest and bool(found.when) and not inner
     if len(rest) != 1 or not isinstance(rest[0], (ast.Return, ast.Expr)) or rest[0].value is None:
         return found
     value = rest[0].value
     found.gives = value if isinstance(rest[0], ast.Return) else None
     call = _inner(value, imported)
     if call is not None:
-        _passed_on(call, imported, found, function)
+        _passed_on(call, imported | inner, found, function)
     return found
 
 
@@ -119,15 +123,15 @@ def _passed_on(
             return
         module, _, name = known.origin.rpartition(".")
         origin = f"{module}:{name}"
+    if origin.startswith(":"):
+        found.call = call
+        return
     if ":" not in origin:
         if not attributes:
             return
         origin = f"{origin}:{attributes.pop(0)}"
     for given in call.keywords:
-        if given.arg is None:
-            return
-        if isinstance(given.value, ast.Name):
+        if given.arg is not None and isinstance(given.value, ast.Name):
             found.names[given.value.id] = given.arg
-        elif isinstance(given.value, ast.Constant):
-            found.fixed[given.arg] = given.value.value
+    found.call = call
     found.calls = ".".join([origin, *attributes])

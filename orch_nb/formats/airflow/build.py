@@ -114,6 +114,13 @@ class Builder:
             return owner.id
         return Opaque(text)
 
+    def assigned(self, owner: Any, name: str, value: Any) -> None:
+        """`owner.name = value`, after it was made."""
+        if isinstance(owner, Dag) and name == "doc_md" and not isinstance(value, str):
+            return
+        for made in [owner] if isinstance(owner, (Dag, Group)) else ends(owner):
+            made.kwargs = made.kwargs | {name: value}
+
     def method(
         self, owner: Any, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call
     ) -> tuple[bool, Any]:
@@ -121,7 +128,7 @@ class Builder:
         everything = [*args, *kwargs.values()]
         if isinstance(owner, (Operator, Xcom, Group)):
             if name in ("set_upstream", "set_downstream"):
-                self.shift(owner, args[0] if args else Opaque(), name.endswith("down" "stream"),
+                self.shift(owner, args[0] if args else Opaque(), name == "set_downstream",
                            node)  # fmt: skip
                 return True, None
             if name in ("as_setup", "as_teardown"):

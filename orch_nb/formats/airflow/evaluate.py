@@ -7,6 +7,7 @@ and all else is Opaque.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -43,6 +44,7 @@ from orch_nb.formats.airflow.symbols import (
 __all__ = ["Evaluator", "iterable"]
 
 _STEPS = 300_000  # expressions that are evaluated at most; a loop may have many turns
+_FILE_STEM = re.compile(r"\bPath\(__file__\)(\.resolve\(\))?\.stem$")
 _SYMBOLS = (
     Class, Dag, Factory, Function, Group, Item, Label, Opaque, Operator, Partial, Ref, Taking,
     TaskFlow, Xcom,
@@ -233,6 +235,8 @@ class Evaluator:
     # -- parts of values
 
     def _attribute(self, node: ast.Attribute, scope: Scope) -> Any:
+        if node.attr == "stem" and _FILE_STEM.search(ast.unparse(node)):
+            return self._builder.stem
         return self._builder.attribute(self.value(node.value, scope), node.attr, _written(node))
 
     def _subscript(self, node: ast.Subscript, scope: Scope) -> Any:
@@ -311,6 +315,8 @@ class Evaluator:
                 items = [Opaque(_written(part)) for part in target.elts]
             for part, item in zip(target.elts, items, strict=True):
                 self.bind(part, item, scope)
+        elif isinstance(target, ast.Attribute):
+            self._builder.assigned(self.value(target.value, scope), target.attr, value)
         elif isinstance(target, ast.Subscript):
             whole, key = self.value(target.value, scope), self.value(target.slice, scope)
             if isinstance(whole, (dict, list)):

@@ -1,7 +1,7 @@
 """Expressions of a plan as Python in a task's function, and back.
 
     fetch.rows > params.least          fetch["rows"] > params["least"]
-    gzip {{ export.path }}             f"gzip {quote(str(export['path']))}"
+    gzip {{ export.path }}             f"gzip {words(export['path'])}"
 
 A plan's expressions are Jinja's. Those that mean the same in Python are turned into it; filters,
 tests and the like are not, and the caller says so.
@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+
+from orch_nb.formats.airflow.layout import styled
 
 __all__ = ["Python", "command", "of_command", "of_python", "python", "result_name"]
 
 _PLACE = re.compile(
     r"\{%-?\s*raw\s*-?%\}(?P<raw>.*?)\{%-?\s*endraw\s*-?%\}|\{\{(?P<expression>.*?)\}\}", re.DOTALL
 )
+_RAW, _END = "{% raw %}", "{% endraw %}"
 _JINJA = re.compile(r"\{\{|\{%|\{#")
 _WORDS = {"true": True, "false": False, "none": None}
 _CALLED = frozenset("abs all any bool float int len list max min round sorted str sum tuple".split())
@@ -122,7 +125,7 @@ def python(
     try:
         tree = ast.parse(expression.strip(), mode="eval")
         made = _ToPython(variables, params, item)
-        code = ast.unparse(ast.fix_missing_locations(made.visit(tree)))
+        code = styled(ast.unparse(ast.fix_missing_locations(made.visit(tree))))
     except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError):
         return None
     return Python(code, made.names, made.words)
@@ -153,15 +156,15 @@ def command(
             return None
         found.names |= made.names
         found.words |= made.words
-        value = ast.parse(f"quote(str({made.code}))" if quotes else made.code, mode="eval").body
+        value = ast.parse(f"words({made.code})" if quotes else made.code, mode="eval").body
         parts += [ast.Constant(literal), ast.FormattedValue(value, -1)]
         literal = ""
     literal += text[at:]
     parts.append(ast.Constant(literal))
     if any(isinstance(part, ast.Constant) and _JINJA.search(part.value) for part in parts):
-        parts = [ast.Constant("{% raw %}"), *parts, ast.Constant("{% endraw %}")]
+        parts = [ast.Constant(_RAW), *parts, ast.Constant(_END)]
     try:
-        found.code = ast.unparse(ast.JoinedStr(parts))
+        found.code = styled(ast.unparse(ast.JoinedStr(parts)))
     except ValueError:  # quotes in quotes, which a format string of this Python cannot hold
         return None
     return found
@@ -184,9 +187,16 @@ class _ToJinja(ast.NodeTransformer):
         return ast.Subscript(value, key, ast.Load())
 
 
-def of_python(node: ast.expr, results: Mapping[str, str]) -> str | None:
-    """The expression that `python` would have been given; None for what no expression can say."""
+def of_python(
+    node: ast.expr, results: Mapping[str, str], words: Collection[str] = ()
+) -> str | None:
+    """The expression that `python` would have been given; None for what no expression can say.
+
+    `results` has the tasks by the names of their results, `words` what else there may be.
+    """
     for inner in ast.walk(node):
+        if isinstance(inner, ast.Name) and inner.id not in {*results, *words, *_CALLED}:
+            return None
         called = isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name)
         plain = (*_PLAIN, ast.Name, ast.Subscript)
         if not isinstance(inner, plain) and not (
@@ -198,27 +208,35 @@ def of_python(node: ast.expr, results: Mapping[str, str]) -> str | None:
     return re.sub(r"\b(True|False|None)\b", lambda word: word[0].lower(), text)
 
 
-def of_command(node: ast.expr, results: Mapping[str, str]) -> str | None:
+def of_command(
+    node: ast.expr, results: Mapping[str, str], words: Collection[str] = ()
+) -> str | None:
     """The command of a function that returns a text or an f-string; None for anything else."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
     if not isinstance(node, ast.JoinedStr):
         return None
     found: list[str] = []
-    for part in node.values:
+    parts = list(node.values)
+    texts = [part.value for part in parts if isinstance(part, ast.Constant)]
+    whole = str(texts[0]).startswith(_RAW) and str(texts[-1]).endswith(_END) if texts else False
+    if not whole and any(_JINJA.search(str(text)) for text in texts):
+        return None
+    for n, part in enumerate(parts):
         if isinstance(part, ast.Constant):
-            found.append(str(part.value))
+            text = str(part.value)
+            text = text.removeprefix(_RAW) if whole and n == 0 else text
+            text = text.removesuffix(_END) if whole and n == len(parts) - 1 else text
+            found.append(f"{_RAW}{text}{_END}" if "{{" in text or "{%" in text else text)
             continue
         assert isinstance(part, ast.FormattedValue)
         if part.conversion != -1 or part.format_spec is not None:
             return None
         value, suffix = part.value, " | unquoted"
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
-            if value.func.id in ("quote",) and len(value.args) == 1:
+            if value.func.id in ("quote", "words") and len(value.args) == 1:
                 value, suffix = value.args[0], ""
-                if isinstance(value, ast.Call) and getattr(value.func, "id", "") == "str":
-                    value = value.args[0]
-        inner = of_python(value, results)
+        inner = of_python(value, results, words)
         if inner is None:
             return None
         found.append(f"{{{{ {inner}{suffix} }}}}")

@@ -69,6 +69,8 @@ class _Maker:
         title, description = self._words(task, said)
         self._foreach(task, said, fields, lose)
         for name in task.kwargs:
+            if name in ("env", "append_env") and _ours(task.kwargs.get("env")):
+                continue
             if name not in _POLICIES and name not in USED:
                 lose(name, "it has no counterpart", "dropped")
         if task.last.startswith("HITL") or task.last == "ApprovalOperator":
@@ -178,7 +180,7 @@ class _Maker:
             return
         # A command calls its item `item`; a function by the name of its parameter.
         item = name
-        if task.function is not None:
+        if task.function is not None and name != "item":
             item = body_of(task.function).names.get(name, name)
         item = "" if name in ("**", "bash_command") or not item.isidentifier() else item
         if item in ("item", "index", "params", "results", "run_id", "run"):
@@ -226,3 +228,8 @@ def _id(task: Operator) -> str:
     if isinstance(shown, str) and shown != task.id and spelled(shown) == task.id:
         return shown
     return task.id
+
+
+def _ours(variables: Any) -> bool:
+    """Whether an environment has only what every command of a plan finds there."""
+    return isinstance(variables, dict) and all(str(name).startswith("ORCH_") for name in variables)
