@@ -12,7 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from orch_nb.formats.airflow.bodies import Body, body_of
-from orch_nb.formats.airflow.expressions import of_command, of_python, result_name
+from orch_nb.formats.airflow.expressions import (
+    PLACE,
+    of_command,
+    of_python,
+    result_name,
+    unshielded,
+)
 from orch_nb.formats.airflow.policies import Lose, seconds
 from orch_nb.formats.airflow.symbols import (
     Function,
@@ -32,7 +38,6 @@ _PYTHON = re.compile(
     r"BranchExternalPython|BranchPython)(Operator|Sensor)"
 )
 _WHOLE_RAW = re.compile(r"\{% raw %\}(.*)\{% endraw %\}", re.DOTALL)
-_TEMPLATE = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _PULL = re.compile(
     r"(?:ti|task_instance)\.xcom_pull\(\s*(?:task_ids\s*=\s*)?\[?(['\"])([\w.-]+)\1\]?\s*\)"
 )
@@ -289,17 +294,21 @@ def _shell(text: Any, task: Operator, lose: Lose) -> dict[str, Any]:
 
 
 def _templates(text: str, task: Operator, lose: Lose) -> str:
+    """A command of Airflow's as one of a plan: what it shields, and what it fills in."""
     whole = _WHOLE_RAW.fullmatch(text)
-    if whole is not None:
-        return text if "{{" in whole[1] or "{%" in whole[1] else whole[1]
-    if "{%" in text or "{#" in text:
+    if whole is not None and "raw %}" not in whole[1]:
+        return unshielded(whole[1]) if text != unshielded(whole[1]) else text
+    outside = PLACE.sub("", text)
+    if "{%" in outside or "{#" in outside:
         lose("template", "its command is a template of Airflow's with statements; it is passed on "
              "as it is written", "changed")  # fmt: skip
         return f"{{% raw %}}{text}{{% endraw %}}" if "raw" not in text else text
     known = {upstream.id for upstream in task.up}
 
     def place(found: re.Match[str]) -> str:
-        inner = found[1]
+        if found["raw"] is not None:
+            return found[0]
+        inner = found["expression"].strip()
         pulled = _PULL.fullmatch(inner)
         if pulled is not None and pulled[2] in known:
             return f"{{{{ {result_name(pulled[2])} | unquoted }}}}"
@@ -311,7 +320,7 @@ def _templates(text: str, task: Operator, lose: Lose) -> str:
              "written", "dropped")  # fmt: skip
         return f"{{% raw %}}{found[0]}{{% endraw %}}"
 
-    return _TEMPLATE.sub(place, text)
+    return PLACE.sub(place, text)
 
 
 # -- people

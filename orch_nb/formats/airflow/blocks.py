@@ -6,14 +6,15 @@ import ast
 from dataclasses import dataclass, field
 from typing import Any
 
-from orch_nb.formats.airflow.expressions import Python, command, python
+from msgspec.structs import replace
+
+from orch_nb.formats.airflow.expressions import Python, command, has_places, python, shielded
 from orch_nb.formats.airflow.functions import Writer, Written
 from orch_nb.formats.airflow.layout import call, docstring, duration, literal, quoted, shifted, spelled_out
 from orch_nb.formats.airflow.names import ITEMS, ITEMS_DOC, spelled, unique
 from orch_nb.formats.airflow.options import Options, Tell, described, options
-from orch_nb.graph.expressions import is_template
 from orch_nb.model.plan import Plan
-from orch_nb.model.task import Call, Task, callable_name
+from orch_nb.model.task import Call, Task, TriggerRule, callable_name
 
 __all__ = ["Block", "Blocks"]
 
@@ -70,6 +71,10 @@ class Blocks:
     ) -> list[Block]:
         """The blocks of a task: one, and one more where its items have to be computed."""
         tries = task.kind in ("python", "shell", "notebook")
+        if task.trigger is TriggerRule.ALWAYS and task.foreach is not None and self._maps(task):
+            tell("trigger", "Airflow does not map over what is computed at once: it waits for all",
+                 "changed")  # fmt: skip
+            task = replace(task, trigger=TriggerRule.ALL_DONE)
         said = {} if spelled(task.id) == self._variables[task.id] else {
             "task_id": quoted(spelled(task.id))
         }  # fmt: skip
@@ -105,14 +110,12 @@ class Blocks:
     def _computes(self, task: Task) -> bool:
         """Whether a command is made by a function, and not a constant."""
         assert task.sh is not None
-        return task.when is not None or task.foreach is not None or (
-            is_template(task.sh) and "{{" in task.sh.replace("{{ raw", "")
-        )  # fmt: skip
+        return task.when is not None or task.foreach is not None or has_places(task.sh)
 
     def _bash(self, task: Task, said: Options) -> Block:
         assert task.sh is not None
         self.need(*_BASH)
-        text = _shielded(task.sh)
+        text = shielded(task.sh, ours=True)
         if text.endswith((".sh", ".bash")):  # which Airflow would take for a template's file
             text += " "
         return self._operator("BashOperator", task,
@@ -132,7 +135,7 @@ class Blocks:
         assert task.approval is not None
         self.need(_HITL, "ApprovalOperator")
         gate = task.approval
-        own = {"subject": spelled_out(_shielded(gate.prompt))}
+        own = {"subject": spelled_out(shielded(gate.prompt))}
         if gate.default is not None:
             own["defaults"] = quoted(gate.default.capitalize())
             if gate.timeout_s is None:
@@ -147,7 +150,7 @@ class Blocks:
     def _todo(self, task: Task, said: Options) -> Block:
         assert task.todo is not None
         self.need(_HITL, "HITLEntryOperator")
-        own = {"subject": spelled_out(_shielded(task.todo)), "options": '["Done"]'}
+        own = {"subject": spelled_out(shielded(task.todo)), "options": '["Done"]'}
         return self._operator("HITLEntryOperator", task, own, said)
 
     # -- functions
@@ -283,6 +286,12 @@ class Blocks:
 
     # -- items
 
+    @staticmethod
+    def _maps(task: Task) -> bool:
+        """Whether what a task is expanded over is the result of a task."""
+        assert task.foreach is not None
+        return not isinstance(task.foreach.over, list) or _has_special(task.foreach.over)
+
     def _over(
         self, task: Task, needs: tuple[str, ...], tell: Tell
     ) -> tuple[str, list[Block]]:
@@ -291,14 +300,14 @@ class Blocks:
         over = task.foreach.over
         if isinstance(over, list):
             text = literal(over, 30)
-            if text is not None and not any(mark in text for mark in _SPECIAL):
+            if text is not None and not _has_special(over):
                 if len(over) > 1024:
                     tell("foreach", "Airflow maps over 1024 items at most, unless it is told more",
                          "note")  # fmt: skip
                 return text, []
         if isinstance(over, str) and over in self._plan.by_id:
             return self.result(over), []
-        name = unique(f"{task.id}{ITEMS}", self._variables)
+        name = unique(f"{spelled(task.id)}{ITEMS}", self._variables)
         variable = unique(f"{self._variables[task.id]}{ITEMS}", self._variables.values())
         self._variables[name] = variable
         into, said = Written(), ""
@@ -337,14 +346,6 @@ class Blocks:
             into.lines.append(f"return {into.use(made)}")
 
 
-def _shielded(text: str) -> str:
-    """A text that Airflow's templates leave as it is."""
-    if not any(mark in text for mark in _SPECIAL):
-        return text
-    plain = text.replace("{% raw %}", "").replace("{% endraw %}", "")
-    return f"{{% raw %}}{plain}{{% endraw %}}"
-
-
 def _tidy(lines: list[str]) -> list[str]:
     """No empty line first, and none beside another."""
     found: list[str] = []
@@ -370,3 +371,9 @@ def _with_lines(function: list[str], lines: list[str]) -> list[str]:
 
 def _inner(lines: list[str]) -> list[str]:
     return shifted("\n".join(lines)).split("\n")
+
+
+def _has_special(items: list[Any]) -> bool:
+    """Whether Airflow would find a template in what is mapped over."""
+    text = literal(items) or ""
+    return any(mark in text for mark in _SPECIAL)

@@ -17,12 +17,17 @@ from dataclasses import dataclass, field
 
 from orch_nb.formats.airflow.layout import styled
 
-__all__ = ["Python", "command", "of_command", "of_python", "python", "result_name"]
+__all__ = [
+    "BRACES", "PLACE", "Python", "command", "has_places", "of_command", "of_python", "python",
+    "result_name", "shielded", "unshielded",
+]  # fmt: skip
 
-_PLACE = re.compile(
+PLACE = re.compile(
     r"\{%-?\s*raw\s*-?%\}(?P<raw>.*?)\{%-?\s*endraw\s*-?%\}|\{\{(?P<expression>.*?)\}\}", re.DOTALL
 )
 _RAW, _END = "{% raw %}", "{% endraw %}"
+#: What a plan's command would take for something to fill in.
+BRACES = re.compile(r"\{\{|\{%[-+]?\s*\w")
 _JINJA = re.compile(r"\{\{|\{%|\{#")
 _WORDS = {"true": True, "false": False, "none": None}
 _CALLED = frozenset("abs all any bool float int len list max min round sorted str sum tuple".split())
@@ -142,7 +147,7 @@ def command(
     found = Python("")
     at = 0
     literal = ""
-    for place in _PLACE.finditer(text):
+    for place in PLACE.finditer(text):
         literal += text[at : place.start()]
         at = place.end()
         if place["raw"] is not None:
@@ -168,6 +173,30 @@ def command(
     except ValueError:  # quotes in quotes, which a format string of this Python cannot hold
         return None
     return found
+
+
+def has_places(text: str) -> bool:
+    """Whether a command has a `{{ }}` that something is put into."""
+    return any(place["raw"] is None for place in PLACE.finditer(text))
+
+
+def shielded(text: str, *, ours: bool = False) -> str:
+    """A text that Airflow's templates leave as it is; `ours`: it may have such shields already."""
+    open_ = PLACE.sub("", text) if ours else text
+    if not _JINJA.search(open_):
+        return text
+    plain = PLACE.sub(lambda place: place["raw"] or place[0], text) if ours else text
+    return f"{_RAW}{plain}{_END}"
+
+
+def unshielded(text: str) -> str:
+    """A literal part of a command, with a shield around what a plan would take for braces."""
+    if not BRACES.search(text):
+        return text
+    begin = min(n for n in (text.find("{{"), text.find("{%")) if n >= 0)
+    end = max(text.rfind("}}"), text.rfind("%}")) + 2
+    end = end if end > begin + 2 else len(text)
+    return f"{text[:begin]}{_RAW}{text[begin:end]}{_END}{text[end:]}"
 
 
 class _ToJinja(ast.NodeTransformer):
@@ -227,7 +256,7 @@ def of_command(
             text = str(part.value)
             text = text.removeprefix(_RAW) if whole and n == 0 else text
             text = text.removesuffix(_END) if whole and n == len(parts) - 1 else text
-            found.append(f"{_RAW}{text}{_END}" if "{{" in text or "{%" in text else text)
+            found.append(unshielded(text))
             continue
         assert isinstance(part, ast.FormattedValue)
         if part.conversion != -1 or part.format_spec is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import math
+import re
 import tokenize
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,6 +14,12 @@ __all__ = ["WIDTH", "call", "docstring", "duration", "literal", "quoted", "shift
 
 WIDTH = 100
 NL = "\n"
+#: Comments and texts of Python, each from its beginning to its end.
+_TEXTS = re.compile(
+    r"""#[^\n]*|\"{3}(?:[^\\]|\\.)*?\"{3}|'{3}(?:[^\\]|\\.)*?'{3}"""
+    r"""|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'""",
+    re.DOTALL,
+)
 
 
 def quoted(text: str) -> str:
@@ -86,13 +93,24 @@ def call(function: str, arguments: Iterable[str], before: int = 0) -> str:
 
 def shifted(text: str, columns: int = 4) -> str:
     """Lines further in; what stands between triple quotes is left as it is."""
-    found: list[str] = []
-    quoting = False
-    for row in text.split("\n"):
-        found.append(row if quoting or not row.strip() else " " * columns + row)
-        if row.count('"""') % 2:
-            quoting = not quoting
-    return "\n".join(found)
+    inside = _inside_texts(text)
+    rows = text.split("\n")
+    return "\n".join(
+        row if n in inside or not row.strip() else " " * columns + row for n, row in enumerate(rows)
+    )
+
+
+def _inside_texts(code: str) -> set[int]:
+    """The rows, from 0, that begin in a text of several lines. Code may be a part of a statement,
+    which a tokenizer would not take."""
+    found: set[int] = set()
+    row = 0
+    for match in _TEXTS.finditer(code):
+        row = code.count("\n", 0, match.start())
+        lines = match[0].count("\n")
+        if lines and not match[0].startswith("#"):
+            found |= set(range(row + 1, row + lines + 1))
+    return found
 
 
 def styled(code: str) -> str:

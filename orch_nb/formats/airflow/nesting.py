@@ -69,7 +69,7 @@ class Nesting:
             said["group_display_name"] = quoted(shown)
         if story.description:
             said["tooltip"] = spelled_out(story.description)
-        if (dotless(shown) == key) if story.title else (dotless(story.id) != key):
+        if story.title and dotless(story.title) == key != story.id:
             self._tell("story", f"an import calls `{story.id}` otherwise", "note")
         elif story.title and key != story.id:
             self._tell("story", f"`{story.id}` is `{key}` in Airflow", "changed")

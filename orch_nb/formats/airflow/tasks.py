@@ -125,7 +125,7 @@ class _Maker:
         shown = group.kwargs.get("group_display_name")
         shown = shown if isinstance(shown, str) else ""
         tip = group.kwargs.get("tooltip")
-        is_id = bool(shown) and dotless(shown) == group.id
+        is_id = bool(shown) and self._is_id(shown, group.id)
         name = shown if is_id else group.id
         if name not in self._found.stories:
             self._found.stories[name] = Story(
@@ -137,6 +137,15 @@ class _Maker:
                     "task_group", f"`{name}` is in another group; stories do not nest",
                     line=group.line, severity="changed"))  # fmt: skip
         return name
+
+    def _is_id(self, shown: str, key: str) -> bool:
+        """Whether the id of a group was made of what it is shown as; a task may have had it."""
+        core = dotless(shown)
+        if key == core:
+            return True
+        begin, _, number = key.rpartition("_")
+        taken = {spelled(task.id) for task in self._names} | {*self._dag.groups}
+        return begin == core.rstrip("_") and number.isdigit() and core in taken
 
     @staticmethod
     def _words(task: Operator, said: Mapping[str, Any]) -> tuple[str, str]:
