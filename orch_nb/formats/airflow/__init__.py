@@ -1,8 +1,8 @@
 """Airflow: a plan as a DAG file that reads as if written by hand, and a DAG file as a plan.
 
-    export(plan) -> Export           for Airflow 3: TaskFlow, task groups, `>>` where no data flows
-    read(text, path) -> Import       by the syntax tree; the file is never run
-    recognises(text, path) -> bool
+export(plan) -> Export           for Airflow 3: TaskFlow, task groups, `>>` where no data flows
+read(text, path) -> Import       by the syntax tree; the file is never run
+recognises(text, path) -> bool
 """
 
 from __future__ import annotations

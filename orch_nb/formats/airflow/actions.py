@@ -107,7 +107,9 @@ def _of_function(task: Operator, stem: str, lose: Lose) -> dict[str, Any]:
         words = ("params", "item", "index", "words", "quote", *(task.mapped or ()))
         text = None if body.gives is None else of_command(body.gives, names, words)
         if text is None:
-            lose("bash", "its command is made by a function; a person is asked to run it", "changed")
+            lose(
+                "bash", "its command is made by a function; a person is asked to run it", "changed"
+            )
             return found | {"todo": f"Run the command that `{task.function.name}` gives"}
         constant = isinstance(body.gives, ast.Constant)
         return found | {"sh": _templates(text, task, lose) if constant else text}
@@ -126,8 +128,12 @@ def _of_function(task: Operator, stem: str, lose: Lose) -> dict[str, Any]:
 
 def _name_of(function: Function, stem: str, lose: Lose) -> str:
     if function.qualname != function.name or function.name == "<lambda>":
-        lose("run", f"`{function.name}` stands inside another function, where nothing can import it: "
-             "move it to the top of its module", "changed")  # fmt: skip
+        lose(
+            "run",
+            f"`{function.name}` stands inside another function, where nothing can import it: "
+            "move it to the top of its module",
+            "changed",
+        )
     return f"{stem}:{function.name}"
 
 
@@ -226,8 +232,11 @@ def _argument(name: str, value: Any, lose: Lose) -> Any:
     expression = spell_expression(value)
     if expression is not None:
         return f"{{{{ {expression} }}}}"
-    why = "is made of several results" if isinstance(value, Xcom) else \
-        "is not known without running the file"
+    why = (
+        "is made of several results"
+        if isinstance(value, Xcom)
+        else "is not known without running the file"
+    )
     lose("argument", f"`{name}` {why}", "dropped")
     return _MISSING
 

@@ -10,7 +10,15 @@ from msgspec.structs import replace
 
 from orch_nb.formats.airflow.expressions import Python, command, has_places, python, shielded
 from orch_nb.formats.airflow.functions import Writer, Written
-from orch_nb.formats.airflow.layout import call, docstring, duration, literal, quoted, shifted, spelled_out
+from orch_nb.formats.airflow.layout import (
+    call,
+    docstring,
+    duration,
+    literal,
+    quoted,
+    shifted,
+    spelled_out,
+)
 from orch_nb.formats.airflow.names import ITEMS, ITEMS_DOC, spelled, unique
 from orch_nb.formats.airflow.options import Options, Tell, described, options
 from orch_nb.model.plan import Plan
@@ -118,15 +126,22 @@ class Blocks:
         text = shielded(task.sh, ours=True)
         if text.endswith((".sh", ".bash")):  # which Airflow would take for a template's file
             text += " "
-        return self._operator("BashOperator", task,
-                              {"bash_command": spelled_out(text)} | self._environment(task), said)  # fmt: skip
+        return self._operator(
+            "BashOperator",
+            task,
+            {"bash_command": spelled_out(text)} | self._environment(task),
+            said,
+        )
 
     def _environment(self, task: Task) -> Options:
         """The variables of ours that a command speaks of."""
         text = task.sh or ""
         found = {name: value for name, value in _VARIABLES.items() if name in text}
-        found |= {f"ORCH_PARAM_{name.upper()}": f"{{{{ params[{name!r}] }}}}"
-                  for name in self._plan.params if f"ORCH_PARAM_{name.upper()}" in text}  # fmt: skip
+        found |= {
+            f"ORCH_PARAM_{name.upper()}": f"{{{{ params[{name!r}] }}}}"
+            for name in self._plan.params
+            if f"ORCH_PARAM_{name.upper()}" in text
+        }
         if not found:
             return {}
         return {"env": literal(found, 12) or "{}", "append_env": "True"}
@@ -139,8 +154,12 @@ class Blocks:
         if gate.default is not None:
             own["defaults"] = quoted(gate.default.capitalize())
             if gate.timeout_s is None:
-                tell("default", "it answers once the time for an answer is over, and there is none; "
-                     "Airflow waits for a person", "changed")  # fmt: skip
+                tell(
+                    "default",
+                    "it answers once the time for an answer is over, and there is none; "
+                    "Airflow waits for a person",
+                    "changed",
+                )
         if gate.timeout_s is not None:
             self.need("datetime", "timedelta")
             own["response_timeout"] = duration(gate.timeout_s)
@@ -266,8 +285,11 @@ class Blocks:
             self.need("shlex", "quote")
         into.lines.append(f"return {code}")
         if made.names:
-            tell("sh", "what a result puts into a command is read as a template by Airflow once more",
-                 "note")  # fmt: skip
+            tell(
+                "sh",
+                "what a result puts into a command is read as a template by Airflow once more",
+                "note",
+            )
 
     def _notebook(self, task: Task, needs: tuple[str, ...], into: Written, tell: Tell) -> None:
         assert task.notebook is not None
@@ -276,13 +298,21 @@ class Blocks:
         given = {name: self.writer.value(name, value, needs, into, tell)
                  for name, value in task.with_.items()}  # fmt: skip
         if task.foreach is not None:
-            given = {self.writer.item(task): self.writer.item(task), "index": "ti.map_index"} | given
+            given = {
+                self.writer.item(task): self.writer.item(task),
+                "index": "ti.map_index",
+            } | given
             into.words["ti"] = None
         inner = ", ".join(f"{quoted(name)}: {value}" for name, value in given.items())
         done = task.notebook.removesuffix(".ipynb") + ".executed.ipynb"
         into.before.append("import papermill")
-        into.lines.append(call("papermill.execute_notebook", [
-            quoted(task.notebook), quoted(done), f"parameters={{{inner}}}" if inner else ""], 12))  # fmt: skip
+        into.lines.append(
+            call(
+                "papermill.execute_notebook",
+                [quoted(task.notebook), quoted(done), f"parameters={{{inner}}}" if inner else ""],
+                12,
+            )
+        )
 
     # -- items
 
@@ -292,9 +322,7 @@ class Blocks:
         assert task.foreach is not None
         return not isinstance(task.foreach.over, list) or _has_special(task.foreach.over)
 
-    def _over(
-        self, task: Task, needs: tuple[str, ...], tell: Tell
-    ) -> tuple[str, list[Block]]:
+    def _over(self, task: Task, needs: tuple[str, ...], tell: Tell) -> tuple[str, list[Block]]:
         """What a task is expanded over, and the task that computes it where one has to."""
         assert task.foreach is not None
         over = task.foreach.over
@@ -365,8 +393,6 @@ def _with_lines(function: list[str], lines: list[str]) -> list[str]:
     if ast.get_docstring(tree) is not None:
         at = tree.body[0].end_lineno or 1
     return [*function[:at], *_inner(lines), "", *function[at:]]
-
-
 
 
 def _inner(lines: list[str]) -> list[str]:

@@ -1,13 +1,13 @@
 """What a task's function does, as far as its text says so.
 
-    def joined(orders, refunds):                 calls "shop.sales:joined", and the parameter
-        from shop.sales import joined            `orders` is its `orders`
-        return joined(orders, refunds)
+def joined(orders, refunds):                 calls "shop.sales:joined", and the parameter
+    from shop.sales import joined            `orders` is its `orders`
+    return joined(orders, refunds)
 
-    def load(fetch):                             when: fetch.rows > 0
-        if not fetch["rows"] > 0:
-            raise AirflowSkipException("when: fetch.rows > 0")
-        return f"load {words(fetch['path'])}"           sh: load {{ fetch.path }}
+def load(fetch):                             when: fetch.rows > 0
+    if not fetch["rows"] > 0:
+        raise AirflowSkipException("when: fetch.rows > 0")
+    return f"load {words(fetch['path'])}"           sh: load {{ fetch.path }}
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def body_of(function: Function) -> Body:
             imported |= {a.asname or a.name: f"{first.module}:{a.name}" for a in first.names}
         elif isinstance(first, ast.Import):
             imported |= {alias.asname or alias.name: alias.name for alias in first.names}
-        elif isinstance(first, (ast.FunctionDef, ast.AsyncFunctionDef)) and not first.decorator_list:
+        elif (
+            isinstance(first, (ast.FunctionDef, ast.AsyncFunctionDef)) and not first.decorator_list
+        ):
             inner[first.name] = f":{first.name}"
         elif isinstance(first, ast.If) and (said := _when(first)):
             found.when = said
@@ -100,9 +102,7 @@ def _inner(value: ast.expr, imported: dict[str, str]) -> ast.Call | None:
     return value
 
 
-def _passed_on(
-    call: ast.Call, imported: dict[str, str], found: Body, function: Function
-) -> None:
+def _passed_on(call: ast.Call, imported: dict[str, str], found: Body, function: Function) -> None:
     if "papermill" in imported and ast.unparse(call.func) == "papermill.execute_notebook":
         found.notebook = call
         return

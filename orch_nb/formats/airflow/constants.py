@@ -73,9 +73,9 @@ def binary(kind: ast.operator, left: Any, right: Any) -> Any:
         raise Unknown
     if isinstance(kind, ast.Mult):
         for whole, times in ((left, right), (right, left)):
-            if isinstance(whole, (str, list, tuple)) and isinstance(times, int):
-                if len(whole) * times > MOST:
-                    raise Unknown
+            length = len(whole) if isinstance(whole, (str, list, tuple)) else 0
+            if isinstance(times, int) and length * times > MOST:
+                raise Unknown
     if isinstance(kind, ast.Mod) and isinstance(left, str) and _WIDE.search(left):
         raise Unknown
     return _attempted(act, left, right)
@@ -149,7 +149,7 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "sum": sum, "tuple": tuple,
     "enumerate": lambda values, start=0: list(enumerate(values, start)),
     "reversed": lambda values: list(reversed(values)),
-    "zip": lambda *values, strict=False: list(zip(*values, strict=strict)),  # noqa: ARG005
+    "zip": lambda *values, strict=False: list(zip(*values, strict=strict)),
 }  # fmt: skip
 
 

@@ -244,8 +244,10 @@ class Evaluator:
         if isinstance(node.slice, ast.Slice):
             if not isinstance(whole, (str, list, tuple)):
                 raise Unknown
-            bounds = [None if part is None else self.value(part, scope)
-                      for part in (node.slice.lower, node.slice.upper, node.slice.step)]  # fmt: skip
+            bounds = [
+                None if part is None else self.value(part, scope)
+                for part in (node.slice.lower, node.slice.upper, node.slice.step)
+            ]
             if any(isinstance(bound, _SYMBOLS) for bound in bounds):
                 raise Unknown
             return whole[slice(*bounds)]

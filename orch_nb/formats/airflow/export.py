@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 
+from orch_nb.errors import PlanError
 from orch_nb.formats.airflow.blocks import Block, Blocks
 from orch_nb.formats.airflow.layout import call, docstring, literal, quoted, shifted, spelled_out
 from orch_nb.formats.airflow.names import (
@@ -25,7 +26,6 @@ from orch_nb.formats.airflow.names import (
 )
 from orch_nb.formats.airflow.nesting import Nesting, arrows, ordered
 from orch_nb.formats.airflow.options import Options, Tell, retries
-from orch_nb.errors import PlanError
 from orch_nb.graph import topology
 from orch_nb.graph.validate import check
 from orch_nb.model.plan import Plan
@@ -79,7 +79,7 @@ class _File:
         return tell
 
     def _ids(self) -> None:
-        """A name for the result of each task; two ids that Airflow would take for one are an end."""
+        """A name for the result of each task. Raises PlanError for ids that become one."""
         self._names: dict[str, str] = {}
         spellings: dict[str, str] = {}
         for task in self._plan.tasks:
@@ -169,8 +169,11 @@ class _File:
         found: dict[str, object] = {}
         for name, value in self._plan.params.items():
             if name in self._plan.secrets:
-                self._teller("")("secrets", f"the value of `{name}` is not written; give it when the "
-                                 "DAG is triggered", "changed")  # fmt: skip
+                self._teller("")(
+                    "secrets",
+                    f"the value of `{name}` is not written; give it when the DAG is triggered",
+                    "changed",
+                )
                 value = None  # noqa: PLW2901  # it is another that is written
             if literal(value) is None:
                 self._teller("")("params", f"`{name}` is a {type(value).__name__}, which no source "
@@ -204,8 +207,10 @@ class _File:
             return []
         gate = unique(FAILED, {*self._names.values(), *_OWN})
         if gate != FAILED or any(spelled(name) == FAILED for name in self._names):
-            raise PlanError(f"A task is called `{FAILED}`, which the export needs for what runs when "
-                            "the run has failed. Give it another id.")  # fmt: skip
+            raise PlanError(
+                f"A task is called `{FAILED}`, which the export needs for what runs when "
+                "the run has failed. Give it another id."
+            )
         self._blocks.need("airflow.providers.standard.operators.empty", "EmptyOperator")
         self._blocks.need("airflow.sdk", "TriggerRule", "task")
         self._blocks.need("airflow.sdk.exceptions", "AirflowFailException")
@@ -222,20 +227,32 @@ class _File:
                   '    raise AirflowFailException("a task of the plan has failed")', "",
                   f"{gate} >> {fail}()"]  # fmt: skip
         if undone:
-            self._teller("")("compensate", "compensations run side by side, as soon as one task has "
-                             "failed; a plan's run one after another, the last success first, once "
-                             "all has stopped", "changed")  # fmt: skip
+            self._teller("")(
+                "compensate",
+                "compensations run side by side, as soon as one task has "
+                "failed; a plan's run one after another, the last success first, once "
+                "all has stopped",
+                "changed",
+            )
             self._teller("")("compensate", "a cancelled DAG run is not compensated", "dropped")
         return lines
 
     def _undo(self, task: Task, gate: str) -> list[str]:
         assert task.compensate is not None
-        return self._added(task.compensate, COMPENSATE + spelled(task.id),
-                           (task.id, *self._up[task.id]), [self._names[task.id], gate], task.id)  # fmt: skip
+        return self._added(
+            task.compensate,
+            COMPENSATE + spelled(task.id),
+            (task.id, *self._up[task.id]),
+            [self._names[task.id], gate],
+            task.id,
+        )
 
     def _last(self, last: Task, gate: str) -> list[str]:
-        self._teller("")("on_failure", "it runs as soon as one task has failed, and is not told the "
-                         "failures", "changed")  # fmt: skip
+        self._teller("")(
+            "on_failure",
+            "it runs as soon as one task has failed, and is not told the failures",
+            "changed",
+        )
         return self._added(last, "on_failure", (), [gate], "on_failure")
 
     def _added(
@@ -245,13 +262,14 @@ class _File:
         from msgspec.structs import replace
 
         if any(spelled(other) == name for other in self._names):
-            raise PlanError(f"A task is called `{name}`, which the export needs. Give it another id.")
+            raise PlanError(
+                f"A task is called `{name}`, which the export needs. Give it another id."
+            )
         self._names[name] = unique(identifier(name), {*self._names.values(), *_OWN})
         (block,) = self._blocks.of(replace(action, id=name), needs, self._teller(told))
         flowing = {self._names[need] for need in block.data}
         left = [name for name in after if name not in flowing]
-        lines = [*block.lines, _arrow(left, block.variable)]
-        return lines
+        return [*block.lines, _arrow(left, block.variable)]
 
     # -- what is said of the plan as a whole
 
@@ -280,10 +298,16 @@ class _File:
                  "serializer of Airflow's", "note")  # fmt: skip
         shell = {task.id for task in plan.tasks if task.sh is not None}
         if any(set(self._up[task.id]) & shell and task.kind == "python" for task in plan.tasks):
-            tell("results", "a command's is the last line that it prints, not all of them", "changed")
+            tell(
+                "results", "a command's is the last line that it prints, not all of them", "changed"
+            )
         if any(len(self._names[task.id]) and spelled(task.id) != task.id for task in plan.tasks):
-            tell("id", "Airflow allows letters, digits, dots, dashes and underscores; the others are "
-                 "shown as names", "note")  # fmt: skip
+            tell(
+                "id",
+                "Airflow allows letters, digits, dots, dashes and underscores; the others are "
+                "shown as names",
+                "note",
+            )
 
 
 def _dag_id(goal: str) -> str:

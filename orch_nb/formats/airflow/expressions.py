@@ -14,7 +14,6 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-
 from orch_nb.formats.airflow.layout import styled
 
 __all__ = [
@@ -30,7 +29,9 @@ _RAW, _END = "{% raw %}", "{% endraw %}"
 BRACES = re.compile(r"\{\{|\{%[-+]?\s*\w")
 _JINJA = re.compile(r"\{\{|\{%|\{#")
 _WORDS = {"true": True, "false": False, "none": None}
-_CALLED = frozenset("abs all any bool float int len list max min round sorted str sum tuple".split())
+_CALLED = frozenset(
+    "abs all any bool float int len list max min round sorted str sum tuple".split()
+)
 _PLAIN = (
     ast.Expression, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.BinOp, ast.Constant, ast.List,
     ast.Tuple, ast.Dict, ast.IfExp, ast.Load, ast.And, ast.Or, ast.Not, ast.USub, ast.Eq, ast.NotEq,
@@ -56,13 +57,17 @@ def result_name(task: str) -> str:
 class _ToPython(ast.NodeTransformer):
     """Raises LookupError for whatever Python would not mean in the same way."""
 
-    def __init__(self, variables: Mapping[str, str], params: Mapping[str, object], item: str) -> None:
+    def __init__(
+        self, variables: Mapping[str, str], params: Mapping[str, object], item: str
+    ) -> None:
         self._variables, self._params, self._item = variables, params, item
         self.names: dict[str, None] = {}
         self.words: dict[str, None] = {}
 
     def visit(self, node: ast.AST) -> ast.AST:
-        act: Callable[[ast.AST], ast.AST] | None = getattr(self, f"_{type(node).__name__}", None)
+        act: Callable[[ast.AST], ast.AST] | None = getattr(
+            self, f"_on_{type(node).__name__.lower()}", None
+        )
         if act is not None:
             return act(node)
         if not isinstance(node, _PLAIN):
@@ -73,7 +78,7 @@ class _ToPython(ast.NodeTransformer):
         self.names[task] = None
         return ast.Name(self._variables[task], ast.Load())
 
-    def _Name(self, node: ast.Name) -> ast.AST:
+    def _on_name(self, node: ast.Name) -> ast.AST:
         if node.id in self._variables:
             return self._result(node.id)
         if self._item and node.id in ("item", self._item):
@@ -102,10 +107,10 @@ class _ToPython(ast.NodeTransformer):
         assert isinstance(whole, ast.expr)
         return ast.Subscript(whole, ast.Constant(key), ast.Load())
 
-    def _Attribute(self, node: ast.Attribute) -> ast.AST:
+    def _on_attribute(self, node: ast.Attribute) -> ast.AST:
         return self._key(node.value, node.attr)
 
-    def _Subscript(self, node: ast.Subscript) -> ast.AST:
+    def _on_subscript(self, node: ast.Subscript) -> ast.AST:
         if not isinstance(node.slice, ast.Constant):
             raise LookupError("[]")
         if isinstance(node.slice.value, str):
@@ -114,7 +119,7 @@ class _ToPython(ast.NodeTransformer):
         assert isinstance(whole, ast.expr)
         return ast.Subscript(whole, node.slice, ast.Load())
 
-    def _Call(self, node: ast.Call) -> ast.AST:
+    def _on_call(self, node: ast.Call) -> ast.AST:
         known = isinstance(node.func, ast.Name) and node.func.id in _CALLED
         if not known or node.keywords or (isinstance(node.func, ast.Name)
                                           and node.func.id in self._variables):  # fmt: skip
@@ -126,7 +131,7 @@ class _ToPython(ast.NodeTransformer):
 def python(
     expression: str, variables: Mapping[str, str], params: Mapping[str, object], item: str = ""
 ) -> Python | None:
-    """The expression in Python, where `variables` has the results by task; None if there is none."""
+    """The expression in Python, where `variables` has the results by task; None: it has none."""
     try:
         tree = ast.parse(expression.strip(), mode="eval")
         made = _ToPython(variables, params, item)
@@ -166,7 +171,7 @@ def command(
         literal = ""
     literal += text[at:]
     parts.append(ast.Constant(literal))
-    if any(isinstance(part, ast.Constant) and _JINJA.search(part.value) for part in parts):
+    if any(isinstance(part, ast.Constant) and _JINJA.search(str(part.value)) for part in parts):
         parts = [ast.Constant(_RAW), *parts, ast.Constant(_END)]
     try:
         found.code = styled(ast.unparse(ast.JoinedStr(parts)))
@@ -211,7 +216,11 @@ class _ToJinja(ast.NodeTransformer):
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         value = self.visit(node.value)
         key = node.slice
-        if isinstance(key, ast.Constant) and isinstance(key.value, str) and key.value.isidentifier():
+        if (
+            isinstance(key, ast.Constant)
+            and isinstance(key.value, str)
+            and key.value.isidentifier()
+        ):
             return ast.Attribute(value, key.value, ast.Load())
         return ast.Subscript(value, key, ast.Load())
 
@@ -262,13 +271,11 @@ def of_command(
         if part.conversion != -1 or part.format_spec is not None:
             return None
         value, suffix = part.value, " | unquoted"
-        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
-            if value.func.id in ("quote", "words") and len(value.args) == 1:
-                value, suffix = value.args[0], ""
+        called = isinstance(value, ast.Call) and ast.unparse(value.func) in ("quote", "words")
+        if called and isinstance(value, ast.Call) and len(value.args) == 1:
+            value, suffix = value.args[0], ""
         inner = of_python(value, results, words)
         if inner is None:
             return None
         found.append(f"{{{{ {inner}{suffix} }}}}")
     return "".join(found)
-
-

@@ -1,8 +1,8 @@
 """Tasks that stand for something else in a plan, taken for it: what an export adds, and branches.
 
-    compensate_pay ◄── pay, run_failed        pay: {compensate: ...}
-    sales_items ──► sales.expand(...)         sales: {foreach: params.regions}
-    branch ──► left, right                    left: {when: "'left' in branch"}
+compensate_pay ◄── pay, run_failed        pay: {compensate: ...}
+sales_items ──► sales.expand(...)         sales: {foreach: params.regions}
+branch ──► left, right                    left: {when: "'left' in branch"}
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from orch_nb.model.translation import Loss
 __all__ = ["branched", "folded", "unwound"]
 
 
-def folded(dag: Dag, found: Members) -> Task | None:
+def folded(found: Members) -> Task | None:
     """Takes back what an export adds; the plan's `on_failure`, where it has one."""
     for name in [name for name in found.tasks if name.endswith(ITEMS)]:
-        _items(dag, found, name)
+        _items(found, name)
     if FAILED not in found.tasks or found.tasks[FAILED].kind != "milestone":
         return None
     added = [name for name, task in found.tasks.items() if FAILED in (task.needs or ())]
@@ -45,12 +45,23 @@ def folded(dag: Dag, found: Members) -> Task | None:
 
 
 def _afterwards(task: Task) -> Task:
-    kept = ("id", "title", "description", "owner", "with_", "retry", "timeout_s", "pool", "run", "sh",
-            "notebook")  # fmt: skip
+    kept = (
+        "id",
+        "title",
+        "description",
+        "owner",
+        "with_",
+        "retry",
+        "timeout_s",
+        "pool",
+        "run",
+        "sh",
+        "notebook",
+    )
     return Task(**{name: getattr(task, name) for name in kept})
 
 
-def _items(dag: Dag, found: Members, name: str) -> None:
+def _items(found: Members, name: str) -> None:
     """`sales_items`, whose docstring tells what `sales` goes over."""
     of, task = name.removesuffix(ITEMS), found.tasks[name]
     known = {spelled(other): other for other in found.tasks}
@@ -130,5 +141,3 @@ def _reaches(first: Operator, last: Operator) -> bool:
             seen.add(task)
             left += task.down
     return False
-
-

@@ -1,12 +1,12 @@
 """The TaskFlow function of a task: what it takes, and what it does with it.
 
-    @task(retries=2)                                 decorator and options
-    def load(fetch, params=None):                    results by name, and the DAG's parameters
-        from shop import load                        where the function is (`sources`)
+@task(retries=2)                                 decorator and options
+def load(fetch, params=None):                    results by name, and the DAG's parameters
+    from shop import load                        where the function is (`sources`)
 
-        if not fetch["rows"] > 0:                    `when`
-            raise AirflowSkipException("when: fetch.rows > 0")
-        return load(fetch, region=params["region"])
+    if not fetch["rows"] > 0:                    `when`
+        raise AirflowSkipException("when: fetch.rows > 0")
+    return load(fetch, region=params["region"])
 """
 
 from __future__ import annotations

@@ -10,7 +10,17 @@ import tokenize
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["WIDTH", "call", "docstring", "duration", "literal", "quoted", "shifted", "spelled_out", "styled"]
+__all__ = [
+    "WIDTH",
+    "call",
+    "docstring",
+    "duration",
+    "literal",
+    "quoted",
+    "shifted",
+    "spelled_out",
+    "styled",
+]
 
 WIDTH = 100
 NL = "\n"
@@ -135,5 +145,3 @@ def duration(value: float) -> str:
         if value and value % size == 0:
             return f"timedelta({unit}={int(value // size)})"
     return f"timedelta(seconds={int(value) if value == int(value) else repr(float(value))})"
-
-

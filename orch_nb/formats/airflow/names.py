@@ -1,10 +1,10 @@
 """Names that both directions know: ids that Airflow allows, and tasks that an export adds.
 
-    Airflow                          plan
-    task_id="Ship_it",               id "Ship it!"      the display name, where it makes the same id
-    task_display_name="Ship it!"
-    task_id="ship",                  id "ship", title "Ship it!"
-    task_display_name="Ship it!"
+Airflow                          plan
+task_id="Ship_it",               id "Ship it!"      the display name, where it makes the same id
+task_display_name="Ship it!"
+task_id="ship",                  id "ship", title "Ship it!"
+task_display_name="Ship it!"
 """
 
 from __future__ import annotations

@@ -74,7 +74,9 @@ class Nesting:
         elif story.title and key != story.id:
             self._tell("story", f"`{story.id}` is `{key}` in Airflow", "changed")
         if story.owner:
-            self._tell("owner", f"the story `{story.id}` has one; Airflow's groups have not", "dropped")
+            self._tell(
+                "owner", f"the story `{story.id}` has one; Airflow's groups have not", "dropped"
+            )
         return self._added(key, said)
 
     def _family(self, parent: str) -> str:
@@ -146,9 +148,7 @@ def _shifted(lines: Sequence[str], depth: int) -> list[str]:
     return shifted("\n".join(lines), 4 * depth).split("\n")
 
 
-def ordered(
-    plan: Plan, up: Mapping[str, Sequence[str]], paths: Mapping[str, Path]
-) -> list[str]:
+def ordered(plan: Plan, up: Mapping[str, Sequence[str]], paths: Mapping[str, Path]) -> list[str]:
     """Upstream first, groups together, else as the plan has it."""
     place = {task.id: n for n, task in enumerate(plan.tasks)}
     ids = [task.id for task in plan.tasks]
@@ -174,12 +174,7 @@ def ordered(
     path: Path = ()
     while len(found) < len(ids):
         heaps = [in_group.get(path[:depth], []) for depth in range(len(path), 0, -1)]
-        for heap in (*heaps, everywhere):
-            while heap and heap[0] in done:
-                heapq.heappop(heap)
-            if heap:
-                chosen = heapq.heappop(heap)
-                break
+        chosen = _first([*heaps, everywhere], done)
         done.add(chosen)
         found.append(ids[chosen])
         path = paths[ids[chosen]]
@@ -190,17 +185,27 @@ def ordered(
     return found
 
 
+def _first(heaps: Sequence[list[int]], done: set[int]) -> int:
+    """The least number of the first heap that has one which is not done."""
+    for heap in heaps:
+        while heap and heap[0] in done:
+            heapq.heappop(heap)
+        if heap:
+            return heapq.heappop(heap)
+    raise LookupError("a cycle")  # which no plan has that was checked
+
+
 def arrows(waits: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> list[str]:
     """`a >> [b, c]`, `[a, b] >> c` and `a >> b >> c` for what no result says."""
     together: dict[tuple[str, ...], list[str]] = {}
     for after, before in waits.items():
         together.setdefault(tuple(before), []).append(after)
     links: list[tuple[list[str], list[str]]] = []
-    for before, after in together.items():
-        if len(before) == 1:
-            links.append((list(before), after))
+    for first, then in together.items():
+        if len(first) == 1:
+            links.append((list(first), then))
         else:
-            links += [(list(before), [one]) for one in after]
+            links += [(list(first), [one]) for one in then]
     begins = {link[0][0]: link for link in links if len(link[0]) == 1}
     inner = {id(begins[last[0]]) for _, last in links if len(last) == 1 and last[0] in begins}
     ends_in = {last[0] for _, last in links if len(last) == 1}

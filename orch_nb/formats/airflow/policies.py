@@ -66,7 +66,9 @@ def _retry(said: Mapping[str, Any], lose: Lose) -> RetryPolicy | None:
              "changed")  # fmt: skip
         delay = _DEFAULT_DELAY_S
     backoff = said.get("retry_exponential_backoff", 0)
-    factor = 2.0 if backoff is True else float(backoff) if isinstance(backoff, (int, float)) else 1.0
+    factor = (
+        2.0 if backoff is True else float(backoff) if isinstance(backoff, (int, float)) else 1.0
+    )
     if factor < 1:
         factor = 1.0
     most = seconds(said.get("max_retry_delay"))

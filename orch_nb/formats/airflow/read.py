@@ -38,9 +38,7 @@ _NOTES = {
 
 def recognises(text: str, path: str | os.PathLike[str]) -> bool:
     """Whether a file is Python that makes a DAG of Airflow's."""
-    return (
-        Path(path).suffix == ".py" and "airflow" in text and _MAKES_DAG.search(text) is not None
-    )
+    return Path(path).suffix == ".py" and "airflow" in text and _MAKES_DAG.search(text) is not None
 
 
 def read(text: str, path: str | os.PathLike[str], dag: str | None = None) -> Import:
@@ -58,7 +56,7 @@ def read(text: str, path: str | os.PathLike[str], dag: str | None = None) -> Imp
         raise PlanError(f"The DAG file cannot be read: {why}.", what="DAG file") from None
     chosen, others = _chosen(built.dags, dag)
     found = members(chosen, stem)
-    last = folded(chosen, found)
+    last = folded(found)
     branched(chosen, found)
     unwound(found)
     losses = [*built.losses, *found.losses, *others]
@@ -67,13 +65,13 @@ def read(text: str, path: str | os.PathLike[str], dag: str | None = None) -> Imp
     losses += _of_dag(chosen)
     plan = Plan(
         goal=_goal(chosen), tasks=tuple(found.tasks.values()), params=params, pools=pools,
-        stories=_stories(chosen, found), on_failure=last,
+        stories=_stories(found), on_failure=last,
     )  # fmt: skip
     losses.sort(key=lambda loss: (loss.line is None, loss.line or 0))
     return Import("airflow", plan, tuple(dict.fromkeys(losses)), str(path))
 
 
-def _stories(dag: Dag, found: Members) -> Any:
+def _stories(found: Members) -> Any:
     used = {task.story for task in found.tasks.values()}
     return [story for story in found.stories.values() if story.id in used]
 
@@ -94,9 +92,15 @@ def _chosen(dags: list[Dag], wanted: str | None) -> tuple[Dag, list[Loss]]:
         raise PlanError(f"The DAG `{chosen.id}` has no tasks, as far as they can be told without "
                         "running the file.", what="DAG file")  # fmt: skip
     return chosen, [
-        Loss("dag", f"the file makes `{dag.id}` as well, with {len(dag.tasks)} tasks", line=dag.line,
-             severity="note") for dag in dags if dag is not chosen
-    ]  # fmt: skip
+        Loss(
+            "dag",
+            f"the file makes `{dag.id}` as well, with {len(dag.tasks)} tasks",
+            line=dag.line,
+            severity="note",
+        )
+        for dag in dags
+        if dag is not chosen
+    ]
 
 
 def _goal(dag: Dag) -> str:
@@ -132,8 +136,14 @@ def _pools(text: str, found: Members, losses: list[Loss]) -> dict[str, Pool]:
             least[name] = max(least.get(name, 1), slots)
     for name, slots in least.items():
         if told.get(name, 0) < slots:
-            losses.append(Loss("pool", f"the size of `{name}` is in Airflow's database; here it is "
-                               f"{slots}, as many as a task takes", severity="changed"))  # fmt: skip
+            losses.append(
+                Loss(
+                    "pool",
+                    f"the size of `{name}` is in Airflow's database; here it is "
+                    f"{slots}, as many as a task takes",
+                    severity="changed",
+                )
+            )
     sizes = {name: slots for name, slots in told.items() if slots > 0 and name not in least}
     sizes |= {name: max(slots, told.get(name, 0)) for name, slots in least.items()}
     return {name: Pool(size) for name, size in sizes.items()}
@@ -152,7 +162,7 @@ def _of_dag(dag: Dag) -> list[Loss]:
             continue
         if name in _NOTES:
             found.append(Loss(name, _NOTES[name], line=dag.line, severity="note"))
-        elif name == "schedule" or name == "schedule_interval":
+        elif name in ("schedule", "schedule_interval"):
             found.append(Loss("schedule", "a plan has none: it is run when somebody runs it",
                               line=dag.line))  # fmt: skip
         else:

@@ -1,8 +1,8 @@
 """How a function of a plan comes into a DAG file: imported, written out, or asked for.
 
-    shop.sales:orders        from shop.sales import orders
-    a notebook's function    its source, with the imports and constants that it uses
-    anything else            raise NotImplementedError, with the way out
+shop.sales:orders        from shop.sales import orders
+a notebook's function    its source, with the imports and constants that it uses
+anything else            raise NotImplementedError, with the way out
 """
 
 from __future__ import annotations
@@ -133,6 +133,9 @@ def _lines(tree: ast.FunctionDef | ast.AsyncFunctionDef, text: str) -> list[str]
     head.body = [ast.Pass()]
     signature = ast.unparse(head).splitlines()[0]
     if body[0].lineno == tree.lineno or rows[first][: body[0].col_offset].strip():
-        return [signature, *(f"    {row}" for part in body for row in ast.unparse(part).split("\n"))]
+        return [
+            signature,
+            *(f"    {row}" for part in body for row in ast.unparse(part).split("\n")),
+        ]
     kept = textwrap.dedent("\n".join(rows[first : tree.end_lineno]))
     return [signature, *(f"    {row}" if row.strip() else "" for row in kept.split("\n"))]

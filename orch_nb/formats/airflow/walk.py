@@ -72,9 +72,7 @@ class _Walker:
             self._depth -= 1
         return None
 
-    def _bound(
-        self, function: Function, args: list[Any], kwargs: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _bound(self, function: Function, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
         taken = function.node.args
         placed = [argument.arg for argument in (*taken.posonlyargs, *taken.args)]
         named = [argument.arg for argument in taken.kwonlyargs]
@@ -120,7 +118,7 @@ class _Walker:
         found: Any = Function(node, scope, node.name, f"{scope.path}{node.name}")
         for decorator in reversed(node.decorator_list):
             mark = self._evaluator.value(decorator, scope)
-            found = self._builder.decorated(mark, found, node.lineno)
+            found = self._builder.decorated(mark, found)
         scope.names[node.name] = found
 
     _asyncfunctiondef = _functiondef
@@ -160,9 +158,13 @@ class _Walker:
         if is_constant(test):
             self.body(node.body if test else node.orelse, scope)
             return
-        self._builder.loss("if", f"`{ast.unparse(node.test)[:60]}` is not known without running the "
-                           "file; all that stands below it is read", node.lineno,
-                           severity="changed")  # fmt: skip
+        self._builder.loss(
+            "if",
+            f"`{ast.unparse(node.test)[:60]}` is not known without running the "
+            "file; all that stands below it is read",
+            node.lineno,
+            severity="changed",
+        )
         self.body(node.body, scope)
         self.body(node.orelse, scope)
 

@@ -12,9 +12,33 @@ from orch_nb.model.task import Approval, Foreach, Pool, RetryPolicy, Task, Trigg
 
 __all__ = ["looks", "plans"]
 
-WORDS = ("fetch", "load", "join", "report", "ship", "my-task", "a.b", "Größe", "task", "dag", "class",
-         "Out of the door!", "x y", "print", "item", "params", "ti", "ds", "TaskGroup", "words",
-         "None", "sales_total", "quote", "run id", "import")  # fmt: skip
+WORDS = (
+    "fetch",
+    "load",
+    "join",
+    "report",
+    "ship",
+    "my-task",
+    "a.b",
+    "Größe",
+    "task",
+    "dag",
+    "class",
+    "Out of the door!",
+    "x y",
+    "print",
+    "item",
+    "params",
+    "ti",
+    "ds",
+    "TaskGroup",
+    "words",
+    "None",
+    "sales_total",
+    "quote",
+    "run id",
+    "import",
+)
 TEXTS = st.one_of(
     st.sampled_from(
         ("make", "echo 'a \"b\"'", "echo ${#x} {%", "run.sh", "a\nb\n  c", 'say """hi"""', "back\\slash",
@@ -113,7 +137,9 @@ def looks(plan: Plan) -> dict[str, Any]:
     left_out = {"needs", "story", "id"}
     found: dict[str, Any] = {}
     for task in plan.tasks:
-        said = {name: getattr(task, name) for name in task.__struct_fields__ if name not in left_out}
+        said = {
+            name: getattr(task, name) for name in task.__struct_fields__ if name not in left_out
+        }
         said["with_"] = dict(said["with_"])
         found[task.id] = said | {"up": sorted(up[task.id]), "story": task.story}
     return {

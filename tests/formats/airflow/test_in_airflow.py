@@ -41,7 +41,9 @@ stories:
         subtasks:
           clean: {sh: rm -rf dist}
           make: {sh: 'make {{ params.region }} {% raw %}{{ y }}{% endraw %}'}
-      approve: {approval: {prompt: 'Publish {{ it }}?', default: reject, timeout: 2h}, needs: [build]}
+      approve:
+        approval: {prompt: 'Publish {{ it }}?', default: reject, timeout: 2h}
+        needs: [build]
 on_failure: {sh: tell}
 tasks:
   publish:
@@ -50,7 +52,11 @@ tasks:
     compensate: {sh: make yank}
     when: build.ok and params.region == "eu"
   sales: {run: 'os.path:join', needs: [publish], foreach: {region: params.regions}, priority: 3}
-  each: {sh: 'echo {{ item }} {{ index }}', needs: [publish], foreach: ['{{a}}', b c], trigger: all_done}
+  each:
+    sh: echo {{ item }} {{ index }}
+    needs: [publish]
+    foreach: ['{{a}}', b c]
+    trigger: all_done
   some: {notebook: report.ipynb, needs: [each], with: {day: 3}, foreach: each, max_active: 2}
   note: {todo: Tell people, needs: [each, sales]}
   maybe: {needs: [note, sales], when: 'sales | length > 3'}
@@ -142,7 +148,8 @@ def test_a_plan_with_everything_in_it_loads_and_has_all_of_it(seen, everything):
 
 
 def test_a_dag_runs_as_the_plan_would(in_airflow, tmp_path):
-    plan = plan_from_yaml("""\
+    plan = plan_from_yaml(
+        """\
 goal: Run me
 params: {least: 3, name: Ann's}
 tasks:
@@ -153,7 +160,8 @@ tasks:
   broken: {sh: exit 7, needs: [told]}
   never: {sh: exit 1, needs: [broken]}
   cleanup: {sh: "true", needs: [broken], trigger: all_done}
-""".replace("OUT", str(tmp_path / "told")))
+""".replace("OUT", str(tmp_path / "told"))
+    )
     plan = replace(plan, tasks=[
         replace(task, compensate=Task(id="x", sh=f"touch {tmp_path / 'undone'}"))
         if task.id == "told" else task for task in plan

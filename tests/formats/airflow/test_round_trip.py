@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 
-
 from hypothesis import given
 
 from orch_nb.formats.airflow import export, read, recognises
@@ -32,4 +31,5 @@ def test_a_file_is_python_of_at_most_a_hundred_columns(plan):
     ast.parse(text)
     code = [line for line in text.splitlines() if '"' not in line and "'" not in line]
     assert max(map(len, code)) <= 100
-    assert text.endswith("()\n") and "\t" not in text
+    assert text.endswith("()\n")
+    assert "\t" not in text
