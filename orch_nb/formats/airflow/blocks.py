@@ -392,7 +392,7 @@ def _with_lines(function: list[str], lines: list[str]) -> list[str]:
     at = 1
     if ast.get_docstring(tree) is not None:
         at = tree.body[0].end_lineno or 1
-    return [*function[:at], *_inner(lines), "", *function[at:]]
+    return [*function[:at], *_inner(_tidy([*lines, ""])), *function[at:]]
 
 
 def _inner(lines: list[str]) -> list[str]:

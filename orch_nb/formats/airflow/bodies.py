@@ -106,6 +106,9 @@ def _passed_on(call: ast.Call, imported: dict[str, str], found: Body, function: 
     if "papermill" in imported and ast.unparse(call.func) == "papermill.execute_notebook":
         found.notebook = call
         return
+    plain = (given.value if isinstance(given, ast.Starred) else given for given in call.args)
+    if not all(isinstance(given, ast.Name) for given in plain):
+        return
     top = call.func
     attributes: list[str] = []
     while isinstance(top, ast.Attribute):

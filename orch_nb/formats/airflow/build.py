@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
+from orch_nb.errors import PlanError
 from orch_nb.formats.airflow.constants import Unknown, duration
 from orch_nb.formats.airflow.edges import connect, ends, link, results_in
 from orch_nb.formats.airflow.making import Maker
@@ -35,6 +36,7 @@ from orch_nb.formats.airflow.symbols import (
 __all__ = ["Builder"]
 
 _RELATIVES = ("set_upstream", "set_downstream", "as_setup", "as_teardown")
+_MOST_EDGES = 500_000
 _TASK = re.compile(r"\.task(\.\w+)?$")
 
 
@@ -43,7 +45,7 @@ class Builder(Maker):
 
     # -- attributes and methods
 
-    def attribute(self, owner: Any, name: str, text: str) -> Any:
+    def attribute(self, owner: Any, name: str) -> Any:
         if isinstance(owner, Ref):
             if owner.of_airflow and owner.last in ("TriggerRule", "WeightRule"):
                 return name.lower()
@@ -56,7 +58,7 @@ class Builder(Maker):
             return owner
         if name in ("task_id", "dag_id", "group_id") and isinstance(owner, (Operator, Dag, Group)):
             return owner.id
-        return Opaque(text)
+        return Opaque()
 
     def assigned(self, owner: Any, name: str, value: Any) -> None:
         """`owner.name = value`, after it was made."""
@@ -97,7 +99,8 @@ class Builder(Maker):
     ) -> Any:
         if name in ("set_upstream", "set_downstream"):
             other = args[0] if args else Opaque()
-            return self.shift(owner, other, name == "set_downstream", node) and None
+            self.shift(owner, other, name == "set_downstream", node)
+            return None
         for task in ends(owner):
             task.setup |= name == "as_setup"
             task.teardown |= name == "as_teardown"
@@ -135,7 +138,7 @@ class Builder(Maker):
     def called(self, what: Any, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
         """What calling a thing of Airflow's makes; Opaque for all else."""
         if isinstance(what, TaskFlow):
-            names = parameter_names(what.function)
+            names = parameter_names(what.function, placed=True)
             given = dict(zip(names, args, strict=False)) | kwargs
             rest = args[len(names) :]
             if rest and what.function.node.args.vararg is not None:
@@ -152,7 +155,7 @@ class Builder(Maker):
                 return self.operator(self._kind(what), kwargs, node)
             if isinstance(what, Ref):
                 return self._called_ref(what, args, kwargs, node)
-        return Opaque(ast.unparse(node)[:80])
+        return Opaque()
 
     def _called_ref(
         self, what: Ref, args: list[Any], kwargs: dict[str, Any], node: ast.Call
@@ -228,6 +231,12 @@ class Builder(Maker):
         if isinstance(left, Label):
             left = left.before if down else left.after
         before, after = (left, right) if down else (right, left)
+        self.edges += len(list(ends(before))) * len(list(ends(after)))
+        if self.edges > _MOST_EDGES:
+            raise PlanError(
+                f"The DAG file draws more than {_MOST_EDGES:,} edges; that is no file to read.",
+                what="DAG file",
+            )
         if not connect(before, after):
             self._lost_edge(node)
         return right

@@ -13,7 +13,18 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-__all__ = ["BUILTINS", "MOST", "Unknown", "binary", "compared", "duration", "formatted", "method"]
+__all__ = [
+    "BUILTINS",
+    "MOST",
+    "Unknown",
+    "binary",
+    "called",
+    "compared",
+    "duration",
+    "formatted",
+    "light",
+    "method",
+]
 
 MOST = 10_000  # items of a sequence, and ten times as many characters
 _PLAIN = (str, int, float, bool, type(None), timedelta)
@@ -57,6 +68,22 @@ _COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 }
 
 
+def light(value: Any) -> bool:
+    """Whether a value is no more than `MOST` parts, however they nest. A list that holds another
+    twice, which holds another twice, is short to write and has no end to walk."""
+    left = [value]
+    for _ in range(2 * MOST):
+        if not left:
+            return True
+        part = left.pop()
+        if isinstance(part, (list, tuple, set, frozenset)):
+            left += part
+        elif isinstance(part, dict):
+            left += part.values()
+            left += (key for key in part if isinstance(key, tuple))
+    return False
+
+
 def _attempted(act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """What `act` gives, or Unknown: a fault in somebody's file is not ours to raise."""
     try:
@@ -71,6 +98,8 @@ def binary(kind: ast.operator, left: Any, right: Any) -> Any:
     plain = (*_PLAIN, list, tuple, dict, set)
     if act is None or not isinstance(left, plain) or not isinstance(right, plain):
         raise Unknown
+    if not light(left) or not light(right):
+        raise Unknown
     if isinstance(kind, ast.Mult):
         for whole, times in ((left, right), (right, left)):
             length = len(whole) if isinstance(whole, (str, list, tuple)) else 0
@@ -82,12 +111,18 @@ def binary(kind: ast.operator, left: Any, right: Any) -> Any:
 
 
 def compared(kind: ast.cmpop, left: Any, right: Any) -> bool:
+    if not light(left) or not light(right):
+        raise Unknown
     return bool(_attempted(_COMPARED[type(kind)], left, right))
 
 
 def formatted(value: Any, spec: str, conversion: int) -> str:
     """What stands in an f-string for a constant. Raises Unknown."""
-    if not isinstance(value, (*_PLAIN, list, tuple, dict)) or _WIDE.search(spec):
+    if (
+        not isinstance(value, (*_PLAIN, list, tuple, dict))
+        or _WIDE.search(spec)
+        or not light(value)
+    ):
         raise Unknown
     if conversion == ord("r"):
         value = repr(value)
@@ -121,7 +156,7 @@ def method(value: Any, name: str, args: list[Any], kwargs: Mapping[str, Any]) ->
         raise Unknown
     if name == "replace" and len(value) * max(1, *(len(str(a)) for a in args)) > 100 * MOST:
         raise Unknown
-    if name == "sort" and kwargs.keys() - {"reverse"}:
+    if name == "sort" and (kwargs.keys() - {"reverse"} or not light(value)):
         raise Unknown
     found = _attempted(getattr(value, name), *args, **kwargs)
     _bounded(value)

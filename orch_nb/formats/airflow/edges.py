@@ -81,7 +81,7 @@ def _before_teardown(task: Operator, inside: set[Operator]) -> Iterable[Operator
 
 
 def results_in(value: Any, depth: int = 6) -> Iterator[Operator]:
-    """The tasks whose results are somewhere in an argument."""
+    """The tasks whose results are somewhere in an argument, which is bounded in size."""
     if isinstance(value, Xcom):
         yield from value.tasks
     elif isinstance(value, Item):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from orch_nb.errors import PlanError
 from orch_nb.formats.airflow.build import Builder
 from orch_nb.formats.airflow.constants import (
     BUILTINS,
@@ -21,6 +22,7 @@ from orch_nb.formats.airflow.constants import (
     called,
     compared,
     formatted,
+    light,
     method,
 )
 from orch_nb.formats.airflow.symbols import (
@@ -58,7 +60,7 @@ def _written(node: ast.AST) -> str:
 
 def is_constant(value: Any) -> bool:
     """Whether nothing in a value is of Airflow or unknown; looked at three levels deep."""
-    return not _has_symbols(value, 3)
+    return light(value) and not _has_symbols(value, 3)
 
 
 def _has_symbols(value: Any, depth: int) -> bool:
@@ -90,17 +92,24 @@ class Evaluator:
         self._builder, self._call_function = builder, call
         self._left = _STEPS
 
-    def value(self, node: ast.expr, scope: Scope) -> Any:
+    def step(self) -> None:
+        """Counts what is followed. Raises PlanError for a file that goes on for ever."""
         self._left -= 1
         if self._left < 0:
-            return Opaque(_written(node))
+            raise PlanError(
+                f"The DAG file makes more than {_STEPS:,} steps; that is no file to read.",
+                what="DAG file",
+            )
+
+    def value(self, node: ast.expr, scope: Scope) -> Any:
+        self.step()
         act = getattr(self, f"_{type(node).__name__.lower()}", None)
         if act is None:
-            return Opaque(_written(node))
+            return Opaque()
         try:
             return act(node, scope)
         except Unknown:
-            return Opaque(_written(node))
+            return Opaque()
 
     # -- constants and displays
 
@@ -133,6 +142,8 @@ class Evaluator:
 
     def _set(self, node: ast.Set, scope: Scope) -> Any:
         items = self._items(node.elts, scope)
+        if not light(items):
+            raise Unknown
         try:
             return set(items)
         except TypeError:
@@ -148,6 +159,8 @@ class Evaluator:
                 found |= more
                 continue
             name = self.value(key, scope)
+            if not light(name):
+                raise Unknown
             try:
                 found[name] = self.value(value, scope)
             except TypeError:
@@ -183,12 +196,14 @@ class Evaluator:
         for step in reversed(spine):
             right = self.value(step.right, scope)
             if isinstance(step.op, (ast.RShift, ast.LShift)):
+                if not light(found) or not light(right):
+                    raise Unknown
                 found = self._builder.shift(found, right, isinstance(step.op, ast.RShift), step)
                 continue
             try:
                 found = binary(step.op, found, right)
             except Unknown:
-                found = Opaque(_written(step))
+                found = Opaque()
         return found
 
     def _boolop(self, node: ast.BoolOp, scope: Scope) -> Any:
@@ -237,7 +252,7 @@ class Evaluator:
     def _attribute(self, node: ast.Attribute, scope: Scope) -> Any:
         if node.attr == "stem" and _FILE_STEM.search(ast.unparse(node)):
             return self._builder.stem
-        return self._builder.attribute(self.value(node.value, scope), node.attr, _written(node))
+        return self._builder.attribute(self.value(node.value, scope), node.attr)
 
     def _subscript(self, node: ast.Subscript, scope: Scope) -> Any:
         whole = self.value(node.value, scope)
@@ -276,14 +291,15 @@ class Evaluator:
     def _setcomp(self, node: ast.SetComp, scope: Scope) -> Any:
         found = [self.value(node.elt, inner) for inner in self._turns(node.generators, scope)]
         with suppress(TypeError):
-            return set(found)
+            if light(found):
+                return set(found)
         raise Unknown
 
     def _dictcomp(self, node: ast.DictComp, scope: Scope) -> Any:
         found: dict[Any, Any] = {}
         for inner in self._turns(node.generators, scope):
             key = self.value(node.key, inner)
-            if not isinstance(key, (str, int, float, tuple, bool, type(None))):
+            if not isinstance(key, (str, int, float, tuple, bool, type(None))) or not light(key):
                 raise Unknown
             found[key] = self.value(node.value, inner)
         return found
@@ -314,14 +330,14 @@ class Evaluator:
         elif isinstance(target, (ast.Tuple, ast.List)):
             items = iterable(value)
             if items is None or len(items) != len(target.elts):
-                items = [Opaque(_written(part)) for part in target.elts]
+                items = [Opaque() for part in target.elts]
             for part, item in zip(target.elts, items, strict=True):
                 self.bind(part, item, scope)
         elif isinstance(target, ast.Attribute):
             self._builder.assigned(self.value(target.value, scope), target.attr, value)
         elif isinstance(target, ast.Subscript):
             whole, key = self.value(target.value, scope), self.value(target.slice, scope)
-            if isinstance(whole, (dict, list)):
+            if isinstance(whole, (dict, list)) and light(key):
                 with suppress(TypeError, IndexError):
                     whole[key] = value
 
@@ -337,7 +353,7 @@ class Evaluator:
             done, found = self._builder.method(owner, node.func.attr, args, kwargs, node)
             if done:
                 return found
-            function = self._builder.attribute(owner, node.func.attr, _written(node.func))
+            function = self._builder.attribute(owner, node.func.attr)
         else:
             function = self.value(node.func, scope)
             args, kwargs = self._arguments(node, scope)
@@ -353,6 +369,7 @@ class Evaluator:
         kwargs: dict[str, Any] = {}
         for given in node.keywords:
             value = self.value(given.value, scope)
+            value = value if light(value) else Opaque()
             if given.arg is not None:
                 kwargs[given.arg] = value
             elif isinstance(value, dict):
@@ -362,6 +379,7 @@ class Evaluator:
                                    "running the file", node.lineno)  # fmt: skip
         try:
             args = self._items(node.args, scope)
+            args = [value if light(value) else Opaque() for value in args]
         except Unknown:
             self._builder.loss("*", f"the arguments of `{_written(node.func)}` are not known "
                                "without running the file", node.lineno)  # fmt: skip

@@ -69,6 +69,9 @@ class Writer:
         if isinstance(task.when, Call):
             name = callable_name(task.when.function)
             asked = self.called(task.when.function, needs, {}, into, tell)
+            if asked.startswith("raise "):
+                into.lines.append(asked)
+                return
             test, said = asked, f"{name}()"
             tell("when", f"it is asked by `{name}`; an import has its text alone", "note")
         else:
@@ -155,42 +158,50 @@ class Writer:
         extra: Mapping[str, str], into: Written, tell: Tell,
     ) -> tuple[list[str], bool]:  # fmt: skip
         """The arguments of a call, and whether they are results by their own names alone."""
-        found: list[str] = []
-        named, plain = False, True
+        placed: list[str] = []
+        named: list[str] = []
+        gap, plain = False, True
         for name in taken.names:
             value = self._argument(name, needs, with_, extra, into, tell)
             if value is None:
-                named = True
+                gap |= name not in taken.keyword_only
                 continue
-            if value != name:
-                plain = False
-            by_place = name in taken.positional_only or (
-                not named and name not in taken.keyword_only
-                and (value == name or taken.var_positional)
-            )  # fmt: skip
-            named |= not by_place
-            found.append(value if by_place else f"{name}={value}")
+            plain &= value == name
+            by_place = name not in taken.keyword_only and not gap
+            if by_place and (
+                value == name or taken.var_positional or name in taken.positional_only
+            ):
+                placed.append(value)
+            else:
+                gap |= name not in taken.keyword_only
+                named.append(f"{name}={value}")
         others = [need for need in needs if need not in taken.names]
-        if taken.var_positional and others and not named:
+        if taken.var_positional and others and not gap:
             into.star |= dict.fromkeys(others)
-            found.append("*upstream")
+            placed.append("*upstream")
             plain = False
         elif taken.var_positional and others:
             tell("run", "what its star takes cannot be passed behind a default", "changed")
         if taken.var_keyword:
-            plain = False
             into.results |= dict.fromkeys(others)
-            named_well = [need for need in others if need.isidentifier()]
-            found += [f"{need}={self.parameter(need)}" for need in named_well]
-            if rest := [need for need in others if need not in named_well]:
-                pairs = ", ".join(f"{quoted(need)}: {self.parameter(need)}" for need in rest)
-                found.append(f"**{{{pairs}}}")
-            for name in with_:
-                if name not in taken.names:
-                    value = self._argument(name, needs, with_, extra, into, tell)
-                    found.append(f"{name}={value}" if name.isidentifier()
-                                 else f"**{{{quoted(name)}: {value}}}")  # fmt: skip
-        return found, plain
+            more = {name for name in with_ if name not in taken.names}
+            named += self._by_key(others, more, needs, with_, into, tell)
+            plain = False
+        return [*placed, *named], plain
+
+    def _by_key(
+        self, others: list[str], more: set[str], needs: tuple[str, ...],
+        with_: Mapping[str, Any], into: Written, tell: Tell,
+    ) -> list[str]:  # fmt: skip
+        """What `**upstream` takes: results by task, and the rest of `with`."""
+        values = {need: self.parameter(need) for need in others}
+        values |= {name: self.value(name, with_[name], needs, into, tell) for name in sorted(more)}
+        found = [f"{name}={value}" for name, value in values.items() if name.isidentifier()]
+        rest = {name: value for name, value in values.items() if not name.isidentifier()}
+        if rest:
+            pairs = ", ".join(f"{quoted(name)}: {value}" for name, value in rest.items())
+            found.append(f"**{{{pairs}}}")
+        return found
 
     def _argument(
         self, name: str, needs: tuple[str, ...], with_: Mapping[str, Any],

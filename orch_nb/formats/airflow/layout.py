@@ -103,14 +103,14 @@ def call(function: str, arguments: Iterable[str], before: int = 0) -> str:
 
 def shifted(text: str, columns: int = 4) -> str:
     """Lines further in; what stands between triple quotes is left as it is."""
-    inside = _inside_texts(text)
+    inside = inside_texts(text)
     rows = text.split("\n")
     return "\n".join(
         row if n in inside or not row.strip() else " " * columns + row for n, row in enumerate(rows)
     )
 
 
-def _inside_texts(code: str) -> set[int]:
+def inside_texts(code: str) -> set[int]:
     """The rows, from 0, that begin in a text of several lines. Code may be a part of a statement,
     which a tokenizer would not take."""
     found: set[int] = set()

@@ -40,6 +40,7 @@ class Maker:
         self._group: list[Group | None] = []
         self._held: list[tuple[list[Operator], list[Operator]]] = []
         self._made = 0
+        self.edges = 0
         self.call: Callable[..., Any] = lambda *_: None
 
     def loss(

@@ -124,8 +124,9 @@ class Nesting:
         if group.open:
             return [f"with {group.variable}:"]
         group.open = True
-        made = call("TaskGroup", group.arguments, 14 + len(group.variable) + 4 * (len(path) - 1))
-        return f"with {made}{f' as {group.variable}' if path in reopened else ''}:".split("\n")
+        name = f" as {group.variable}" if path in reopened else ""
+        made = call("TaskGroup", group.arguments, 4 * len(path) + len("with :") + len(name))
+        return f"with {made}{name}:".split("\n")
 
 
 def _again(paths: Sequence[Path]) -> list[Path]:

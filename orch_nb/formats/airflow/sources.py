@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 from typing import Any
 
-from orch_nb.formats.airflow.layout import literal
+from orch_nb.formats.airflow.layout import inside_texts, literal, shifted, styled
 from orch_nb.model.task import callable_name
 
 __all__ = ["Source", "source_of"]
@@ -64,7 +64,7 @@ def _found(module: str, name: str) -> Any:
     return value
 
 
-def _written(function: FunctionType) -> Source:
+def _written(function: FunctionType, depth: int = 5) -> Source:
     name = function.__name__
     if not name.isidentifier():
         return Source(why="a lambda has no name that it could be imported by")
@@ -85,10 +85,10 @@ def _written(function: FunctionType) -> Source:
     before: list[str] = []
     for used in _globals_of(function.__code__):
         if used in function.__globals__:
-            line = _line_for(used, function.__globals__[used])
+            line = _lines_for(used, function.__globals__[used], depth)
             if line is None:
                 return Source(why=f"`{name}` uses `{used}` of the notebook")
-            before.append(line)
+            before += line
         elif not hasattr(builtins, used):
             return Source(why=f"`{name}` uses `{used}`, which nothing defines")
     return Source(name, lines=_lines(tree, text), before=before)
@@ -108,22 +108,26 @@ def _globals_of(code: Any) -> list[str]:
     return list(found)
 
 
-def _line_for(name: str, value: Any) -> str | None:
-    """The line that binds a global of a function anew: an import, or a constant."""
+def _lines_for(name: str, value: Any, depth: int) -> list[str] | None:
+    """The lines that bind a global of a function anew: an import, a constant, a function."""
     if isinstance(value, ModuleType):
-        return f"import {name}" if value.__name__ == name else f"import {value.__name__} as {name}"
+        return [
+            f"import {name}" if value.__name__ == name else f"import {value.__name__} as {name}"
+        ]
     module, own = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if module and own and module != "__main__" and "." not in own and _found(module, own) is value:
-        return f"from {module} import {own}" + ("" if own == name else f" as {name}")
+        return [f"from {module} import {own}" + ("" if own == name else f" as {name}")]
+    if isinstance(value, FunctionType) and value.__name__ == name and depth:
+        inner = _written(value, depth - 1)
+        return None if inner.why else [*inner.before, "", *inner.lines, ""]
     written = literal(value)
-    return None if written is None else f"{name} = {written}"
+    return None if written is None else f"{name} = {written}".split("\n")
 
 
 def _lines(tree: ast.FunctionDef | ast.AsyncFunctionDef, text: str) -> list[str]:
     """The function without decorators and annotations, its body as it is written."""
-    body = tree.body
-    rows = text.splitlines()
-    first = body[0].lineno - 1
+    body, rows = tree.body, text.splitlines()
+    first = body[0]
     head = ast.parse(text).body[0]
     assert isinstance(head, (ast.FunctionDef, ast.AsyncFunctionDef))
     head.decorator_list, head.returns = [], None
@@ -131,11 +135,29 @@ def _lines(tree: ast.FunctionDef | ast.AsyncFunctionDef, text: str) -> list[str]
         if isinstance(argument, ast.arg):
             argument.annotation = None
     head.body = [ast.Pass()]
-    signature = ast.unparse(head).splitlines()[0]
-    if body[0].lineno == tree.lineno or rows[first][: body[0].col_offset].strip():
-        return [
-            signature,
-            *(f"    {row}" for part in body for row in ast.unparse(part).split("\n")),
-        ]
-    kept = textwrap.dedent("\n".join(rows[first : tree.end_lineno]))
-    return [signature, *(f"    {row}" if row.strip() else "" for row in kept.split("\n"))]
+    signature = styled(ast.unparse(head).splitlines()[0])
+    begin = _after_signature(tree, rows)
+    if first.lineno == begin or rows[first.lineno - 1][: first.col_offset].strip():
+        lines = "\n".join(ast.unparse(part) for part in body)
+    else:
+        lines = _dedented("\n".join(rows[begin : tree.end_lineno]), first.col_offset)
+    return [signature, *shifted(lines).split("\n")]
+
+
+def _after_signature(tree: ast.FunctionDef | ast.AsyncFunctionDef, rows: list[str]) -> int:
+    """The number of rows up to the end of the signature; comments below it are the body's."""
+    row = tree.body[0].lineno - 1
+    while row > tree.lineno and (
+        not rows[row - 1].strip() or rows[row - 1].lstrip().startswith("#")
+    ):
+        row -= 1
+    return row
+
+
+def _dedented(text: str, columns: int) -> str:
+    """Lines further out; what stands in texts of several lines is left as it is."""
+    inside = inside_texts(text)
+    return "\n".join(
+        row if n in inside else row[min(columns, len(row) - len(row.lstrip())) :]
+        for n, row in enumerate(text.split("\n"))
+    )

@@ -46,9 +46,7 @@ class Scope:
 
 @dataclass(frozen=True, eq=False)
 class Opaque:
-    """A value that only running the file would tell; `text` is how it is written."""
-
-    text: str = ""
+    """A value that only running the file would tell."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +211,8 @@ class Partial:
     kwargs: dict[str, Any]
 
 
-def parameter_names(function: Function) -> list[str]:
-    """The parameters of a function that take arguments by name, in order."""
+def parameter_names(function: Function, *, placed: bool = False) -> list[str]:
+    """The parameters of a function, in order; `placed`: those that take arguments by their place."""
     taken = function.node.args
-    return [argument.arg for argument in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)]
+    named = [] if placed else taken.kwonlyargs
+    return [argument.arg for argument in (*taken.posonlyargs, *taken.args, *named)]

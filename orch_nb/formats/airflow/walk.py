@@ -38,7 +38,7 @@ def walked(tree: ast.Module, stem: str) -> Builder:
     builder = Builder(stem)
     walker = _Walker(builder)
     builder.call = walker.call
-    module = Scope({"__name__": stem, "__file__": Opaque("__file__"), "__doc__": ""})
+    module = Scope({"__name__": stem, "__file__": Opaque(), "__doc__": ""})
     try:
         walker.body(tree.body, module)
     except _Return:
@@ -51,14 +51,15 @@ class _Walker:
         self._builder = builder
         self._evaluator = Evaluator(builder, self.call)
         self._depth = 0
+        self._generators: dict[ast.AST, bool] = {}
 
     def call(self, function: Function, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """What a function of the file gives when it is called while the file loads."""
         node = function.node
         if self._depth >= _DEPTH or isinstance(node, ast.AsyncFunctionDef):
-            return Opaque(f"{function.name}()")
-        if any(isinstance(inner, (ast.Yield, ast.YieldFrom)) for inner in ast.walk(node)):
-            return Opaque(f"{function.name}()")
+            return Opaque()
+        if self._generates(node):
+            return Opaque()
         scope = Scope(self._bound(function, args, kwargs), function.scope,
                       f"{function.qualname}.<locals>.")  # fmt: skip
         if isinstance(node, ast.Lambda):
@@ -71,6 +72,12 @@ class _Walker:
         finally:
             self._depth -= 1
         return None
+
+    def _generates(self, node: ast.AST) -> bool:
+        if node not in self._generators:
+            yields = (isinstance(one, (ast.Yield, ast.YieldFrom)) for one in ast.walk(node))
+            self._generators[node] = any(yields)
+        return self._generators[node]
 
     def _bound(self, function: Function, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
         taken = function.node.args
@@ -90,11 +97,12 @@ class _Walker:
             rest = {n: v for n, v in kwargs.items() if n not in (*placed, *named)}
             bound[taken.kwarg.arg] = rest
         for name in (*placed, *named):
-            bound.setdefault(name, Opaque(name))
+            bound.setdefault(name, Opaque())
         return bound
 
     def body(self, statements: list[ast.stmt], scope: Scope) -> None:
         for statement in statements:
+            self._evaluator.step()
             act = getattr(self, f"_{type(statement).__name__.lower()}", None)
             if act is None:
                 kind = type(statement).__name__.lower()
@@ -174,7 +182,7 @@ class _Walker:
             self._builder.loss("for", f"what it goes over, `{ast.unparse(node.iter)[:60]}`, is not "
                                "known without running the file; it is read for one item",
                                node.lineno, severity="changed")  # fmt: skip
-            items = [Opaque(ast.unparse(node.target))]
+            items = [Opaque()]
         try:
             for item in items:
                 self._evaluator.bind(node.target, item, scope)
@@ -223,7 +231,7 @@ class _Walker:
             for item in node.items:
                 value = self._evaluator.value(item.context_expr, scope)
                 if item.optional_vars is not None:
-                    bound = value if isinstance(value, (Dag, Group)) else Opaque("with")
+                    bound = value if isinstance(value, (Dag, Group)) else Opaque()
                     self._evaluator.bind(item.optional_vars, bound, scope)
                 self._builder.enter(value)
                 stack.callback(self._builder.leave, value)
