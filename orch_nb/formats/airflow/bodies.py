@@ -103,38 +103,45 @@ def _inner(value: ast.expr, imported: dict[str, str]) -> ast.Call | None:
 
 
 def _passed_on(call: ast.Call, imported: dict[str, str], found: Body, function: Function) -> None:
+    """Tells in `found` what function a call is of, if its arguments have names."""
     if "papermill" in imported and ast.unparse(call.func) == "papermill.execute_notebook":
         found.notebook = call
         return
     plain = (given.value if isinstance(given, ast.Starred) else given for given in call.args)
     if not all(isinstance(given, ast.Name) for given in plain):
         return
-    top = call.func
-    attributes: list[str] = []
-    while isinstance(top, ast.Attribute):
-        attributes.insert(0, top.attr)
-        top = top.value
-    if not isinstance(top, ast.Name):
-        return
-    origin = imported.get(top.id, "")
-    if not origin:
-        try:
-            known = function.scope.get(top.id)
-        except KeyError:
-            return
-        if not isinstance(known, Ref) or known.of_airflow or "." not in known.origin:
-            return
-        module, _, name = known.origin.rpartition(".")
-        origin = f"{module}:{name}"
+    origin, attributes = _origin(call.func, imported, function)
     if origin.startswith(":"):
         found.call = call
         return
-    if ":" not in origin:
-        if not attributes:
-            return
+    if origin and ":" not in origin and attributes:
         origin = f"{origin}:{attributes.pop(0)}"
+    if ":" not in origin:
+        return
     for given in call.keywords:
         if given.arg is not None and isinstance(given.value, ast.Name):
             found.names[given.value.id] = given.arg
     found.call = call
     found.calls = ".".join([origin, *attributes])
+
+
+def _origin(
+    called: ast.expr, imported: dict[str, str], function: Function
+) -> tuple[str, list[str]]:
+    """Where what is called comes from, and the attributes that are taken of it; "" if from here."""
+    attributes: list[str] = []
+    while isinstance(called, ast.Attribute):
+        attributes.insert(0, called.attr)
+        called = called.value
+    if not isinstance(called, ast.Name):
+        return "", []
+    if called.id in imported:
+        return imported[called.id], attributes
+    try:
+        known = function.scope.get(called.id)
+    except KeyError:
+        return "", []
+    if not isinstance(known, Ref) or known.of_airflow or "." not in known.origin:
+        return "", []
+    module, _, name = known.origin.rpartition(".")
+    return f"{module}:{name}", attributes

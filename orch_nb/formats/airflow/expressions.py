@@ -10,11 +10,13 @@ tests and the like are not, and the caller says so.
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from orch_nb.formats.airflow.layout import styled
+from orch_nb.graph.expressions import RESERVED
 
 __all__ = [
     "BRACES", "PLACE", "Python", "command", "has_places", "of_command", "of_python", "python",
@@ -32,6 +34,8 @@ _WORDS = {"true": True, "false": False, "none": None}
 _CALLED = frozenset(
     "abs all any bool float int len list max min round sorted str sum tuple".split()
 )
+#: Words that mean something else in an expression.
+_TAKEN = frozenset((*RESERVED, *_WORDS, *_CALLED, "loop", "self", "super", "import"))
 _PLAIN = (
     ast.Expression, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.BinOp, ast.Constant, ast.List,
     ast.Tuple, ast.Dict, ast.IfExp, ast.Load, ast.And, ast.Or, ast.Not, ast.USub, ast.Eq, ast.NotEq,
@@ -51,7 +55,8 @@ class Python:
 
 def result_name(task: str) -> str:
     """How an expression of a plan names the result of a task."""
-    return task if task.isidentifier() else f"results[{task!r}]"
+    plain = task.isidentifier() and not keyword.iskeyword(task) and task not in _TAKEN
+    return task if plain else f"results[{task!r}]"
 
 
 class _ToPython(ast.NodeTransformer):

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from orch_nb.formats.airflow.expressions import result_name
 from orch_nb.formats.airflow.names import COMPENSATE, FAIL, FAILED, ITEMS, ITEMS_DOC, spelled
 from orch_nb.formats.airflow.symbols import Dag, Operator
 from orch_nb.formats.airflow.tasks import Members
@@ -119,7 +120,7 @@ def branched(dag: Dag, found: Members) -> None:
 def _followed(task: Operator, after: Operator, found: Members, branches: bool) -> None:
     if after.id not in found.tasks or found.tasks[after.id].when is not None:
         return
-    result = task.id if task.id.isidentifier() else f"results[{task.id!r}]"
+    result = result_name(task.id)
     if not branches:
         found.tasks[after.id] = replace(found.tasks[after.id], when=result)
     elif any(other is not after and _reaches(other, after) for other in task.down):

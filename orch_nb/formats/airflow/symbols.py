@@ -212,7 +212,7 @@ class Partial:
 
 
 def parameter_names(function: Function, *, placed: bool = False) -> list[str]:
-    """The parameters of a function, in order; `placed`: those that take arguments by their place."""
+    """The parameters of a function, in order; `placed`: those that have a place."""
     taken = function.node.args
     named = [] if placed else taken.kwonlyargs
     return [argument.arg for argument in (*taken.posonlyargs, *taken.args, *named)]

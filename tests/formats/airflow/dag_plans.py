@@ -6,11 +6,41 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from orch_nb.formats.airflow.expressions import result_name
 from orch_nb.graph import topology
 from orch_nb.model.plan import Plan, Story
 from orch_nb.model.task import Approval, Foreach, Pool, RetryPolicy, Task, TriggerRule
 
-__all__ = ["looks", "plans"]
+__all__ = ["HOSTILE", "NOTEBOOK", "looks", "plans"]
+
+#: The cell of somebody.
+NOTEBOOK = '''
+import json
+from math import sqrt
+LIMIT = 3
+def helper(x): return x + LIMIT
+
+@task(retry=3)
+def orders() -> "pd.DataFrame":
+    """Fetch the orders."""
+    # from the shop
+    return json.loads("[1, 2]")
+@task
+def refunds(orders, *, least: int = 1):
+    return sqrt(sum(orders)) + least
+@task
+async def chart(refunds):
+    return """a
+b"""
+@task(foreach="orders")
+def priced(order): return helper(order)
+@task(needs=["priced"])
+def everything(*upstream, region="us"): return upstream
+'''
+#: Texts that a careless file would take for something else.
+HOSTILE = ('"""', "'''", "\\", "\\n", "a\nb", '"; import os; os.system("x") #', "{{ 1 }}",
+           "{% x %}", "${#a}", "\N{RIGHT-TO-LEFT OVERRIDE}", "x" * 300, "#", "é", "%s",
+           "{0}")  # fmt: skip
 
 WORDS = (
     "fetch",
@@ -39,15 +69,14 @@ WORDS = (
     "run id",
     "import",
 )
-TEXTS = st.one_of(
-    st.sampled_from(
-        ("make", "echo 'a \"b\"'", "echo ${#x} {%", "run.sh", "a\nb\n  c", 'say """hi"""', "back\\slash",
-         "echo {{ params.region }}", "echo {% raw %}{{ x }}{% endraw %}", "tail\\", "ends.bash")
-    ),
-    st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=12).filter(
-        lambda text: text.strip() and "{" not in text
-    ),
-)  # fmt: skip
+COMMANDS = ("make", "echo 'a \"b\"'", "echo ${#x} {%", "run.sh", "a\nb\n  c", 'say """hi"""',
+            "b\\s", "echo {{ params.region }}", "echo {% raw %}{{ x }}{% endraw %}", "tail\\",
+            "ends.bash")  # fmt: skip
+ASCII = st.characters(min_codepoint=32, max_codepoint=126)
+TEXTS = st.sampled_from(COMMANDS) | st.text(ASCII, min_size=1, max_size=12).filter(
+    lambda text: text.strip() and "{" not in text
+)
+GOALS = st.sampled_from(("Release 2.4", "  odd goal\\ ", 'a "goal"', "two\n\nlines"))
 PLAIN = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=12)
 SECONDS = st.sampled_from((0.5, 1.0, 2.0, 30.0, 60.0, 90.0, 3600.0, 5400.0, 86400.0))
 
@@ -79,7 +108,7 @@ def plans(draw: Any) -> Plan:
     order = draw(st.permutations(tasks)) if not any(task.parent for task in tasks) else tasks
     titled = {"Verify": "Is it good?"}
     return Plan(
-        goal=draw(st.sampled_from(("Release 2.4", "  odd goal\\ ", 'a "goal"', "two\n\nlines")) | PLAIN),
+        goal=draw(GOALS | PLAIN),
         tasks=order, params={"region": draw(st.sampled_from(("eu", 3, None, ["a", {"b": 1.5}])))},
         stories=[Story(id=story, title=titled.get(story, "")) for story in stories
                  if any(task.story == story for task in tasks)],
@@ -102,18 +131,10 @@ def _task(draw: Any, name: str, before: list[Task], stories: list[str], pools: A
             fields["priority"] = draw(st.integers(-3, 9))
         if action == "run" and draw(st.booleans()):
             fields["with_"] = {"limit": draw(st.integers() | TEXTS.filter(lambda t: "{{" not in t))}
+        if needs and draw(st.booleans()):
+            fields |= draw(_flow(action, needs))
         if parent is None and draw(st.booleans()):
-            over: Any = draw(st.lists(st.integers() | st.sampled_from(("a b", "c")), min_size=1,
-                                      max_size=3))  # fmt: skip
-            if needs and draw(st.booleans()):
-                over = needs[0]
-            elif draw(st.booleans()):
-                over = "params.region"
-            item = "one" if action == "run" and draw(st.booleans()) else ""
-            fields["foreach"] = Foreach(over, item)
-            if isinstance(over, str) and fields["trigger"] is TriggerRule.ALWAYS:
-                fields["trigger"] = TriggerRule.ALL_DONE  # Airflow refuses the other
-            fields["max_active"] = draw(st.none() | st.integers(1, 5))
+            fields |= draw(_foreach(action, needs, fields["trigger"]))
     elif action == "approval":
         limit = draw(SECONDS)
         fields["approval"] = Approval(draw(PLAIN), draw(st.sampled_from((None, "approve"))), limit)
@@ -129,6 +150,36 @@ def _task(draw: Any, name: str, before: list[Task], stories: list[str], pools: A
     if draw(st.booleans()):
         fields |= {"owner": draw(PLAIN), "description": draw(PLAIN)}
     return Task(id=name, **fields)
+
+
+@st.composite
+def _flow(draw: Any, action: str, needs: tuple[str, ...]) -> Any:
+    """What a task makes of results."""
+    one, other = (result_name(draw(st.sampled_from(needs))) for _ in range(2))
+    fields: dict[str, Any] = {}
+    if action == "sh":
+        fields["sh"] = f"echo {{{{ {one}.path }}}} '{{' {{{{ {other} | unquoted }}}}"
+    else:
+        fields["with_"] = {"rows": f"{{{{ {one} }}}}", "more": f"{{{{ [{one}[0], {other}.x] }}}}"}
+    if draw(st.booleans()):
+        fields["when"] = f"{one}.rows > params.region and (not {other})"
+    return fields
+
+
+@st.composite
+def _foreach(draw: Any, action: str, needs: tuple[str, ...], trigger: TriggerRule) -> Any:
+    items = st.lists(st.integers() | st.sampled_from(("a b", "c")), min_size=1, max_size=3)
+    over: Any = draw(items)
+    if needs and draw(st.booleans()):
+        over = needs[0]
+    elif draw(st.booleans()):
+        over = "params.region"
+    item = "one" if action == "run" and draw(st.booleans()) else ""
+    fields: dict[str, Any] = {"foreach": Foreach(over, item)}
+    fields["max_active"] = draw(st.none() | st.integers(1, 5))
+    if isinstance(over, str) and trigger is TriggerRule.ALWAYS:
+        fields["trigger"] = TriggerRule.ALL_DONE  # Airflow refuses the other
+    return fields
 
 
 def looks(plan: Plan) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from orch_nb.model.task import Approval, Foreach, Pool, Rate, RetryPolicy, Task
 from orch_nb.planners.source import plan_from_source
 from orch_nb.planners.yaml import plan_from_yaml
 
+from .dag_plans import HOSTILE, NOTEBOOK
+
 RELEASE = """\
 goal: Release 2.4
 params: {region: eu}
@@ -128,31 +130,6 @@ def test_a_release_reads_as_if_written_by_hand():
     ]
 
 
-NOTEBOOK = '''
-import json
-from math import sqrt
-LIMIT = 3
-def helper(x): return x + LIMIT
-
-@task(retry=3)
-def orders() -> "pd.DataFrame":
-    """Fetch the orders."""
-    # from the shop
-    return json.loads("[1, 2]")
-@task
-def refunds(orders, *, least: int = 1):
-    return sqrt(sum(orders)) + least
-@task
-async def chart(refunds):
-    return """a
-b"""
-@task(foreach="orders")
-def priced(order): return helper(order)
-@task(needs=["priced"])
-def everything(*upstream, region="us"): return upstream
-'''
-
-
 def test_the_functions_of_a_notebook_are_written_out():
     plan = plan_from_source(NOTEBOOK, {}, goal="Sales")
     plan = Plan(goal="Sales", tasks=plan.tasks, params={"region": "eu"})
@@ -263,10 +240,6 @@ def test_a_condition_is_asked_in_the_task_itself(when):
     made = export(Plan(goal="g", tasks=tasks, params={"x": 1}))
     assert f'raise AirflowSkipException("when: {when}")' in made.text
     assert read(made.text, "g.py").plan["a"].when == when
-
-
-HOSTILE = ('"""', "'''", "\\", "\\n", "a\nb", '"; import os; os.system("x") #', "{{ 1 }}", "{% x %}",
-           "${#a}", "\N{RIGHT-TO-LEFT OVERRIDE}", "x" * 300, "#", "é", "%s", "{0}")  # fmt: skip
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -15,11 +15,12 @@ from orch_nb.formats.airflow import export, read
 from orch_nb.formats.airflow.names import dotless, spelled
 from orch_nb.graph import topology
 from orch_nb.graph.validate import check
-from orch_nb.model.plan import Plan
-from orch_nb.model.task import Task
+from orch_nb.model.plan import Plan, Story
+from orch_nb.model.task import Approval, Pool, Task
+from orch_nb.planners.source import plan_from_source
 from orch_nb.planners.yaml import plan_from_yaml
 
-from .dag_plans import plans
+from .dag_plans import HOSTILE, NOTEBOOK, plans
 
 EVERYTHING = """\
 goal: Everything at once
@@ -86,16 +87,37 @@ def everything():
     return plan_from_yaml(EVERYTHING)
 
 
+def odd(text):
+    """A plan that says `text` wherever it can; names have no control characters."""
+    name = "".join(c for c in text if c.isprintable()).strip()[:50] or "none"
+    return Plan(
+        goal=text,
+        tasks=[
+            Task(id=f"x {name}", sh="true", title=text, owner=text, description=text),
+            Task(id="b", run="json:dumps", with_={"obj": text}, pool={name: 1}),
+            Task(id="c", approval=Approval(text), story=name),
+            Task(id="d", sh="true", foreach=[text]),
+        ],
+        params={"x": text, text: [text]}, pools={name: Pool(1)},
+        stories=[Story(id=name, description=text)],
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def seen(in_airflow, many, everything):
     files = {f"{name}.py": export(plan).text for name, plan in many.items()}
     files["everything.py"] = export(everything).text
+    notebook = plan_from_source(NOTEBOOK, {}, goal="A notebook")
+    files["notebook.py"] = export(notebook).text
+    for n, text in enumerate(HOSTILE):
+        plan = odd(text if "{{" not in text else f"a {text}")
+        files[f"odd{n}.py"] = export(replace(plan, goal=f"odd{n} {text}")).text
     return in_airflow(files)
 
 
 def test_every_file_loads(seen, many):
     assert not seen["errors"], "\n".join(f"{k}: {v[-600:]}" for k, v in seen["errors"].items())
-    assert len(seen["dags"]) == len(many) + 1
+    assert len(seen["dags"]) == len(many) + 2 + len(HOSTILE)
 
 
 def test_tasks_and_edges_are_the_plans(seen, many):

@@ -328,6 +328,13 @@ def test_a_file_is_recognised_by_what_it_makes():
 
 # -- files that nobody should have to read
 
+EVERY_WAY = """\
+with DAG('all'):
+  x = [EmptyOperator(task_id=f'a{i}') for i in range(2000)]
+  for i in x:
+    i >> x
+"""
+
 
 @pytest.mark.parametrize(
     "body",
@@ -341,8 +348,7 @@ def test_a_file_is_recognised_by_what_it_makes():
         "x = 'a'\nwhile True:\n  x = x + x\n",
         "x = a" + ".b" * 5000 + "\n",
         "x = " + "[" * 5000 + "]" * 5000,
-        "with DAG('all'):\n  x = [EmptyOperator(task_id=f'a{i}') for i in range(2000)]\n"
-        "  for i in x:\n    i >> x\n",
+        EVERY_WAY,
         "x = '\0'",
     ],
 )
