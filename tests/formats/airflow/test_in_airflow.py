@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from msgspec.structs import replace
 
-from orch_nb.formats.airflow import export, read
+from orch_nb.formats.airflow import export
 from orch_nb.formats.airflow.names import dotless, spelled
 from orch_nb.graph import topology
 from orch_nb.graph.validate import check
@@ -201,10 +201,3 @@ tasks:
     assert states["cleanup"] == states["compensate_told"] == "success"
     assert (tmp_path / "told").read_text() == "2 Ann's\n"
     assert (tmp_path / "undone").exists()
-
-
-def test_an_export_that_is_read_and_exported_again_is_the_same_file(many):
-    for plan in many.values():
-        text = export(plan).text
-        again = export(read(text, "plan.py").plan).text
-        assert sorted(again.splitlines()) == sorted(text.splitlines())

@@ -33,3 +33,17 @@ def test_a_file_is_python_of_at_most_a_hundred_columns(plan):
     assert max(map(len, code)) <= 100
     assert text.endswith("()\n")
     assert "\t" not in text
+
+
+@given(plans())
+def test_what_was_read_is_exported_as_it_was(plan):
+    if check(plan):
+        return
+    text = export(plan).text
+    again = export(read(text, "shop.py").plan).text
+    # The order of arrows, and of what stands at one end of them, means nothing.
+    assert _said(again) == _said(text)
+
+
+def _said(text):
+    return sorted(line.strip() for line in text.splitlines() if "=" in line or ":" in line)
