@@ -84,14 +84,20 @@ class _ToPython(ast.NodeTransformer):
         return ast.Name(self._variables[task], ast.Load())
 
     def _on_name(self, node: ast.Name) -> ast.AST:
-        if node.id in self._variables:
-            return self._result(node.id)
+        """As `graph.expressions.scope` has it: the item, words of our own, results, parameters."""
         if self._item and node.id in ("item", self._item):
             self.words["item"] = None
             return ast.Name("item", ast.Load())
-        if node.id in ("index", "run_id") and (self._item or node.id == "run_id"):
+        if node.id == "run_id" or (node.id == "index" and self._item):
             self.words[node.id] = None
             return ast.Name(node.id, ast.Load())
+        if node.id == "params":
+            self.words["params"] = None
+            return ast.Name("params", ast.Load())
+        if node.id in RESERVED:
+            raise LookupError(node.id)
+        if node.id in self._variables:
+            return self._result(node.id)
         if node.id in self._params:
             return self._param(node.id)
         if node.id in _WORDS:
@@ -103,8 +109,8 @@ class _ToPython(ast.NodeTransformer):
         return ast.Subscript(ast.Name("params", ast.Load()), ast.Constant(name), ast.Load())
 
     def _key(self, value: ast.expr, key: str) -> ast.AST:
-        if isinstance(value, ast.Name) and value.id not in self._variables:
-            if value.id == "params" and "params" not in self._params:
+        if isinstance(value, ast.Name) and value.id != self._item:
+            if value.id == "params":
                 return self._param(key)
             if value.id == "results":
                 return self._result(key)
@@ -218,6 +224,11 @@ class _ToJinja(ast.NodeTransformer):
             return ast.parse(result_name(self._results[node.id]), mode="eval").body
         return node
 
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if node.value is None or isinstance(node.value, bool):
+            return ast.Name(str(node.value).lower(), ast.Load())
+        return node
+
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         value = self.visit(node.value)
         key = node.slice
@@ -246,9 +257,8 @@ def of_python(
             called and inner.func.id in _CALLED  # type: ignore[attr-defined]
         ):
             return None
-    text = ast.unparse(ast.fix_missing_locations(_ToJinja(results).visit(ast.parse(
-        ast.unparse(node), mode="eval").body)))  # fmt: skip
-    return re.sub(r"\b(True|False|None)\b", lambda word: word[0].lower(), text)
+    copy = ast.parse(ast.unparse(node), mode="eval").body
+    return ast.unparse(ast.fix_missing_locations(_ToJinja(results).visit(copy)))
 
 
 def of_command(
