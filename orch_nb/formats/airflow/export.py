@@ -82,13 +82,15 @@ class _File:
         """A name for the result of each task. Raises PlanError for ids that become one."""
         self._names: dict[str, str] = {}
         spellings: dict[str, str] = {}
+        taken = {*_OWN}
         for task in self._plan.tasks:
             other = spellings.setdefault(spelled(task.id), task.id)
             if other != task.id:
                 raise PlanError(f"`{other}` and `{task.id}` would both be `{spelled(task.id)}` in "
                                 "Airflow. Give one of them another id.")  # fmt: skip
-            name = identifier(task.id)
-            self._names[task.id] = unique(name, {*_OWN, *self._names.values()})
+            name = unique(identifier(task.id), taken)
+            self._names[task.id] = name
+            taken.add(name)
 
     def _shared_options(self) -> Options:
         """What all tasks that can be tried again have in common."""

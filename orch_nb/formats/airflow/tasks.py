@@ -55,6 +55,7 @@ class _Maker:
             self._names = {task: task.id for task in dag.tasks.values()}
         for task, name in self._names.items():
             task.id = name
+        self._keys = {dotless(task.id): task.id for task in reversed(self._names)}
         unknown = [name for name in self._defaults if name not in _POLICIES | USED]
         for name in unknown:
             found.losses.append(Loss("default_args", f"`{name}` has no counterpart", line=dag.line))
@@ -112,13 +113,12 @@ class _Maker:
     def _place(self, task: Operator) -> tuple[str | None, str | None]:
         """The story of a task and the task that it is a subtask of."""
         group, parent = task.group, None
-        ids = {spelled(other.id): other.id for other in self._names}
         while group is not None and group.id.endswith(SUBTASKS):
             owner = group.id.removesuffix(SUBTASKS)
-            known = [name for spelling, name in ids.items() if spelling.replace(".", "_") == owner]
-            if not known:
+            known = self._keys.get(owner)
+            if known is None:
                 break
-            parent = parent or known[0]
+            parent = parent or known
             group = group.parent
         return (None if group is None else self._story(group)), parent
 
