@@ -1,0 +1,147 @@
+"""Python source that is laid out as a formatter would: 100 columns, double quotes, hugged calls."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import math
+import re
+import tokenize
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+__all__ = [
+    "WIDTH",
+    "call",
+    "docstring",
+    "duration",
+    "literal",
+    "quoted",
+    "shifted",
+    "spelled_out",
+    "styled",
+]
+
+WIDTH = 100
+NL = "\n"
+#: Comments and texts of Python, each from its beginning to its end.
+_TEXTS = re.compile(
+    r"""#[^\n]*|\"{3}(?:[^\\]|\\.)*?\"{3}|'{3}(?:[^\\]|\\.)*?'{3}"""
+    r"""|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'""",
+    re.DOTALL,
+)
+
+
+def quoted(text: str) -> str:
+    """A text as Python source, in double quotes where they need no backslash more."""
+    found = repr(text)
+    if found.startswith("'") and '"' not in found:
+        return f'"{found[1:-1]}"'
+    return found
+
+
+def spelled_out(text: str) -> str:
+    """A text of several lines as one in triple quotes, where nothing in it has to be escaped."""
+    plain = "\n" in text and "\\" not in text and '"""' not in text and not text.endswith('"')
+    if plain and all(char.isprintable() or char == "\n" for char in text):
+        return f'"""{text}"""'
+    return quoted(text)
+
+
+def docstring(text: str) -> str | None:
+    """A docstring that says exactly `text`; None if none can."""
+    if not text.strip() or inspect.cleandoc(text) != text or '"""' in text:
+        return None
+    if "\\" in text or text.endswith('"') or text.startswith('"'):
+        return None
+    if not all(char.isprintable() or char == "\n" for char in text):
+        return None
+    return f'"""{text}\n"""' if "\n" in text else f'"""{text}"""'
+
+
+def literal(value: Any, before: int = 0) -> str | None:
+    """A constant as source; None for what no literal says. `before`: columns left of it."""
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, bool) or value is None or type(value) is int:
+        return repr(value)
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else f'float("{value}")'
+    if isinstance(value, dict):
+        pairs = [(literal(k), literal(v, 12)) for k, v in value.items()]
+        if any(key is None or item is None for key, item in pairs):
+            return None
+        return _hugged("{", [f"{key}: {item}" for key, item in pairs], "}", before)
+    if isinstance(value, (list, tuple)):
+        items = [literal(item, 8) for item in value]
+        if any(item is None for item in items):
+            return None
+        return _hugged("[", [item for item in items if item is not None], "]", before)
+    return None
+
+
+def _hugged(begin: str, parts: Sequence[str], end: str, before: int) -> str:
+    """`[a, b]` on one line where it fits, else a line each."""
+    line = f"{begin}{', '.join(parts)}{end}"
+    if before + len(line) <= WIDTH and "\n" not in line:
+        return line
+    return f"{begin}\n{''.join(f'{shifted(part)},{NL}' for part in parts)}{end}"
+
+
+def call(function: str, arguments: Iterable[str], before: int = 0) -> str:
+    """`function(arguments)` on one line, on three, or with an argument a line; `before`: columns
+    left of it, and of the lines that follow."""
+    parts = [part for part in arguments if part]
+    line = f"{function}({', '.join(parts)})"
+    if before + len(line) <= WIDTH and "\n" not in line:
+        return line
+    together = ", ".join(parts)
+    if before + 4 + len(together) <= WIDTH and "\n" not in together and len(parts) > 1:
+        return f"{function}(\n    {together}\n)"
+    return f"{function}(\n{''.join(f'{shifted(part)},{NL}' for part in parts)})"
+
+
+def shifted(text: str, columns: int = 4) -> str:
+    """Lines further in; what stands between triple quotes is left as it is."""
+    inside = inside_texts(text)
+    rows = text.split("\n")
+    return "\n".join(
+        row if n in inside or not row.strip() else " " * columns + row for n, row in enumerate(rows)
+    )
+
+
+def inside_texts(code: str) -> set[int]:
+    """The rows, from 0, that begin in a text of several lines. Code may be a part of a statement,
+    which a tokenizer would not take."""
+    found: set[int] = set()
+    row = 0
+    for match in _TEXTS.finditer(code):
+        row = code.count("\n", 0, match.start())
+        lines = match[0].count("\n")
+        if lines and not match[0].startswith("#"):
+            found |= set(range(row + 1, row + lines + 1))
+    return found
+
+
+def styled(code: str) -> str:
+    """Code in which texts stand in double quotes, where they need no backslash."""
+    lines = code.split("\n")
+    tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+    for token in reversed(tokens):
+        text = token.string
+        if token.type != tokenize.STRING or text.lstrip("rbfu")[:1] != "'" or '"' in text:
+            continue
+        if "\\" in text or text.lstrip("rbfu").startswith("'''") or token.start[0] != token.end[0]:
+            continue
+        (row, begin), (_, end) = token.start, token.end
+        line = lines[row - 1]
+        lines[row - 1] = line[:begin] + text.replace("'", '"') + line[end:]
+    return "\n".join(lines)
+
+
+def duration(value: float) -> str:
+    """`timedelta(...)` of seconds, in the largest unit that gives a whole number."""
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if value and value % size == 0:
+            return f"timedelta({unit}={int(value // size)})"
+    return f"timedelta(seconds={int(value) if value == int(value) else repr(float(value))})"

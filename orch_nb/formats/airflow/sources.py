@@ -1,0 +1,163 @@
+"""How a function of a plan comes into a DAG file: imported, written out, or asked for.
+
+shop.sales:orders        from shop.sales import orders
+a notebook's function    its source, with the imports and constants that it uses
+anything else            raise NotImplementedError, with the way out
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import builtins
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FunctionType, ModuleType
+from typing import Any
+
+from orch_nb.formats.airflow.layout import inside_texts, literal, shifted, styled
+from orch_nb.model.task import callable_name
+
+__all__ = ["Source", "source_of"]
+
+_MARKS = ("task", "nb.task", "orch_nb.task")
+
+
+@dataclass
+class Source:
+    """`module` and `name` of what is imported; else `lines` of a `def` called `name`, with what has
+    to stand before it; else `why` there is neither. `runs`: it is a coroutine function."""
+
+    name: str = ""
+    module: str = ""
+    lines: list[str] = field(default_factory=list)
+    before: list[str] = field(default_factory=list)
+    runs: bool = False
+    why: str = ""
+
+
+def source_of(function: Callable[..., Any] | str) -> Source:
+    if isinstance(function, str):
+        module, _, name = function.rpartition(":")
+        if not module or not all(part.isidentifier() for part in f"{module}.{name}".split(".")):
+            return Source(why=f"`{function}` is no `module:function`")
+        return Source(name, module)
+    runs = asyncio.iscoroutinefunction(function)
+    module, _, name = callable_name(function).partition(":")
+    if module != "__main__" and _found(module, name) is function:
+        return Source(name, module, runs=runs)
+    if not isinstance(function, FunctionType):
+        return Source(why=f"`{name}` is no function that can be imported or written out")
+    found = _written(function)
+    found.runs = runs
+    return found
+
+
+def _found(module: str, name: str) -> Any:
+    """What a name of a loaded module stands for."""
+    value: Any = sys.modules.get(module)
+    for part in name.split("."):
+        value = getattr(value, part, None)
+    return value
+
+
+def _written(function: FunctionType, depth: int = 5) -> Source:
+    name = function.__name__
+    if not name.isidentifier():
+        return Source(why="a lambda has no name that it could be imported by")
+    try:
+        text = textwrap.dedent(inspect.getsource(function))
+        tree = ast.parse(text).body[0]
+    except (OSError, TypeError, SyntaxError, IndexError):
+        return Source(why=f"the source of `{name}` is not to be had")
+    if not isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return Source(why=f"the source of `{name}` is not to be had")
+    others = [ast.unparse(mark) for mark in tree.decorator_list
+              if ast.unparse(mark).partition("(")[0] not in _MARKS]  # fmt: skip
+    if others:
+        return Source(why=f"`{name}` is under the decorator @{others[0]}")
+    if function.__closure__:
+        free = ", ".join(function.__code__.co_freevars)
+        return Source(why=f"`{name}` uses {free} of the function around it")
+    before: list[str] = []
+    for used in _globals_of(function.__code__):
+        if used in function.__globals__:
+            line = _lines_for(used, function.__globals__[used], depth)
+            if line is None:
+                return Source(why=f"`{name}` uses `{used}` of the notebook")
+            before += line
+        elif not hasattr(builtins, used):
+            return Source(why=f"`{name}` uses `{used}`, which nothing defines")
+    return Source(name, lines=_lines(tree, text), before=before)
+
+
+def _globals_of(code: Any) -> list[str]:
+    """The global names that a function and those in it use, in order."""
+    found: dict[str, None] = {}
+    import dis
+
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            found[str(instruction.argval)] = None
+    for constant in code.co_consts:
+        if inspect.iscode(constant):
+            found |= dict.fromkeys(_globals_of(constant))
+    return list(found)
+
+
+def _lines_for(name: str, value: Any, depth: int) -> list[str] | None:
+    """The lines that bind a global of a function anew: an import, a constant, a function."""
+    if isinstance(value, ModuleType):
+        return [
+            f"import {name}" if value.__name__ == name else f"import {value.__name__} as {name}"
+        ]
+    module, own = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if module and own and module != "__main__" and "." not in own and _found(module, own) is value:
+        return [f"from {module} import {own}" + ("" if own == name else f" as {name}")]
+    if isinstance(value, FunctionType) and value.__name__ == name and depth:
+        inner = _written(value, depth - 1)
+        return None if inner.why else [*inner.before, "", *inner.lines, ""]
+    written = literal(value)
+    return None if written is None else f"{name} = {written}".split("\n")
+
+
+def _lines(tree: ast.FunctionDef | ast.AsyncFunctionDef, text: str) -> list[str]:
+    """The function without decorators and annotations, its body as it is written."""
+    body, rows = tree.body, text.splitlines()
+    first = body[0]
+    head = ast.parse(text).body[0]
+    assert isinstance(head, (ast.FunctionDef, ast.AsyncFunctionDef))
+    head.decorator_list, head.returns = [], None
+    for argument in ast.walk(head.args):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+    head.body = [ast.Pass()]
+    signature = styled(ast.unparse(head).splitlines()[0])
+    begin = _after_signature(tree, rows)
+    if first.lineno == begin or rows[first.lineno - 1][: first.col_offset].strip():
+        lines = "\n".join(ast.unparse(part) for part in body)
+    else:
+        lines = _dedented("\n".join(rows[begin : tree.end_lineno]), first.col_offset)
+    return [signature, *shifted(lines).split("\n")]
+
+
+def _after_signature(tree: ast.FunctionDef | ast.AsyncFunctionDef, rows: list[str]) -> int:
+    """The number of rows up to the end of the signature; comments below it are the body's."""
+    row = tree.body[0].lineno - 1
+    while row > tree.lineno and (
+        not rows[row - 1].strip() or rows[row - 1].lstrip().startswith("#")
+    ):
+        row -= 1
+    return row
+
+
+def _dedented(text: str, columns: int) -> str:
+    """Lines further out; what stands in texts of several lines is left as it is."""
+    inside = inside_texts(text)
+    return "\n".join(
+        row if n in inside else row[min(columns, len(row) - len(row.lstrip())) :]
+        for n, row in enumerate(text.split("\n"))
+    )

@@ -1,0 +1,240 @@
+"""The statements of a DAG file, walked as Python would run them, with nothing run.
+
+Loops over what is known are unrolled; of an `if` that is not known both sides are read, and said
+so; functions of the file that are called while it loads are walked where they are called.
+"""
+
+from __future__ import annotations
+
+import ast
+from contextlib import ExitStack
+from typing import Any
+
+from orch_nb.formats.airflow.build import Builder
+from orch_nb.formats.airflow.evaluate import Evaluator, is_constant, iterable
+from orch_nb.formats.airflow.symbols import Class, Dag, Function, Group, Opaque, Ref, Scope
+
+__all__ = ["walked"]
+
+_DEPTH = 40
+
+
+class _Return(Exception):
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
+
+
+class _Break(Exception):
+    pass
+
+
+class _Continue(Exception):
+    pass
+
+
+def walked(tree: ast.Module, stem: str) -> Builder:
+    """Everything that the file makes when it is loaded."""
+    builder = Builder(stem)
+    walker = _Walker(builder)
+    builder.call = walker.call
+    module = Scope({"__name__": stem, "__file__": Opaque(), "__doc__": ""})
+    try:
+        walker.body(tree.body, module)
+    except _Return:
+        builder.loss("return", "it stands outside of a function", None)
+    return builder
+
+
+class _Walker:
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+        self._evaluator = Evaluator(builder, self.call)
+        self._depth = 0
+        self._generators: dict[ast.AST, bool] = {}
+
+    def call(self, function: Function, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """What a function of the file gives when it is called while the file loads."""
+        node = function.node
+        if self._depth >= _DEPTH or isinstance(node, ast.AsyncFunctionDef):
+            return Opaque()
+        if self._generates(node):
+            return Opaque()
+        scope = Scope(self._bound(function, args, kwargs), function.scope,
+                      f"{function.qualname}.<locals>.")  # fmt: skip
+        if isinstance(node, ast.Lambda):
+            return self._evaluator.value(node.body, scope)
+        self._depth += 1
+        try:
+            self.body(node.body, scope)
+        except _Return as found:
+            return found.value
+        finally:
+            self._depth -= 1
+        return None
+
+    def _generates(self, node: ast.AST) -> bool:
+        if node not in self._generators:
+            yields = (isinstance(one, (ast.Yield, ast.YieldFrom)) for one in ast.walk(node))
+            self._generators[node] = any(yields)
+        return self._generators[node]
+
+    def _bound(self, function: Function, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+        taken = function.node.args
+        placed = [argument.arg for argument in (*taken.posonlyargs, *taken.args)]
+        named = [argument.arg for argument in taken.kwonlyargs]
+        bound: dict[str, Any] = {}
+        defaults = zip(reversed(placed), reversed(taken.defaults), strict=False)
+        pairs = [*defaults, *zip(named, taken.kw_defaults, strict=True)]
+        for name, default in pairs:
+            if default is not None:
+                bound[name] = self._evaluator.value(default, function.scope)
+        bound |= dict(zip(placed, args, strict=False))
+        if taken.vararg is not None:
+            bound[taken.vararg.arg] = tuple(args[len(placed) :])
+        bound |= {name: value for name, value in kwargs.items() if name in (*placed, *named)}
+        if taken.kwarg is not None:
+            rest = {n: v for n, v in kwargs.items() if n not in (*placed, *named)}
+            bound[taken.kwarg.arg] = rest
+        for name in (*placed, *named):
+            bound.setdefault(name, Opaque())
+        return bound
+
+    def body(self, statements: list[ast.stmt], scope: Scope) -> None:
+        for statement in statements:
+            self._evaluator.step()
+            act = getattr(self, f"_{type(statement).__name__.lower()}", None)
+            if act is None:
+                kind = type(statement).__name__.lower()
+                self._builder.loss(kind, f"a `{kind}` statement is not followed", statement.lineno)
+                continue
+            act(statement, scope)
+
+    # -- statements that bind names
+
+    def _import(self, node: ast.Import, scope: Scope) -> None:
+        for alias in node.names:
+            top = alias.name.partition(".")[0]
+            scope.names[alias.asname or top] = Ref(alias.name if alias.asname else top)
+
+    def _importfrom(self, node: ast.ImportFrom, scope: Scope) -> None:
+        module = "." * node.level + (node.module or "")
+        for alias in node.names:
+            scope.names[alias.asname or alias.name] = Ref(f"{module}.{alias.name}")
+
+    def _functiondef(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> None:
+        found: Any = Function(node, scope, node.name, f"{scope.path}{node.name}")
+        for decorator in reversed(node.decorator_list):
+            mark = self._evaluator.value(decorator, scope)
+            found = self._builder.decorated(mark, found)
+        scope.names[node.name] = found
+
+    _asyncfunctiondef = _functiondef
+
+    def _classdef(self, node: ast.ClassDef, scope: Scope) -> None:
+        bases = [self._evaluator.value(base, scope) for base in node.bases]
+        scope.names[node.name] = Class(node.name, bases)
+
+    def _assign(self, node: ast.Assign, scope: Scope) -> None:
+        value = self._evaluator.value(node.value, scope)
+        for target in node.targets:
+            self._evaluator.bind(target, value, scope)
+
+    def _annassign(self, node: ast.AnnAssign, scope: Scope) -> None:
+        if node.value is not None:
+            self._evaluator.bind(node.target, self._evaluator.value(node.value, scope), scope)
+
+    def _augassign(self, node: ast.AugAssign, scope: Scope) -> None:
+        loaded = ast.parse(ast.unparse(node.target), mode="eval").body
+        whole = ast.copy_location(ast.BinOp(loaded, node.op, node.value), node)
+        self._evaluator.bind(node.target, self._evaluator.value(whole, scope), scope)
+
+    def _expr(self, node: ast.Expr, scope: Scope) -> None:
+        self._evaluator.value(node.value, scope)
+
+    def _nothing(self, *_: Any) -> None:
+        """Statements that make no task: pass, global, assert, del, raise."""
+
+    _pass = _global = _nonlocal = _assert = _delete = _raise = _nothing
+
+    # -- statements that choose and repeat
+
+    def _if(self, node: ast.If, scope: Scope) -> None:
+        test = self._evaluator.value(node.test, scope)
+        if isinstance(test, Ref) and test.last == "TYPE_CHECKING":
+            test = False
+        if is_constant(test):
+            self.body(node.body if test else node.orelse, scope)
+            return
+        self._builder.loss(
+            "if",
+            f"`{ast.unparse(node.test)[:60]}` is not known without running the "
+            "file; all that stands below it is read",
+            node.lineno,
+            severity="changed",
+        )
+        self.body(node.body, scope)
+        self.body(node.orelse, scope)
+
+    def _for(self, node: ast.For, scope: Scope) -> None:
+        items = iterable(self._evaluator.value(node.iter, scope))
+        if items is None:
+            self._builder.loss("for", f"what it goes over, `{ast.unparse(node.iter)[:60]}`, is not "
+                               "known without running the file; it is read for one item",
+                               node.lineno, severity="changed")  # fmt: skip
+            items = [Opaque()]
+        try:
+            for item in items:
+                self._evaluator.bind(node.target, item, scope)
+                try:
+                    self.body(node.body, scope)
+                except _Continue:
+                    continue
+        except _Break:
+            return
+        self.body(node.orelse, scope)
+
+    def _while(self, node: ast.While, scope: Scope) -> None:
+        test = self._evaluator.value(node.test, scope)
+        if is_constant(test) and not test:
+            return
+        self._builder.loss("while", "how often it turns is not known without running the file; it "
+                           "is read once", node.lineno, severity="changed")  # fmt: skip
+        try:
+            self.body(node.body, scope)
+        except (_Break, _Continue):
+            return
+
+    def _break(self, *_: Any) -> None:
+        raise _Break
+
+    def _continue(self, *_: Any) -> None:
+        raise _Continue
+
+    def _return(self, node: ast.Return, scope: Scope) -> None:
+        raise _Return(None if node.value is None else self._evaluator.value(node.value, scope))
+
+    def _try(self, node: ast.Try, scope: Scope) -> None:
+        """As if nothing were raised."""
+        self.body(node.body, scope)
+        self.body(node.orelse, scope)
+        self.body(node.finalbody, scope)
+
+    def _match(self, node: ast.Match, scope: Scope) -> None:
+        self._builder.loss("match", "which case holds is not looked at; every one is read",
+                           node.lineno, severity="changed")  # fmt: skip
+        for case in node.cases:
+            self.body(case.body, scope)
+
+    def _with(self, node: ast.With | ast.AsyncWith, scope: Scope) -> None:
+        with ExitStack() as stack:
+            for item in node.items:
+                value = self._evaluator.value(item.context_expr, scope)
+                if item.optional_vars is not None:
+                    bound = value if isinstance(value, (Dag, Group)) else Opaque()
+                    self._evaluator.bind(item.optional_vars, bound, scope)
+                self._builder.enter(value)
+                stack.callback(self._builder.leave, value)
+            self.body(node.body, scope)
+
+    _asyncwith = _with

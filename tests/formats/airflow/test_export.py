@@ -1,0 +1,287 @@
+"""A plan goes out as a DAG file that reads as if written by hand, and what it lacks is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from orch_nb.errors import PlanError
+from orch_nb.formats.airflow import export, read
+from orch_nb.model.plan import Plan, Story
+from orch_nb.model.task import Approval, Foreach, Pool, Rate, RetryPolicy, Task
+from orch_nb.planners.source import plan_from_source
+from orch_nb.planners.yaml import plan_from_yaml
+
+from .dag_plans import HOSTILE, NOTEBOOK
+
+RELEASE = """\
+goal: Release 2.4
+params: {region: eu}
+pools: {db: 2}
+stories:
+  Verify:
+    tasks:
+      lint: {sh: ruff check .}
+      tests: {sh: pytest -q, timeout: 10m, retry: {maximum_attempts: 2, initial_interval: 5s}}
+  Ship:
+    title: Out of the door
+    tasks:
+      build: {run: 'json:dumps', with: {obj: 1}, needs: [lint, tests], pool: db}
+      approve: {approval: {prompt: 'Publish?', timeout: 2h}, needs: [build]}
+      publish: {sh: 'twine upload {{ build.path }}', needs: [approve, build]}
+tasks:
+  notify: {run: 'json:dumps', with: {obj: 2}, needs: [publish], trigger: all_done}
+"""
+WRITTEN = '''\
+"""Release 2.4
+
+A DAG for Airflow 3, made from a plan.
+Its pools have to be there before it runs:
+
+    airflow pools set db 2 'of release_2_4'
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from shlex import quote
+
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import TaskGroup, TriggerRule, dag, task
+
+
+def words(value):
+    """A value as words of a shell command: of a list, one an item."""
+    values = value if isinstance(value, (list, tuple)) else [value]
+    plain = ["" if one is None else one for one in values]
+    return " ".join(quote(one if isinstance(one, str) else json.dumps(one)) for one in plain)
+
+
+@dag(schedule=None, params={"region": "eu"}, default_args={"skip_on_exit_code": None})
+def release_2_4():
+    """Release 2.4"""
+
+    with TaskGroup(group_id="Verify", prefix_group_id=False):
+        lint = BashOperator(task_id="lint", bash_command="ruff check .")
+
+        tests = BashOperator(
+            task_id="tests",
+            bash_command="pytest -q",
+            retries=1,
+            retry_delay=timedelta(seconds=5),
+            retry_exponential_backoff=2.0,
+            max_retry_delay=timedelta(seconds=500),
+            execution_timeout=timedelta(minutes=10),
+        )
+
+    with TaskGroup(group_id="Ship", group_display_name="Out of the door", prefix_group_id=False):
+        @task(pool="db")
+        def build():
+            from json import dumps
+
+            return dumps(obj=1)
+
+        build = build()
+
+        approve = ApprovalOperator(
+            task_id="approve",
+            subject="Publish?",
+            response_timeout=timedelta(hours=2),
+            fail_on_reject=True,
+        )
+
+        @task.bash
+        def publish(build):
+            return f"twine upload {words(build['path'])}"
+
+        publish = publish(build)
+
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def notify():
+        from json import dumps
+
+        return dumps(obj=2)
+
+    notify = notify()
+
+    [lint, tests] >> build >> approve >> publish >> notify
+
+
+release_2_4()
+'''
+
+
+def task_of(**fields):
+    return Plan(goal="g", tasks=[Task(id="a", **fields)])
+
+
+def told(plan):
+    return {loss.what for loss in export(plan).losses}
+
+
+def test_a_release_reads_as_if_written_by_hand():
+    made = export(plan_from_yaml(RELEASE))
+    assert made.text == WRITTEN
+    assert (made.system, made.suffix) == ("airflow", ".py")
+    assert made.usage.splitlines() == [
+        "airflow pools set db 2 'of release_2_4'",
+        "Put the file into Airflow's DAGs folder; try it with: airflow dags test release_2_4",
+    ]
+
+
+def test_the_functions_of_a_notebook_are_written_out():
+    plan = plan_from_source(NOTEBOOK, {}, goal="Sales")
+    plan = Plan(goal="Sales", tasks=plan.tasks, params={"region": "eu"})
+    text = export(plan).text
+    assert (
+        '''
+    def orders():
+        """Fetch the orders."""
+        import json
+
+        # from the shop
+        return json.loads("[1, 2]")
+
+    orders = orders()
+'''
+        in text
+    )
+    assert '        return """a\nb"""\n' in text
+    assert "    async def chart(refunds):" in text
+    assert "        LIMIT = 3\n\n        def helper(x):\n            return x + LIMIT\n" in text
+    assert "priced = priced.expand(item=orders)" in text
+    assert 'return everything(*upstream, region=params["region"])' in text
+    found = read(text, "sales.py").plan
+    assert {task.id: task.needs for task in found} == {task.id: task.needs for task in plan}
+
+
+def test_what_cannot_be_imported_or_written_out_raises_and_says_the_way_out():
+    free = 3
+
+    def local():
+        return free
+
+    for function in (lambda: 1, local, "no_module", "a b:c"):
+        made = export(task_of(run=function))
+        assert "raise NotImplementedError(" in made.text
+        assert any(loss.what == "run" and loss.severity == "changed" for loss in made.losses)
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"sh": "x", "outputs": "*.csv"}, "outputs"),
+        ({"sh": "x", "required": False}, "required"),
+        ({"run": "json:dumps", "cache": True}, "cache"),
+        ({"sh": "x", "total_timeout": "1h"}, "total_timeout"),
+        ({"sh": "x", "estimate": "1s"}, "estimate"),
+        ({"sh": "x", "foreach": [1], "tolerate": 1}, "tolerate"),
+        ({"sh": "x", "retry": RetryPolicy(maximum_attempts=2, retry_on=("OSError",))}, "retry"),
+        ({"sh": "x", "retry": RetryPolicy(maximum_attempts=2, jitter=0.5)}, "jitter"),
+        ({"sh": "x", "foreach": Foreach("[1] | list")}, "foreach"),
+        ({"sh": "x", "when": "1 is odd"}, "when"),
+        ({"sh": "x {{ params | length }}"}, "sh"),
+        ({"notebook": "a.ipynb"}, "notebook"),
+        ({"approval": Approval("x", "approve")}, "default"),
+        ({"approval": Approval("x"), "when": "1 > 0"}, "when"),
+        ({"run": "json:dumps", "with_": {"obj": {1, 2}}}, "with"),
+        ({"run": "json:dumps", "with_": {"obj": "{{ run_id | length }}"}}, "with"),
+        ({"sh": "x", "compensate": {"sh": "y"}}, "compensate"),
+        ({"sh": "x", "title": "a"}, "title"),
+    ],
+)
+def test_what_airflow_cannot_say_is_told(fields, what):
+    assert what in told(task_of(**fields))
+
+
+def test_what_it_cannot_say_of_a_whole_plan_is_told_too():
+    plan = Plan(
+        goal="g",
+        tasks=[
+            Task(id="a", sh="x", pool={"slow": 1, "db": 1, "api": 1}, story="s"),
+            Task(id="b", sh="y", needs=["a"], trigger="all_done"),
+        ],
+        stories=[Story(id="s", owner="Ann"), Story(id="empty")],
+        params={"key": "hush", "when": {1}},
+        secrets=("key",),
+        pools={"slow": Pool(rate=Rate(1, 1.0)), "db": Pool(1), "api": Pool(1)},
+        on_failure=Task(id="x", sh="tell"),
+    )  # fmt: skip
+    made = export(plan)
+    assert {"rate", "pool", "owner", "story", "secrets", "params", "on_failure"} <= told(plan)
+    assert "hush" not in made.text
+    verdict = export(Plan(goal="g", tasks=plan.tasks, pools=plan.pools))
+    assert any(loss.what == "verdict" for loss in verdict.losses)
+
+
+def test_a_failed_run_is_undone_and_fails_all_the_same():
+    plan = plan_from_yaml("""\
+goal: g
+tasks:
+  pay: {sh: pay, compensate: {sh: refund, retry: 2}}
+  ship: {sh: ship, needs: [pay], required: false}
+on_failure: {sh: tell}
+""")
+    text = export(plan).text
+    assert "pay >> run_failed" in text
+    assert "[pay, run_failed] >> compensate_pay" in text
+    assert "run_failed >> on_failure" in text
+    assert "run_failed >> fail_the_run()" in text
+    found = read(text, "g.py").plan
+    assert found["pay"].compensate.sh == "refund"
+    assert found.on_failure.sh == "tell"
+    assert [task.id for task in found] == ["pay", "ship"]
+
+
+@pytest.mark.parametrize("when", ["fetch.rows > 3 and params.x", "not fetch", "fetch[0] in [1, 2]"])
+def test_a_condition_is_asked_in_the_task_itself(when):
+    tasks = [Task(id="fetch", run="json:loads"), Task(id="a", sh="x", needs=["fetch"], when=when)]
+    made = export(Plan(goal="g", tasks=tasks, params={"x": 1}))
+    assert f'raise AirflowSkipException("when: {when}")' in made.text
+    assert read(made.text, "g.py").plan["a"].when == when
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_texts_of_a_plan_are_texts_in_the_file(text):
+    plan = Plan(
+        goal=f"g {text}",
+        tasks=[
+            Task(id="a", sh="x" if "{%" in text else f"echo {text}", title=f"T {text}", owner=text),
+            Task(id="b", run="json:dumps", with_={"obj": text}, description=f"d {text}"),
+            Task(id="c", todo=f"t {text}", pool={"p": 1}),
+        ],
+        params={"x": text, "y": {text: [text]}},
+        pools={"p": Pool(1)},
+        stories=[Story(id="s", description=text)],
+    )  # fmt: skip
+    found = read(export(plan).text, "g.py").plan
+    assert found.goal == plan.goal
+    assert (found["a"].sh, found["a"].owner) == (plan["a"].sh, text)
+    if not text.startswith("{{"):  # which is no text, but what it gives
+        assert dict(found["b"].with_) == {"obj": text}
+    assert (found["b"].description, found["c"].todo) == (f"d {text}", f"t {text}")
+    assert dict(found.params) == {"x": text, "y": {text: [text]}}
+
+
+@pytest.mark.parametrize(
+    "ids", [("a b", "a_b"), ("run_failed", "x"), ("compensate_x", "x")], ids=" ".join
+)
+def test_ids_that_airflow_would_confuse_are_refused(ids):
+    tasks = [Task(id=ids[0], sh="x"), Task(id=ids[1], sh="y", compensate={"sh": "z"})]
+    with pytest.raises(PlanError, match="another id"):
+        export(Plan(goal="g", tasks=tasks))
+
+
+def test_a_broken_plan_is_not_exported():
+    with pytest.raises(PlanError, match="needs"):
+        export(Plan(goal="g", tasks=[Task(id="a", sh="x", needs=["b"])]))
+
+
+def test_a_large_plan_is_written_in_a_moment():
+    tasks = [Task(id="t0", sh="x")]
+    tasks += [
+        Task(id=f"t{n}", sh="x", needs=[f"t{n - 1}", "t0"][: min(n, 2)]) for n in range(1, 2000)
+    ]
+    found = read(export(Plan(goal="g", tasks=tasks)).text, "g.py").plan
+    assert len(found) == 2000
