@@ -19,13 +19,15 @@ from typing import Any
 
 import msgspec
 
+from orch_nb.engine.away import Backend
 from orch_nb.engine.calm import calm
 from orch_nb.engine.driver import Driver
 from orch_nb.engine.faults import checked_faults
+from orch_nb.engine.follower import Follower
 from orch_nb.engine.ports import Executor, Journal, Observer, Request
 from orch_nb.engine.results_view import Results
 from orch_nb.engine.scheduler import Scheduler
-from orch_nb.errors import PlanError, RunExists, UsageError
+from orch_nb.errors import PlanError, Problem, RunExists, UsageError
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.model.duration import parse_duration
 from orch_nb.model.event import AttemptLost, Event, RunEnded, RunOptions, RunStarted
@@ -35,6 +37,7 @@ from orch_nb.model.plan import Plan
 from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.secrets import PLAIN, Mask, marked, texts_of
 from orch_nb.model.status import RunStatus, Status
+from orch_nb.model.task import Call, Task, callable_name
 
 __all__ = [
     "Past", "check_retry", "check_skip", "compensation_of", "failed_tasks", "free_run_id",
@@ -60,6 +63,8 @@ def run_options(
     fresh: bool = False,
     address: str = "",
     secrets: Sequence[str] = (),
+    on: str = "",
+    handle: str = "",
 ) -> RunOptions:
     """The options of a run, judged. `workers` None: processors + 4, at most 32; for a cluster,
     whose own workers are its bound, 128."""
@@ -88,6 +93,8 @@ def run_options(
         fresh=bool(fresh),
         address=address or _address(executor),
         secrets=(secrets,) if isinstance(secrets, str) else tuple(dict.fromkeys(secrets)),
+        on=on,
+        handle=handle,
     )
 
 
@@ -111,8 +118,10 @@ def starting(
     run_id: str | None = None,
     name: str = "",
     observers: Sequence[Observer] = (),
-) -> Callable[[], Driver]:
-    """A new run of a checked plan. Raises RunExists, UsageError, PlanError."""
+    backend: Backend | None = None,
+) -> Callable[[], Driver | Follower]:
+    """A new run of a checked plan; where there is a `backend`, that owns it. Raises RunExists,
+    UsageError, PlanError."""
     known_gates(plan, options.approve)
     checked_faults(plan, options.faults)
     _can_be_kept(plan, run_id, journal)
@@ -129,13 +138,61 @@ def starting(
             f"Continue it with recover({run_id!r}), or choose another run_id."
         )
 
-    def make() -> Driver:
+    if backend is not None:
+        _can_be_sent(plan, mask)
+
+    def make() -> Driver | Follower:
+        if backend is not None:
+            return Follower(
+                plan, run_id=chosen, journal=journal, backend=backend, options=options, name=name,
+                observers=observers, next_id=None if run_id is not None else next_id, mask=mask,
+            )  # fmt: skip
         return Driver(
             plan, run_id=chosen, journal=journal, executor=executor, options=options, name=name,
             observers=observers, next_id=None if run_id is not None else next_id, mask=mask,
         )  # fmt: skip
 
     return make
+
+
+def _can_be_sent(plan: Plan, mask: Mask) -> None:
+    """Raises PlanError for what a worker elsewhere could not do: a function that has no name there,
+    a secret that would stand in the history of another system."""
+    named = [(task.id, task.run) for task in _every_action(plan) if task.run is not None]
+    for task in plan.tasks:
+        over = None if task.foreach is None else task.foreach.over
+        calls = [call for call in (task.when, over) if isinstance(call, Call)]
+        named += [(task.id, call.function) for call in calls]
+    problems = []
+    for task_id, function in named:
+        module, _, name = callable_name(function).partition(":")
+        if module == "__main__" or not name or "<" in name:
+            problems.append(Problem(
+                f"`{task_id}` runs `{name or module}`, a function of this notebook or script.",
+                task=task_id, hint="A worker elsewhere knows functions by `module:function`: "
+                "put it into a module that is installed there, or beside the worker.",
+            ))  # fmt: skip
+    told = unrunnable(masked(plan, mask))
+    problems += [
+        Problem(
+            f"{f'task `{task}`' if task else 'a parameter'} has a secret in it, {how}.", task=task,
+            hint="Another system's history would keep it: let the task read it from the "
+            "environment of its worker.",
+        )
+        for task, how in told.items()
+    ]  # fmt: skip
+    if problems:
+        raise PlanError(problems)
+
+
+def _every_action(plan: Plan) -> list[Task]:
+    """The tasks of a plan, what undoes them, and what runs at last."""
+    undo = [task.compensate for task in plan.tasks if task.compensate is not None]
+    return [*plan.tasks, *undo, *([] if plan.on_failure is None else [plan.on_failure])]
+
+
+def _newly_approved(run: Run, options: RunOptions) -> list[str]:
+    return [gate for gate in options.approve if gate not in run.options.approve]
 
 
 class Past(msgspec.Struct):
@@ -173,7 +230,8 @@ def resuming(
     skip: Request | None = None,
     by: str = "",
     observers: Sequence[Observer] = (),
-) -> Callable[[], Driver] | Run:
+    backend: Backend | None = None,
+) -> Callable[[], Driver | Follower] | Run:
     """The rest of a run of the past, by the checked plan that it was made from.
 
     `retry` names tasks to be tried anew, `skip` one to be left out; `by` is who goes on with it.
@@ -197,7 +255,17 @@ def resuming(
             journal.release(run_id)
             return past_run(told.history, journal, plan=plan)
 
-    def make() -> Driver:
+    tries = (retry,) if isinstance(retry, str) else tuple(retry or ())
+    asked = [Request("retry", task, by) for task in tries]
+    asked += [Request("approve", task, "--approve") for task in _newly_approved(told.run, options)]
+
+    def make() -> Driver | Follower:
+        if backend is not None:
+            return Follower(
+                plan, run_id=run_id, journal=journal, backend=backend, options=options, name=name,
+                observers=observers, history=told.history, state=told.state, mask=mask,
+                requests=asked if skip is None else [*asked, skip],
+            )  # fmt: skip
         return Driver(
             plan, run_id=run_id, journal=journal, executor=executor, options=options, name=name,
             observers=observers, history=told.history, state=told.state, retry=retry,
