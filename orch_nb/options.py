@@ -15,6 +15,10 @@ def add_run_options(add: Callable[..., Any]) -> None:
     add("--workers", type=int, metavar="N", help="how many tasks run at once")
     add("--executor", choices=EXECUTORS, help="where functions run")
     add("--address", metavar="URL", help="of the Dask cluster, for --executor dask")
+    add(
+        "--on", metavar="URL", default="",
+        help="the system that owns the run: temporal://HOST:PORT, restate://HOST:PORT",
+    )  # fmt: skip
     add("--approve", action="append", default=[], metavar="TASK", help="a gate approved beforehand")
     add("--cache", action="store_true", help="use kept results wherever nothing has changed")
     add(

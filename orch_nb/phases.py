@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
@@ -225,6 +226,7 @@ def execute(
         fresh=fresh, faults=faults, address=address, secrets=secrets, on=on,
         interactive=begun_run.get() is not None,
     )  # fmt: skip
+    _warn(losses(plan, options))
     make = starting(
         plan, journal=open_journal(journal), options=options, executor=executor, run_id=run_id,
         name=name, observers=observers,
@@ -243,11 +245,10 @@ def execute_async(plan: Any, **options: Any) -> Coroutine[Any, Any, Run]:
         checked_plan = _planned(plan, names)
         asked = {name: options[name] for name in _RUN_OPTIONS if name in options}
         begun = {name: options[name] for name in _START_OPTIONS if name in options}
+        chosen = run_options(**asked, interactive=_watched_here())
+        _warn(losses(checked_plan, chosen))
         make = starting(
-            checked_plan,
-            journal=open_journal(options.get("journal")),
-            options=run_options(**asked, interactive=_watched_here()),
-            **begun,
+            checked_plan, journal=open_journal(options.get("journal")), options=chosen, **begun
         )
         return await _driven(make())
 
@@ -258,6 +259,12 @@ _EXECUTE = inspect.signature(execute)
 execute_async.__signature__ = _EXECUTE  # type: ignore[attr-defined]  # for help and completion
 _START_OPTIONS = ("executor", "run_id", "name", "observers")
 _RUN_OPTIONS = tuple(inspect.signature(run_options).parameters)
+
+
+def _warn(lost: Sequence[Loss]) -> None:
+    for loss in lost:
+        if loss.severity == "dropped":
+            warnings.warn(str(loss), RuntimeWarning, stacklevel=3)
 
 
 def recover(
@@ -324,12 +331,15 @@ def begin(make: Callable[[], Performer]) -> LiveRun:
 
 def beforehand(
     plan: Plan, journal: Journal, options: RunOptions
-) -> tuple[list[Forecast], dict[str, str]]:
+) -> tuple[list[Forecast], dict[str, str], tuple[Loss, ...]]:
     """What a person is told before a run starts: by task, whether a kept result is used and why
-    (`forecast`), and why a result cannot be kept, so that recovery would run its task again."""
+    (`forecast`), and why a result cannot be kept, so that recovery would run its task again; of a
+    run that another system owns, what is lost there."""
     from orch_nb.engine.forecast import forecast, not_kept
 
-    return forecast(plan, journal, options), not_kept(plan, journal)
+    if options.on:
+        return [], {}, losses(plan, options)
+    return forecast(plan, journal, options), not_kept(plan, journal), ()
 
 
 def starting(

@@ -261,7 +261,7 @@ class Interpreter(Controls):
             above = needs[1:]
             tasks = [*stubs, msgspec.structs.replace(self.plan[origin], needs=above, **alone)]
         elif task.id == "on_failure":
-            last = task
+            last, tasks = task, [Task(id=self.plan.tasks[0].id, needs=())]  # no plan is empty
         else:
             tasks = [*stubs, msgspec.structs.replace(
                 task, needs=tuple(needs), compensate=None, **alone)]  # fmt: skip

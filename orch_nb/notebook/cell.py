@@ -226,7 +226,7 @@ class Cell:
             self._workspace(), interactive=self.interactive, fail_fast=self.options.fail_fast,
             timeout=self.options.timeout, faults=self.options.faults, cache=self.options.cache,
             fresh=self.options.fresh, address=self.options.address or "",
-            secrets=self.options.secrets,
+            secrets=self.options.secrets, on=self.options.on,
         )  # fmt: skip
         told = beforehand_blocks(*phases.beforehand(plan, journal, chosen))
         if told:

@@ -1,0 +1,65 @@
+"""`orch-nb worker` and `orch-nb dev`: what a run needs that another system owns.
+
+    orch-nb dev temporal       a server of the system on this machine, until Ctrl-C
+    orch-nb worker temporal    performs the tasks of the runs that it owns, until Ctrl-C
+    orch-nb run plan.yaml --on temporal
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from orch_nb import phases
+from orch_nb.errors import BackendUnavailable
+
+__all__ = ["dev", "worker"]
+
+_LOOK_S = 0.3
+
+
+def worker(arguments: argparse.Namespace) -> int:
+    """Perform tasks until Ctrl-C or SIGTERM."""
+    asyncio.run(
+        phases.serve(
+            arguments.system, address=arguments.address, queue=arguments.queue,
+            workers=arguments.workers, ready=_say,
+        )
+    )  # fmt: skip
+    return 0
+
+
+def dev(arguments: argparse.Namespace) -> int:
+    """Start a server and keep it until Ctrl-C or SIGTERM."""
+    from orch_nb.backends.servers import server, serving
+
+    one = server(arguments.system, Path(arguments.data), arguments.port)
+    pause = threading.Event()
+    try:
+        with serving(one) as process:
+            _say(f"{one.address}  (data in {arguments.data}; Ctrl-C ends it)")
+            if one.hint:
+                _say(f"Then, elsewhere: {one.hint}{_at(arguments)}")
+            while process.poll() is None:
+                pause.wait(_LOOK_S)
+            raise BackendUnavailable(_last_words(one.system, process))
+    except KeyboardInterrupt:
+        return 0
+
+
+def _at(arguments: argparse.Namespace) -> str:
+    return f" --address 127.0.0.1:{arguments.port}" if arguments.port else ""
+
+
+def _last_words(system: str, process: subprocess.Popen[bytes]) -> str:
+    said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
+    return f"{system} has ended by itself ({process.returncode}). {said[-600:]}".rstrip()
+
+
+def _say(text: str) -> None:
+    print(text)
+    sys.stdout.flush()
