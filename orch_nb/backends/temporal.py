@@ -76,7 +76,10 @@ class Temporal:
             self._made = await connected(self._where)
         return self._made
 
-    async def reach(self) -> str:
+    async def reach(self) -> None:
+        await self._client()
+
+    async def hint(self) -> str:
         from temporalio.api.enums.v1 import TaskQueueType
         from temporalio.api.taskqueue.v1 import TaskQueue
         from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest

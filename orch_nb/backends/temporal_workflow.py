@@ -41,7 +41,7 @@ _LOST = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5),
     maximum_attempts=10,
 )  # fmt: skip
-_BEAT = timedelta(seconds=10)
+_BEAT = timedelta(seconds=15)
 _LONG = timedelta(days=365)  # of a task without a timeout
 _GRACE_S = 30.0  # the worker ends an attempt at its timeout; Temporal where it does not
 

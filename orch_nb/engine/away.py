@@ -99,9 +99,11 @@ class Backend(Protocol):
     def losses(self, plan: Plan, options: ev.RunOptions) -> tuple[Loss, ...]:
         """What of the plan this system cannot do, or does in another way."""
 
-    async def reach(self) -> str:
-        """Raises BackendUnavailable, with how to start it, where nobody answers. What a person has
-        to know besides: that no worker is there."""
+    async def reach(self) -> None:
+        """Raises BackendUnavailable, with how to start it, where nobody answers."""
+
+    async def hint(self) -> str:
+        """What keeps a run from beginning there, in words: that no worker listens; or nothing."""
 
     async def start(self, handle: str, seed: Seed) -> None:
         """Begin a run, or go on with one that has ended; nothing if it has begun already. Raises

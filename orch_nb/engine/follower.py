@@ -40,6 +40,7 @@ from orch_nb.model.status import RunStatus
 __all__ = ["Follower"]
 
 _SOON_S, _LATER_S = 0.05, 0.3  # between two looks at what is new
+_HINT_S = 5.0
 _PATIENCE_S = 120.0  # how long a server that has gone is waited for
 
 
@@ -78,15 +79,14 @@ class Follower:
         self._wishes: deque[Request] = deque(requests)
         self._held, self._left = bool(history), False
         self._silent: float | None = None
+        self._since, self._hinted = 0.0, False
 
     # -- following -----------------------------------------------------------------------------
 
     async def drive(self, *, alone: bool = False) -> Run:
         """Follow the run to its end. Raises BackendUnavailable, JournalError."""
         try:
-            hint = await self.backend.reach()
-            if hint:
-                warnings.warn(hint, RuntimeWarning, stacklevel=2)
+            await self.backend.reach()
             await self._begin()
             await self._follow(alone)
         finally:
@@ -196,9 +196,20 @@ class Follower:
                 ) from None
             return False, False
         events = ev.decode_events(bytes(news.events))
+        if self._count == 1 and not events:
+            await self._hint()
         if events:
             self._take(events, news)
         return bool(events) and type(events[-1]) is ev.RunEnded, bool(events)
+
+    async def _hint(self) -> None:
+        """Say, once, why nothing has begun for some seconds."""
+        self._since = self._since or self._loop.time()
+        if not self._hinted and self._loop.time() > self._since + _HINT_S:
+            self._hinted = True
+            hint = await self.backend.hint()
+            if hint:
+                warnings.warn(hint, RuntimeWarning, stacklevel=2)
 
     def _take(self, events: list[ev.Event], news: News) -> None:
         if news.lines:
