@@ -441,20 +441,26 @@ async def serve(
     *,
     address: str = "",
     queue: str = "",
+    listen: str = "",
     workers: int = 16,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Perform the tasks of runs that `system` ("temporal", "restate") owns, until cancelled.
 
-    `address` is the server's host:port. Raises MissingExtra, BackendUnavailable, UsageError.
+    `address` is the server's host:port, `queue` Temporal's task queue, `listen` the host:port at
+    which Restate calls this worker. Raises MissingExtra, BackendUnavailable, UsageError.
     """
     from orch_nb.backends.places import place, worker_for
     from orch_nb.engine.hands import WorkerHands
     from orch_nb.executors.local import local_executor
 
     where = place(f"{system}://{address.partition('://')[2] or address}")
-    hands = WorkerHands(lambda: local_executor("threads"), lambda plan: checked(plan, {}))
-    await worker_for(where)(where, hands, queue=queue, most=workers, ready=ready)
+    hands = WorkerHands(
+        lambda: local_executor("threads"), lambda plan: checked(plan, {}), Path(".orch_nb/groups")
+    )
+    more = {"queue": queue, "listen": listen}
+    told = {name: value for name, value in more.items() if value}
+    await worker_for(where)(where, hands, most=workers, ready=ready, **told)
 
 
 # -- INTEGRATE, and all five ---------------------------------------------------------------------

@@ -1,14 +1,11 @@
 """A worker for Temporal: it interprets plans and performs their tasks.
 
-An attempt is an activity. Its heartbeat tells that the worker lives and hears of a cancel, and
-carries the process group of a command: whoever does it again ends what is left of it first.
+An attempt is an activity. Its heartbeat tells that the worker lives, and hears of a cancel.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import socket
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -28,19 +25,18 @@ from orch_nb.model import event as ev
 __all__ = ["work"]
 
 _BEAT_S = 2.0
-_GROUP = 3  # what a heartbeat carries of a process group: its machine, its number, its birth
 
 
 async def work(
-    where: Place, hands: Hands, *, queue: str = "", most: int = 100,
+    where: Place, hands: Hands, *, queue: str = QUEUE, listen: str = "", most: int = 16,
     ready: Callable[[str], None] | None = None,
 ) -> None:  # fmt: skip
-    """Work until cancelled. `most` attempts run at once. Raises BackendUnavailable."""
+    """Work until cancelled; it calls the server, and listens nowhere. `most` attempts run at once. Raises BackendUnavailable."""
     client: Client = await connected(where)
     errands = _Errands(hands)
     worker = Worker(
         client,
-        task_queue=queue or QUEUE,
+        task_queue=queue,
         workflows=[PlanInterpreter],
         activities=[errands.attempt, errands.question],
         max_concurrent_activities=most,
@@ -55,7 +51,7 @@ async def work(
     with hands.ready():
         async with worker:
             if ready is not None:
-                ready(f"temporal worker: {where}, task queue {queue or QUEUE}")
+                ready(f"temporal worker: {where}, task queue {queue}")
             await asyncio.Event().wait()
 
 
@@ -76,12 +72,8 @@ class _Errands:
         return await self._performed(shaped(told, Errand))
 
     async def _performed(self, errand: Errand) -> Any:
-        beats = _Beats()
-        left = activity.info().heartbeat_details  # of a worker that was lost
-        if len(left) == _GROUP and left[0] == socket.gethostname():
-            await asyncio.to_thread(self._hands.clear, int(left[1]), float(left[2]))
-        job = self._hands.begin(errand, beats.process)
-        beating = asyncio.create_task(beats.go_on())
+        job = self._hands.begin(errand)
+        beating = asyncio.create_task(_beat())
         try:
             done = await job.done
         except asyncio.CancelledError:
@@ -107,20 +99,8 @@ def _told(done: Done) -> Any:
     return plain(done)
 
 
-class _Beats:
-    """The heartbeat of an attempt."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._told: tuple[Any, ...] = ()
-        self._heartbeat, self._context = activity.heartbeat, contextvars.copy_context()
-
-    async def go_on(self) -> None:
-        while True:
-            self._heartbeat(*self._told)
-            await asyncio.sleep(_BEAT_S)
-
-    def process(self, pid: int, born: float) -> None:
-        """From the thread of a command, before it does its work."""
-        self._told = (socket.gethostname(), pid, born)
-        self._loop.call_soon_threadsafe(self._heartbeat, *self._told, context=self._context)
+async def _beat() -> None:
+    """The heartbeat of an attempt: the worker lives, and hears of a cancel."""
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(_BEAT_S)

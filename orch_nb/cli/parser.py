@@ -87,7 +87,9 @@ def _systems(verbs: Any) -> None:
     worker.add_argument("system", choices=["temporal", "restate"])
     worker.add_argument("--address", default="", metavar="HOST:PORT", help="of the server")
     worker.add_argument("--queue", default="", metavar="NAME",
-                        help="Temporal's task queue; for restate where this worker listens")  # fmt: skip
+                        help="Temporal's task queue")  # fmt: skip
+    worker.add_argument("--listen", default="", metavar="HOST:PORT",
+                        help="where Restate calls this worker (127.0.0.1:9080)")  # fmt: skip
     worker.add_argument("--workers", type=int, default=16, metavar="N", help="attempts at once")
     worker.set_defaults(do=serving.worker)
     text = "start a server on this machine, until Ctrl-C"

@@ -1,8 +1,8 @@
 """`orch-nb worker` and `orch-nb dev`: what a run needs that another system owns.
 
-    orch-nb dev temporal       a server of the system on this machine, until Ctrl-C
-    orch-nb worker temporal    performs the tasks of the runs that it owns, until Ctrl-C
-    orch-nb run plan.yaml --on temporal
+orch-nb dev temporal       a server of the system on this machine, until Ctrl-C
+orch-nb worker temporal    performs the tasks of the runs that it owns, until Ctrl-C
+orch-nb run plan.yaml --on temporal
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def worker(arguments: argparse.Namespace) -> int:
     asyncio.run(
         phases.serve(
             arguments.system, address=arguments.address, queue=arguments.queue,
-            workers=arguments.workers, ready=_say,
+            listen=arguments.listen, workers=arguments.workers, ready=_say,
         )
     )  # fmt: skip
     return 0

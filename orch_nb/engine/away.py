@@ -10,7 +10,7 @@ is JSON; results travel as the bytes that a journal would keep.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
@@ -22,15 +22,12 @@ from orch_nb.model.plan import Plan, encode
 from orch_nb.model.translation import Loss
 
 __all__ = [
-    "ASK", "Backend", "Done", "Errand", "Hands", "Job", "News", "Process", "Seed", "plain",
+    "ASK", "Backend", "Done", "Errand", "Hands", "Job", "News", "Seed", "plain",
     "shaped",
 ]  # fmt: skip
 
 #: The number of the attempt that is none: the question whether a task runs, and how often.
 ASK = 0
-
-#: Told of the process group that an attempt runs as, and its birth, before it does its work.
-Process = Callable[[int, float], None]
 
 T = TypeVar("T")
 
@@ -131,11 +128,8 @@ class Job(Protocol):
 class Hands(Protocol):
     """What performs errands in a worker's process."""
 
-    def begin(self, errand: Errand, process: Process | None = None) -> Job:
+    def begin(self, errand: Errand) -> Job:
         """Begin it, on the loop that performs it."""
-
-    def clear(self, pid: int, born: float) -> None:
-        """End what is left of a process group whose worker is gone."""
 
     def ready(self) -> AbstractContextManager[Any]:
         """To be entered while errands are performed."""

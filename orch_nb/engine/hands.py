@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from orch_nb.engine import holder, tee
 from orch_nb.engine.acts import Go
 from orch_nb.engine.arguments import Inputs
 from orch_nb.engine.attempts import Attempts
-from orch_nb.engine.away import ASK, Done, Errand, Process
+from orch_nb.engine.away import ASK, Done, Errand
 from orch_nb.engine.cache import Cache
 from orch_nb.engine.clock import SystemClock
 from orch_nb.engine.faults import Faults, without_kill
@@ -46,9 +48,10 @@ class WorkerHands:
     """Performs errands. `executor` makes one, `bind` gives a plan with its callables."""
 
     def __init__(
-        self, executor: Callable[[], Executor], bind: Callable[[Plan], Plan], workspace: str = ""
+        self, executor: Callable[[], Executor], bind: Callable[[Plan], Plan], folder: Path
     ) -> None:
-        self._executor, self._bind, self._workspace = executor, bind, workspace
+        self._executor, self._bind = executor, bind
+        self._groups = _Groups(folder)
 
     @contextlib.contextmanager
     def ready(self) -> Iterator[WorkerHands]:
@@ -56,18 +59,42 @@ class WorkerHands:
         with tee.standing():
             yield self
 
-    def clear(self, pid: int, born: float) -> None:
-        """End what is left of a process group whose worker is gone."""
-        holder.kill_group(pid, born)
-
-    def begin(self, errand: Errand, process: Process | None = None) -> _Job:
+    def begin(self, errand: Errand) -> _Job:
         """Begin an errand; to be called on the loop that performs it."""
-        job = _Job(errand, self._executor(), self._workspace, process)
+        job = _Job(errand, self._executor(), self._groups)
         try:
             job.begin(self._bind(errand.plan))
         except OrchestrationError as error:  # a function or a secret that is not here
             job.fail(ev.Failure(type(error).__name__, str(error), kinds=("Exception",)))
         return job
+
+
+class _Groups:
+    """The process groups of commands, each in a file while it runs: whoever does an attempt again,
+    since its worker was killed, ends first what is left of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _path(self, errand: Errand) -> Path:
+        name = f"{errand.run_id}\0{errand.begun}\0{errand.task}\0{errand.attempt}"
+        return self._folder / hashlib.sha256(name.encode()).hexdigest()[:32]
+
+    def began(self, errand: Errand, pid: int) -> None:
+        """Before it does its work."""
+        with contextlib.suppress(holder.Gone):  # it has ended already
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._path(errand).write_text(f"{pid} {holder.born(pid)!r}", encoding="ascii")
+
+    def clear(self, errand: Errand) -> None:
+        try:
+            pid, born = self._path(errand).read_text(encoding="ascii").split()
+        except (FileNotFoundError, ValueError):  # it was killed while it wrote that
+            return
+        holder.kill_group(int(pid), float(born))
+
+    def ended(self, errand: Errand) -> None:
+        self._path(errand).unlink(missing_ok=True)
 
 
 class _Sent(Results):
@@ -98,12 +125,8 @@ class _Parcels(MemoryJournal):
 
 
 class _Job:
-    def __init__(
-        self, errand: Errand, executor: Executor, workspace: str, process: Process | None
-    ) -> None:
-        self._errand, self._executor = errand, executor
-        self._workspace = workspace or errand.options.workspace
-        self._process = process
+    def __init__(self, errand: Errand, executor: Executor, groups: _Groups) -> None:
+        self._errand, self._executor, self._groups = errand, executor, groups
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[Done] = self._loop.create_future()
         self.clock = SystemClock()
@@ -175,8 +198,8 @@ class _Job:
         errand = self._errand
         self._output = Output(mask, self.clock.now)
         setting = Setting(
-            run_id=errand.run_id, params=plan.params, workspace=self._workspace, mask=mask.text,
-            log=self._output.write, process=self._started_process, echo=self._output,
+            run_id=errand.run_id, params=plan.params, workspace=errand.options.workspace,
+            mask=mask.text, log=self._output.write, process=self._began, echo=self._output,
         )  # fmt: skip
         faults = Faults(without_kill(errand.options.faults), errand.run_id, errand.begun, 1)
         self._attempts = Attempts(
@@ -184,6 +207,7 @@ class _Job:
             setting=setting, faults=faults, mask=mask,
             report=lambda outcomes: self._there(functools.partial(self._reported, outcomes)),
         )  # fmt: skip
+        self._groups.clear(errand)
         self._executor.start(self.clock, 1)
         start = ev.AttemptStarted(at=self.clock.now(), task=errand.task, attempt=errand.attempt)
         state.apply(start)
@@ -193,12 +217,8 @@ class _Job:
                 requests, lambda outcomes: self._there(functools.partial(self._reported, outcomes))
             )
 
-    def _started_process(self, task: str, attempt: int, pid: int) -> None:
-        if self._process is not None:
-            try:
-                self._process(pid, holder.born(pid))
-            except holder.Gone:
-                return
+    def _began(self, task: str, attempt: int, pid: int) -> None:
+        self._groups.began(self._errand, pid)
 
     def _there(self, call: Callable[[], None]) -> None:
         """On the loop, from any thread."""
@@ -241,6 +261,7 @@ class _Job:
         self._done.set_result(done)
         if self._attempts is not None:
             self._attempts.close()
+            self._groups.ended(self._errand)
             self._executor.stop()
         if self._prelude is not None:
             self._prelude.close()

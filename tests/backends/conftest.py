@@ -96,7 +96,7 @@ class System:
         self.name, self.folder, self.port = name, folder, free_port()
         self.url = f"{name}://127.0.0.1:{self.port}"
         self.server = Process(folder, "dev", name, "--port", str(self.port), "--data", str(folder))
-        extra = ("--queue", f"127.0.0.1:{free_port()}") if name == "restate" else ()
+        extra = ("--listen", f"127.0.0.1:{free_port()}") if name == "restate" else ()
         self.worker = Process(
             folder, "worker", name, "--address", f"127.0.0.1:{self.port}", *extra
         )  # fmt: skip
