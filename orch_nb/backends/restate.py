@@ -12,6 +12,7 @@ import importlib.util
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -159,9 +160,10 @@ class Restate:
             raise self._unavailable(error) from None
         return shaped(told or {}, News)
 
-    async def ask(self, handle: str, request: Request) -> None:
+    async def ask(self, handle: str, requests: Sequence[Request]) -> None:
+        told = [plain(request) for request in requests]
         try:
-            await _called(self._where, self._at(handle, "ask/send"), plain(request))
+            await _called(self._where, self._at(handle, "ask"), told)
         except (_Refused, TimeoutError) as error:
             raise self._unavailable(error) from None
 

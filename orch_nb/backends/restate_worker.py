@@ -150,7 +150,7 @@ class _Running:
             except restate.TerminalError as error:
                 if error.status_code != _CANCELLED:
                     raise
-                self._do(self._mind.asked(await self._now(), Request("cancel", by="Restate")))
+                self._ask(await self._now(), [Request("cancel", by="Restate")])
         self._publish()
         return self._over or RunStatus.FAILED
 
@@ -175,8 +175,12 @@ class _Running:
         elif isinstance(what, Arm):
             self._do(self._mind.due(at, what))
         else:
-            self._do(self._mind.asked(at, shaped(value, Request)))
+            self._ask(at, shaped(value, list[Request]))
             self._listen()
+
+    def _ask(self, at: float, requests: list[Request]) -> None:
+        self._over = None
+        self._do(self._mind.asked(at, *requests))
 
     def _listen(self) -> None:
         promise: restate.DurablePromise[Any] = self._ctx.promise(f"ask-{self._asked}")
@@ -184,7 +188,7 @@ class _Running:
         self._open["ask"] = (promise.value(), None)
 
     def _do(self, work: Work) -> None:
-        self._over = work.ended or self._mind.ended
+        self._over = work.ended or self._over
         for errand in work.errands:
             name = (
                 f"{errand.task} ?" if errand.attempt == ASK else f"{errand.task} #{errand.attempt}"

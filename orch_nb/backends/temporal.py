@@ -7,6 +7,7 @@ temporal` a worker. Addresses: `temporal://127.0.0.1:7233`, with a namespace `..
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from orch_nb.backends.places import Place, common_losses
@@ -136,12 +137,12 @@ class Temporal:
             raise self._unavailable(error) from None
         return shaped(told, News)
 
-    async def ask(self, handle: str, request: Request) -> None:
+    async def ask(self, handle: str, requests: Sequence[Request]) -> None:
         from temporalio.service import RPCError, RPCStatusCode
 
         known = (await self._client()).get_workflow_handle(handle)
         try:
-            await known.signal("ask", plain(request))
+            await known.signal("ask", [plain(request) for request in requests])
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:  # it has ended meanwhile
                 return

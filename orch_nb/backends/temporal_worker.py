@@ -31,7 +31,8 @@ async def work(
     where: Place, hands: Hands, *, queue: str = QUEUE, listen: str = "", most: int = 16,
     ready: Callable[[str], None] | None = None,
 ) -> None:  # fmt: skip
-    """Work until cancelled; it calls the server, and listens nowhere. `most` attempts run at once. Raises BackendUnavailable."""
+    """Work until cancelled. It calls the server, and listens nowhere. `most` attempts run at once.
+    Raises BackendUnavailable."""
     client: Client = await connected(where)
     errands = _Errands(hands)
     worker = Worker(

@@ -52,7 +52,7 @@ class PlanInterpreter:
 
     def __init__(self) -> None:
         self._mind: Interpreter | None = None
-        self._early: list[Request] = []
+        self._early: list[list[Request]] = []
         self._steps: dict[AttemptKey, workflow.ActivityHandle[Any]] = {}
         self._timers: dict[Any, asyncio.Task[None]] = {}
         self._awaited: dict[int, asyncio.Task[None]] = {}
@@ -63,13 +63,13 @@ class PlanInterpreter:
         self._mind = mind = Interpreter(shaped(told, Seed))
         workflow.set_current_details(mind.plan.goal)
         self._do(mind.begin(workflow.time()))
-        for request in self._early:
-            self._do(mind.asked(workflow.time(), request))
+        for requests in self._early:
+            self._ask(mind, requests)
         while not self._closed():
             try:
                 await workflow.wait_condition(self._closed)
             except asyncio.CancelledError:  # by Temporal's own cancel
-                self._do(mind.asked(workflow.time(), Request("cancel", by="Temporal")))
+                self._ask(mind, [Request("cancel", by="Temporal")])
         return self._ended(mind)
 
     def _closed(self) -> bool:
@@ -89,12 +89,16 @@ class PlanInterpreter:
 
     @workflow.signal
     def ask(self, told: Any) -> None:
-        request = shaped(told, Request)
+        requests = shaped(told, list[Request])
         if self._mind is None:
-            self._early.append(request)
-        elif not self._closed():
+            self._early.append(requests)
+        else:
+            self._ask(self._mind, requests)
+
+    def _ask(self, mind: Interpreter, requests: list[Request]) -> None:
+        if not self._closed():
             self._over = None
-            self._do(self._mind.asked(workflow.time(), request))
+            self._do(mind.asked(workflow.time(), *requests))
 
     @workflow.query
     def news(self, after: int) -> Any:
@@ -104,7 +108,7 @@ class PlanInterpreter:
 
     def _do(self, work: Work) -> None:
         assert self._mind is not None
-        self._over = work.ended or self._mind.ended
+        self._over = work.ended or self._over
         for errand in work.errands:
             self._begin(errand)
         for key in work.stops:

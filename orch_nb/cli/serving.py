@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import os
 import subprocess
 import sys
 import threading
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from orch_nb import phases
 from orch_nb.errors import BackendUnavailable
@@ -20,17 +24,29 @@ from orch_nb.errors import BackendUnavailable
 __all__ = ["dev", "worker"]
 
 _LOOK_S = 0.3
+_END_S = 3.0
 
 
 def worker(arguments: argparse.Namespace) -> int:
     """Perform tasks until Ctrl-C or SIGTERM."""
-    asyncio.run(
-        phases.serve(
-            arguments.system, address=arguments.address, queue=arguments.queue,
-            listen=arguments.listen, workers=arguments.workers, ready=_say,
-        )
+    work = phases.serve(
+        arguments.system, address=arguments.address, queue=arguments.queue,
+        listen=arguments.listen, workers=arguments.workers, ready=_say,
     )  # fmt: skip
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_until_stopped(work))
     return 0
+
+
+async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Connections that a server keeps open hold up no process that was told to end."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        leave = threading.Timer(_END_S, os._exit, (0,))
+        leave.daemon = True
+        leave.start()
+        raise
 
 
 def dev(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ is JSON; results travel as the bytes that a journal would keep.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
@@ -109,8 +109,8 @@ class Backend(Protocol):
     async def news(self, handle: str, after: int) -> News:
         """The events after the first `after`. Raises BackendUnavailable where nobody answers."""
 
-    async def ask(self, handle: str, request: Request) -> None:
-        """Hand in what a person asks for. Raises BackendUnavailable."""
+    async def ask(self, handle: str, requests: Sequence[Request]) -> None:
+        """Hand in what people ask for, to be taken in one turn. Raises BackendUnavailable."""
 
     async def close(self) -> None: ...
 

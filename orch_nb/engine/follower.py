@@ -181,9 +181,10 @@ class Follower:
         """Hand in what people ask, take what is new: whether that was the end, or anything."""
         try:
             self._wishes += self.journal.take_requests(self.run_id)
-            while self._wishes:
-                await self.backend.ask(self.options.handle, self._wishes[0])
-                self._wishes.popleft()
+            if wishes := list(self._wishes):
+                await self.backend.ask(self.options.handle, wishes)
+                for _ in wishes:
+                    self._wishes.popleft()
             news = await self.backend.news(self.options.handle, self._count)
             self._silent = None
         except BackendUnavailable as error:

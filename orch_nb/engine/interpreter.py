@@ -101,19 +101,20 @@ class Interpreter(Controls):
     def unkept(self, names: Iterable[str]) -> tuple[str, ...]:
         return ()  # a result that cannot be kept is a failure here
 
-    def asked(self, at: float, request: Request) -> Work:
-        """A turn for what a person asks for. A run that had ended, waiting, goes on by that."""
+    def asked(self, at: float, *requests: Request) -> Work:
+        """A turn for what people ask for. A run that had ended goes on by that."""
         happened: list[Any] = []
-        if self.ended is not None or request.verb == "recover":
-            options = self.options
-            if request.verb == "recover":
-                options = msgspec.json.decode(request.note, type=ev.RunOptions)
-            by = request.by if request.verb == "recover" else ""
-            if self.ended is not None:
-                self.ended, self.options = None, options
-                happened.append(ev.RunResumed(at=at, options=options, by=by))
         self._moment.at = at
-        self.take(request)
+        if self.ended is not None:
+            again = next((one for one in requests if one.verb == "recover"), None)
+            if again is not None:
+                self.options = msgspec.json.decode(again.note, type=ev.RunOptions)
+            self.ended = None
+            alone = again is not None and len(requests) == 1
+            by = again.by if again is not None and alone else ""
+            happened.append(ev.RunResumed(at=at, options=self.options, by=by))
+        for request in requests:
+            self.take(request)
         return self.turn(at, happened)
 
     # -- turns ---------------------------------------------------------------------------------
