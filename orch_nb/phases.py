@@ -25,7 +25,7 @@ from orch_nb.engine.journal import open_journal
 from orch_nb.engine.launch import past_run, run_options, seen
 from orch_nb.engine.ports import Executor, Journal, Observer, Request, entered
 from orch_nb.engine.session import LiveRun, Performer, refuse_nested, run_sync
-from orch_nb.errors import UsageError
+from orch_nb.errors import EnvironmentFault, RunHeld, UsageError
 from orch_nb.model.event import RunOptions
 from orch_nb.model.masked import whole
 from orch_nb.model.plan import Plan
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from orch_nb.model.translation import Loss
 
 __all__ = [
-    "analyze", "beforehand", "begin", "checked", "decompose", "execute", "execute_async",
+    "analyze", "beforehand", "begin", "caught_up", "checked", "decompose", "execute",
+    "execute_async", "followed",
     "integrate", "losses", "noted", "orchestrate", "past_run", "recover", "recover_async",
     "research", "research_async", "resuming", "run_options", "seen", "serve", "starting",
 ]  # fmt: skip
@@ -434,6 +435,40 @@ def resuming(
         backend=_backend(known, options),
         skip=None if skip is None else Request("skip", skip, by, note),
     )  # fmt: skip
+
+
+def caught_up(run_id: str, journal: Journal) -> str:
+    """Take into the journal what is new of a run that another system owns and that nobody follows;
+    why that cannot be, in words. Nothing for any other run."""
+    if not any(row.run_id == run_id and row.cut_off for row in journal.runs()):
+        return ""
+    told = launch.past(run_id, journal)
+    if not told.run.options.on or told.run.status is not RunStatus.RUNNING:
+        return ""
+    try:
+        made = launch.resuming(
+            told, told.run.plan, journal=journal, executor=_executor("inline"), once=True,
+            options=told.run.options, backend=_backend(told.run.plan, told.run.options),
+        )  # fmt: skip
+        if not isinstance(made, Run):
+            LiveRun.start(made).result()
+    except RunHeld:
+        return ""  # whoever follows it keeps the journal up to date
+    except EnvironmentFault as error:
+        return str(error)
+    return ""
+
+
+def followed(run_id: str, journal: Journal) -> LiveRun | None:
+    """Follow a run that another system owns, where nobody does; None for any other."""
+    run = launch.past(run_id, journal).run
+    if not run.options.on or run.status is not RunStatus.RUNNING:
+        return None
+    try:
+        made = resuming(run_id, journal=journal, interactive=run.options.interactive)
+    except RunHeld:
+        return None
+    return None if isinstance(made, Run) else begin(made)
 
 
 async def serve(

@@ -34,6 +34,7 @@ _SOON_S = 2.0
 _REGISTER_S = 30.0
 _NOT_FOUND = 404
 _TOO_LARGE = 413
+_LOOKS = 10  # so often nothing new, and it is seen whether the run is still there
 #: The server is on the loopback, or where its owner says: no proxy is asked.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -111,6 +112,7 @@ class Restate:
     def __init__(self, where: Place) -> None:
         self._where, self.url = where, str(where)
         self._base = f"http://{where.address}"
+        self._looks = 0
 
     def losses(self, plan: Plan, options: RunOptions) -> tuple[Loss, ...]:
         if len(plan.tasks) > _MOST_TASKS:
@@ -155,10 +157,26 @@ class Restate:
         try:
             told = await _called(self._where, self._at(handle, "news"), after)
         except TimeoutError:
-            return News()  # no worker can tell
+            return News(mute=True)  # no worker can tell
         except _Refused as error:
             raise self._unavailable(error) from None
-        return shaped(told or {}, News)
+        news = shaped(told or {}, News)
+        if bytes(news.events) == b"[]":
+            self._looks += 1
+            if self._looks % _LOOKS == 0:
+                return News(gone=await self._gone(handle))
+        return news
+
+    async def _gone(self, handle: str) -> str:
+        """Who ended the workflow, where it did not end itself: Restate's admin may kill it."""
+        url = f"{self._base}/restate/workflow/{SERVICE}/{quote(handle, safe='')}/output"
+        try:
+            await _called(self._where, url)
+        except _Refused as error:
+            return "Restate (killed)" if "killed" in str(error) else ""
+        except TimeoutError:
+            return ""
+        return ""
 
     async def ask(self, handle: str, requests: Sequence[Request]) -> None:
         told = [plain(request) for request in requests]

@@ -25,6 +25,7 @@ QUEUE = "orch_nb"
 _MOST_TASKS = 5000  # a workflow's history ends at 51,200 events, and a task is some six
 _CONNECT_S = 5.0
 _QUERY_S = 5.0
+_LOOKS = 10
 
 
 def backend(where: Place) -> Temporal:
@@ -61,6 +62,7 @@ class Temporal:
         self._where, self._queue = where, queue
         self.url = str(where)
         self._made: Any = None
+        self._looks: dict[str, int] = {}
 
     def losses(self, plan: Plan, options: RunOptions) -> tuple[Loss, ...]:
         found = common_losses(plan, options, "Temporal")
@@ -133,9 +135,32 @@ class Temporal:
             slow = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.FAILED_PRECONDITION,
                     RPCStatusCode.CANCELLED)  # fmt: skip
             if error.status in slow:
-                return News()
+                return News(mute=True, gone=await self._gone(known))
             raise self._unavailable(error) from None
-        return shaped(told, News)
+        news = shaped(told, News)
+        if bytes(news.events) == b"[]" and self._quiet(handle):
+            return News(gone=await self._gone(known))
+        return news
+
+    def _quiet(self, handle: str) -> bool:
+        """Whether it is time to see that the run is still there: now and then, of a quiet one."""
+        self._looks[handle] = self._looks.get(handle, 0) + 1
+        return self._looks[handle] % _LOOKS == 0
+
+    async def _gone(self, known: Any) -> str:
+        """Who ended the workflow, where it did not end itself."""
+        from temporalio.client import WorkflowExecutionStatus as Status
+        from temporalio.service import RPCError
+
+        try:
+            status = (await known.describe()).status
+        except RPCError as error:
+            raise self._unavailable(error) from None
+        ended = {
+            Status.TERMINATED: "Temporal (terminated)",
+            Status.TIMED_OUT: "Temporal (timed out)",
+        }
+        return ended.get(status, "")
 
     async def ask(self, handle: str, requests: Sequence[Request]) -> None:
         from temporalio.service import RPCError, RPCStatusCode

@@ -80,11 +80,14 @@ class Seed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What happened in a run after the place that was asked for; `events` is a JSON array."""
+    """What happened in a run after the place that was asked for; `events` is a JSON array. `mute`:
+    no worker is there who could tell. `gone`: who ended the run there, from outside of it."""
 
     events: msgspec.Raw = msgspec.Raw(b"[]")
     blobs: tuple[Blob, ...] = ()
     lines: tuple[Printed, ...] = ()
+    mute: bool = False
+    gone: str = ""
 
 
 class Backend(Protocol):

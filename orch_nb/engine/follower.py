@@ -62,6 +62,7 @@ class Follower:
         requests: Sequence[Request] = (),
         next_id: Callable[[], str] | None = None,
         mask: Mask = PLAIN,
+        once: bool = False,
     ) -> None:
         self.plan, self.run_id, self.name = whole(plan), run_id, name
         self.journal, self.backend, self.options = journal, backend, options
@@ -78,6 +79,7 @@ class Follower:
         self._count = len(history)
         self._wishes: deque[Request] = deque(requests)
         self._held, self._left = bool(history), False
+        self._once = once  # take what is new, and leave it at that
         self._silent: float | None = None
         self._since, self._hinted = 0.0, False
 
@@ -109,7 +111,8 @@ class Follower:
             self._mind.observe_all(self._history)
         self.state.plan = self.state.whole = self.plan
         self.begun.set()
-        await self._attach()
+        if not self._once:
+            await self._attach()
 
     def _created(self) -> ev.RunStarted:
         """The run's first event, committed, with what it will be called there."""
@@ -169,7 +172,7 @@ class Follower:
         while not self._left:
             try:
                 over, some = await self._look()
-                if over:
+                if over or (self._once and not some):
                     return
                 wait = _SOON_S if some else min(_LATER_S, wait * 1.5)
                 await asyncio.sleep(wait)
@@ -188,6 +191,8 @@ class Follower:
             news = await self.backend.news(self.options.handle, self._count)
             self._silent = None
         except BackendUnavailable as error:
+            if self._once:
+                raise
             now = self._loop.time()
             self._silent = self._silent or now
             if now > self._silent + _PATIENCE_S:
@@ -197,11 +202,23 @@ class Follower:
                 ) from None
             return False, False
         events = ev.decode_events(bytes(news.events))
-        if self._count == 1 and not events:
+        if news.gone:
+            events = self._ended_from_outside(news.gone)
+        if not events and (news.mute or self._count == 1):
             await self._hint()
         if events:
             self._take(events, news)
         return bool(events) and type(events[-1]) is ev.RunEnded, bool(events)
+
+    def _ended_from_outside(self, by: str) -> list[ev.Event]:
+        """A run that its system was told to end has no account of its own of that."""
+        now = time.time()
+        lost: list[ev.Event] = [
+            ev.AttemptLost(at=now, task=task, attempt=attempt)
+            for task, attempt in self._mind.in_flight()
+        ]
+        told = ev.CancelRequested(at=now, by=by)
+        return [told, *lost, ev.RunEnded(at=now, status=RunStatus.CANCELLED)]
 
     async def _hint(self) -> None:
         """Say, once, why nothing has begun for some seconds."""

@@ -231,6 +231,7 @@ def resuming(
     by: str = "",
     observers: Sequence[Observer] = (),
     backend: Backend | None = None,
+    once: bool = False,
 ) -> Callable[[], Driver | Follower] | Run:
     """The rest of a run of the past, by the checked plan that it was made from.
 
@@ -238,6 +239,7 @@ def resuming(
     Raises RunHeld if a live process works on the run, UsageError for what cannot be; the run is
     claimed when this returns.
     Where another process has ended it meanwhile and nothing more is asked for, the run itself.
+    `once`: of a run that a `backend` owns what is new is taken, and it is followed no further.
     """
     run_id, name = told.run.run_id, told.run.name
     for task in (retry,) if isinstance(retry, str) else retry or ():
@@ -264,7 +266,7 @@ def resuming(
             return Follower(
                 plan, run_id=run_id, journal=journal, backend=backend, options=options, name=name,
                 observers=observers, history=told.history, state=told.state, mask=mask,
-                requests=asked if skip is None else [*asked, skip],
+                requests=asked if skip is None else [*asked, skip], once=once,
             )  # fmt: skip
         return Driver(
             plan, run_id=run_id, journal=journal, executor=executor, options=options, name=name,
@@ -294,8 +296,8 @@ def past_run(history: Sequence[Event], journal: Journal, *, plan: Plan | None = 
 def _cut_off(history: Sequence[Event], state: RunState, journal: Journal) -> list[Event]:
     """How a run ended whose process has gone: what it lost, at the last moment that is known of it.
     The journal has no such events before somebody goes on with the run."""
-    if state.status is not RunStatus.RUNNING:
-        return []
+    if state.status is not RunStatus.RUNNING or state.options.on:
+        return []  # what another system owns goes on there
     if not any(row.run_id == state.run_id and row.cut_off for row in journal.runs()):
         return []
     mind = Scheduler(state.plan)

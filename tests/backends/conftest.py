@@ -92,7 +92,9 @@ class Process:
 class System:
     """A server with a worker: `url` is where runs go."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, *, check: bool = False) -> None:
+        if check:
+            installed(name, folder)
         self.name, self.folder, self.port = name, folder, free_port()
         self.url = f"{name}://127.0.0.1:{self.port}"
         self.server = Process(folder, "dev", name, "--port", str(self.port), "--data", str(folder))
@@ -124,20 +126,37 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
         yield start
 
 
-def started(name: str, folder: Path) -> System:
+def installed(name: str, folder: Path) -> None:
+    """Skip where a server is not installed; in CI that is a failure."""
     try:
         server(name, folder)
     except EnvironmentFault as error:
         if os.environ.get("ORCH_NB_CI") == "1":
             pytest.fail(f"{error} (CI must have it)")
         pytest.skip(str(error))
-    return System(name, folder).start()
+
+
+def started(name: str, folder: Path) -> System:
+    return System(name, folder, check=True).start()
 
 
 @pytest.fixture(scope="session")
 def starting() -> Callable[[str, Path], System]:
     """Starts a system in a folder."""
     return started
+
+
+@pytest.fixture
+def starting_server() -> Iterator[Callable[[str, Path], Process]]:
+    """Starts a server alone, by `orch-nb dev`."""
+    with ExitStack() as stack:
+
+        def start(name: str, folder: Path) -> Process:
+            made = System(name, folder, check=True).server
+            stack.callback(made.stop)
+            return made.start(until="Ctrl-C")
+
+        yield start
 
 
 @pytest.fixture(scope="session")
