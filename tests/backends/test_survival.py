@@ -153,6 +153,37 @@ def test_a_run_that_waits_is_answered_later(there, tmp_path: Path):
     assert run.results["ship"] == "shipped"
 
 
+def test_what_another_process_asks_for_reaches_the_run(there, tmp_path: Path):
+    text = """
+goal: g
+tasks:
+  go: {approval: 'Go?'}
+  ship: {sh: echo shipped, needs: [go]}
+  more: {sh: echo more, needs: [ship]}
+"""
+    plan = nb.decompose(text, namespace={})
+    journal = SqliteJournal(tmp_path / "j.db")
+    options = phases.run_options(4, on=there.url, interactive=True)
+    live = phases.begin(phases.starting(plan, journal=open_journal(tmp_path / "j.db"),
+                                        options=options, run_id="r"))  # fmt: skip
+    until = time.monotonic() + 30
+    while live.snapshot()["go"].status != "waiting":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    journal.ask("r", Request("pause", None, "ann"))
+    journal.ask("r", Request("skip", "ship", "ann", "not today"))
+    journal.ask("r", Request("approve", "go", "bob", "fine"))
+    journal.ask("r", Request("resume", None, "ann"))
+    run = ended(live)
+    assert run.succeeded
+    assert [(d.verb, d.task, d.by) for d in run.decisions] == [
+        ("pause", None, "ann"), ("skip", "ship", "ann"), ("approve", "go", "bob"),
+        ("resume", None, "ann"),
+    ]  # fmt: skip
+    assert run["ship"].status == "skipped"
+    assert run.results["more"] == "more"
+
+
 def test_a_run_that_failed_is_tried_anew_with_what_it_had(there, tmp_path: Path):
     there_now = tmp_path / "there"
     text = f"""
