@@ -22,9 +22,12 @@ from orch_nb.model.plan import Plan, encode
 from orch_nb.model.translation import Loss
 
 __all__ = [
-    "ASK", "Backend", "Done", "Errand", "Hands", "Job", "News", "Seed", "plain",
+    "ASK", "MOST", "Backend", "Done", "Errand", "Hands", "Job", "News", "Seed", "plain",
     "shaped",
 ]  # fmt: skip
+
+#: Bytes that go in one piece: Temporal takes 2 MB, as text a third more.
+MOST = 1_300_000
 
 #: The number of the attempt that is none: the question whether a task runs, and how often.
 ASK = 0
@@ -54,6 +57,13 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def key(self) -> AttemptKey:
         return (self.task, self.attempt)
+
+    @property
+    def size(self) -> int:
+        """The bytes of all results that it carries."""
+        sent = [one for given in self.results.values()
+                for one in (given if isinstance(given, list) else [given])]  # fmt: skip
+        return sum(len(one.data) for one in (*sent, self.item) if one is not None)
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

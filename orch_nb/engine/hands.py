@@ -19,7 +19,7 @@ from orch_nb.engine import holder, tee
 from orch_nb.engine.acts import Go
 from orch_nb.engine.arguments import Inputs
 from orch_nb.engine.attempts import Attempts
-from orch_nb.engine.away import ASK, Done, Errand
+from orch_nb.engine.away import ASK, MOST, Done, Errand
 from orch_nb.engine.cache import Cache
 from orch_nb.engine.clock import SystemClock
 from orch_nb.engine.faults import Faults, without_kill
@@ -182,17 +182,26 @@ class _Job:
         if type(event) is Go:
             self._finish(Done())
             return
-        items: list[Blob] = []
-        try:
-            if type(event) is ev.Expanded:
-                items = [self._sent(item) for item in self._inputs.items(self._errand.task)]
-        except _TooMuch as error:
-            event = ev.TaskEnded(
-                at=event.at, task=event.task, status=Status.FAILED,
-                reason=f"its `foreach` cannot be sent: {error}",
-            )  # fmt: skip
         blobs = tuple(self._results.take_blobs())
-        self._finish(Done(event=event, blobs=blobs, items=tuple(items)))
+        items: tuple[Blob, ...] = ()
+        if type(event) is ev.Expanded:
+            try:
+                items = self._items(blobs)
+            except _TooMuch as error:
+                blobs = ()
+                event = ev.TaskEnded(
+                    at=event.at, task=event.task, status=Status.FAILED,
+                    reason=f"its `foreach` cannot be sent: {error}",
+                )  # fmt: skip
+        self._finish(Done(event=event, blobs=blobs, items=items))
+
+    def _items(self, blobs: Sequence[Blob]) -> tuple[Blob, ...]:
+        """Each item of the task's `foreach`, as what it is sent as. Raises _TooMuch."""
+        items = tuple(self._sent(item) for item in self._inputs.items(self._errand.task))
+        size = sum(len(blob.data) + len(blob.rich) for blob in (*items, *blobs))
+        if size > MOST:
+            raise _TooMuch(f"its items have {size:,} bytes in all, and {MOST:,} can be sent")
+        return items
 
     def _try(self, state: RunState, plan: Plan, mask: Mask) -> None:
         errand = self._errand

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from orch_nb.engine.acts import UNRECORDED, Arm, Ask, Go, Stop
-from orch_nb.engine.away import ASK, Done, Errand, News, Seed
+from orch_nb.engine.away import ASK, MOST, Done, Errand, News, Seed
 from orch_nb.engine.people import Controls
 from orch_nb.engine.ports import AttemptKey, Blob, Printed, Request
 from orch_nb.engine.scheduler import Scheduler
@@ -29,7 +29,7 @@ from orch_nb.model.task import Task
 
 __all__ = ["Interpreter", "OutOfTime", "Work"]
 
-_NEWS = 500_000  # bytes of results that one answer may hold
+_NEWS = 300_000  # bytes of results that one answer may hold
 _KINDS = ("TimeoutError", "OSError", "Exception")
 _HAS = (Status.SUCCEEDED, Status.COMPENSATED)
 
@@ -221,8 +221,10 @@ class Interpreter(Controls):
                     )
                 )  # fmt: skip
             else:
-                work.errands.append(self._errand(*key, at))
-        work.errands += [self._errand(act.task, ASK, at) for act in acts if type(act) is Ask]
+                self._send(self._errand(*key, at), work, never)
+        for act in acts:
+            if type(act) is Ask:
+                self._send(self._errand(act.task, ASK, at), work, never)
         for key, why in reversed(stops.items()):
             if self._live.get(key[0]) == key[1] and key not in self._stopping:
                 self._stopping[key] = why
@@ -230,6 +232,27 @@ class Interpreter(Controls):
         if batch and type(batch[-1]) is ev.RunEnded:
             self.ended = work.ended = batch[-1].status
         return _joined(work, self.turn(at, never)) if never else work
+
+    def _send(self, errand: Errand, work: Work, never: list[ev.Event]) -> None:
+        """Give an errand out, unless it is more than any system takes."""
+        if errand.size <= MOST:
+            work.errands.append(errand)
+            return
+        told = (
+            f"what it needs has {errand.size:,} bytes, and {MOST:,} can be sent: keep results in a "
+            "file or a store, and return where they are"
+        )
+        if errand.attempt == ASK:
+            ended = ev.TaskEnded(at=errand.at, task=errand.task, status=Status.FAILED, reason=told)
+            never.append(ended)
+            return
+        del self._live[errand.task]
+        never.append(
+            ev.AttemptFailed(
+                at=errand.at, task=errand.task, attempt=errand.attempt, started=errand.at,
+                error=ev.Failure("ResultNotSent", told, kinds=("ResultNotSent", "Exception")),
+            )
+        )  # fmt: skip
 
     # -- what is sent and told -----------------------------------------------------------------
 

@@ -81,6 +81,10 @@ def large() -> str:
     return os.urandom(1_500_000).hex()
 
 
+def largish() -> str:
+    return "x" * 900_000
+
+
 def mark(name: str, folder: str, seconds: float = 0.0) -> str:
     """Leaves a line for each time that it ran."""
     with Path(folder, "ran").open("a") as file:

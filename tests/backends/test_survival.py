@@ -71,10 +71,11 @@ def ended(live, patience_s: float = 90) -> nb.Run:
     return live.finished()
 
 
-def test_a_killed_worker_is_replaced_by_another(there, tmp_path: Path):
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_a_worker_that_is_gone_is_replaced_by_another(there, tmp_path: Path, how: str):
     live = begun(marking(tmp_path, 2), there.url, tmp_path / "j.db")
     await_mark(tmp_path, "long begins")
-    there.worker.kill()
+    getattr(there.worker, how)()
     there.worker.start(until="worker:")
     run = ended(live)
     assert run.succeeded
@@ -212,6 +213,25 @@ def test_a_result_that_no_history_takes_is_told(there, tmp_path: Path):
     run = nb.execute(plan, on=there.url, journal=tmp_path / "j.db")
     assert run.status is RunStatus.FAILED
     assert "write it to a file" in str(run["big"].error)
+
+
+def test_more_than_a_step_can_be_given_is_told(there, tmp_path: Path):
+    text = """
+goal: g
+tasks:
+  a: {run: "backend_tasks:largish"}
+  b: {run: "backend_tasks:largish"}
+  both: {run: "backend_tasks:gather", needs: [a, b]}
+  many: {run: "backend_tasks:increment", foreach: {n: "[a, a]"}, needs: [a]}
+  last: {run: "backend_tasks:one", needs: [both, many], trigger: all_done}
+"""
+    run = nb.execute(nb.decompose(text, namespace={}), on=there.url, journal=tmp_path / "j.db")
+    assert [str(run[t].status) for t in ("both", "many", "last")] == [
+        "failed", "failed", "succeeded",
+    ]  # fmt: skip
+    assert "can be sent" in str(run["both"].error)
+    assert "cannot be sent" in run["many"].reason
+    assert len(run.results["a"]) == 900_000
 
 
 def test_a_function_of_the_notebook_is_refused_before_the_run(tmp_path: Path):
