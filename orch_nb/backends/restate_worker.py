@@ -62,10 +62,18 @@ async def work(
             await register(where, f"http://{listen}")
             if ready is not None:
                 ready(f"restate worker: {where}, called at {listen}")
+            await asyncio.wait({served})  # to await it would be to wait for its own end, too
             await served
         finally:
+            asyncio.get_running_loop().set_exception_handler(_cut_short)
             over.set()
             served.cancel()
+
+
+def _cut_short(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Connections that Restate keeps open are cancelled when the worker ends: no fault of any."""
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
 
 
 def _workflow(steps: _Steps) -> restate.Workflow:

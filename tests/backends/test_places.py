@@ -69,6 +69,15 @@ def test_a_server_that_is_not_there_says_how_to_start_one(system, tmp_path):
     assert not journal.runs()  # nothing has begun
 
 
+@pytest.mark.parametrize("system", ["temporal", "restate"])
+def test_a_worker_without_a_server_says_how_to_start_one(system, tmp_path, monkeypatch, capsys):
+    pytest.importorskip({"temporal": "temporalio"}.get(system, system))
+    monkeypatch.chdir(tmp_path)
+    listen = ["--listen", "127.0.0.1:0"] if system == "restate" else []
+    assert main(["worker", system, "--address", "127.0.0.1:1", *listen]) == 2
+    assert f"orch-nb dev {system}" in capsys.readouterr().err
+
+
 def nb_journal(folder):
     from orch_nb.engine.journal import SqliteJournal
 
