@@ -27,7 +27,7 @@ from orch_nb.engine.follower import Follower
 from orch_nb.engine.ports import Executor, Journal, Observer, Request
 from orch_nb.engine.results_view import Results
 from orch_nb.engine.scheduler import Scheduler
-from orch_nb.errors import PlanError, Problem, RunExists, UsageError
+from orch_nb.errors import PlanError, RunExists, UsageError
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.model.duration import parse_duration
 from orch_nb.model.event import AttemptLost, Event, RunEnded, RunOptions, RunStarted
@@ -37,7 +37,6 @@ from orch_nb.model.plan import Plan
 from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.secrets import PLAIN, Mask, marked, texts_of
 from orch_nb.model.status import RunStatus, Status
-from orch_nb.model.task import Call, Task, callable_name
 
 __all__ = [
     "Past", "check_retry", "check_skip", "compensation_of", "failed_tasks", "free_run_id",
@@ -139,7 +138,9 @@ def starting(
         )
 
     if backend is not None:
-        _can_be_sent(plan, mask)
+        from orch_nb.engine.sendable import check_sendable
+
+        check_sendable(plan, mask)
 
     def make() -> Driver | Follower:
         if backend is not None:
@@ -153,42 +154,6 @@ def starting(
         )  # fmt: skip
 
     return make
-
-
-def _can_be_sent(plan: Plan, mask: Mask) -> None:
-    """Raises PlanError for what a worker elsewhere could not do: a function that has no name there,
-    a secret that would stand in the history of another system."""
-    named = [(task.id, task.run) for task in _every_action(plan) if task.run is not None]
-    for task in plan.tasks:
-        over = None if task.foreach is None else task.foreach.over
-        calls = [call for call in (task.when, over) if isinstance(call, Call)]
-        named += [(task.id, call.function) for call in calls]
-    problems = []
-    for task_id, function in named:
-        module, _, name = callable_name(function).partition(":")
-        if module == "__main__" or not name or "<" in name:
-            problems.append(Problem(
-                f"`{task_id}` runs `{name or module}`, a function of this notebook or script.",
-                task=task_id, hint="A worker elsewhere knows functions by `module:function`: "
-                "put it into a module that is installed there, or beside the worker.",
-            ))  # fmt: skip
-    told = unrunnable(masked(plan, mask))
-    problems += [
-        Problem(
-            f"{f'task `{task}`' if task else 'a parameter'} has a secret in it, {how}.", task=task,
-            hint="Another system's history would keep it: let the task read it from the "
-            "environment of its worker.",
-        )
-        for task, how in told.items()
-    ]  # fmt: skip
-    if problems:
-        raise PlanError(problems)
-
-
-def _every_action(plan: Plan) -> list[Task]:
-    """The tasks of a plan, what undoes them, and what runs at last."""
-    undo = [task.compensate for task in plan.tasks if task.compensate is not None]
-    return [*plan.tasks, *undo, *([] if plan.on_failure is None else [plan.on_failure])]
 
 
 def _newly_approved(run: Run, options: RunOptions) -> list[str]:
