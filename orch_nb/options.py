@@ -19,6 +19,10 @@ def add_run_options(add: Callable[..., Any]) -> None:
         metavar="URL",
         help="where the executor is: tcp://… (dask), module:app (celery), redis://… (bullmq)",
     )
+    add(
+        "--on", metavar="URL", default="",
+        help="the system that owns the run: temporal://HOST:PORT, restate://HOST:PORT",
+    )  # fmt: skip
     add("--approve", action="append", default=[], metavar="TASK", help="a gate approved beforehand")
     add("--cache", action="store_true", help="use kept results wherever nothing has changed")
     add(

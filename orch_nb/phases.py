@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
@@ -20,12 +21,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from orch_nb.engine import launch
-from orch_nb.engine.driver import Driver
 from orch_nb.engine.journal import open_journal
 from orch_nb.engine.launch import past_run, run_options, seen
 from orch_nb.engine.ports import Executor, Journal, Observer, Request, entered
-from orch_nb.engine.session import LiveRun, refuse_nested, run_sync
-from orch_nb.errors import UsageError
+from orch_nb.engine.session import LiveRun, Performer, refuse_nested, run_sync
+from orch_nb.errors import EnvironmentFault, RunHeld, UsageError
 from orch_nb.model.event import RunOptions
 from orch_nb.model.masked import whole
 from orch_nb.model.plan import Plan
@@ -37,16 +37,19 @@ from orch_nb.model.view import resolve
 if TYPE_CHECKING:
     import os
 
+    from orch_nb.engine.away import Backend
     from orch_nb.engine.forecast import Forecast
     from orch_nb.model.analysis import Analysis
     from orch_nb.model.goal import Goal
     from orch_nb.model.report import Operation, Report
     from orch_nb.model.research import Research
+    from orch_nb.model.translation import Loss
 
 __all__ = [
-    "analyze", "beforehand", "begin", "checked", "decompose", "execute", "execute_async",
-    "integrate", "noted", "orchestrate", "past_run", "recover", "recover_async", "research",
-    "research_async", "resuming", "run_options", "seen", "starting",
+    "analyze", "beforehand", "begin", "caught_up", "checked", "decompose", "execute",
+    "execute_async", "followed",
+    "integrate", "losses", "noted", "orchestrate", "past_run", "recover", "recover_async",
+    "research", "research_async", "resuming", "run_options", "seen", "serve", "starting",
 ]  # fmt: skip
 
 
@@ -193,6 +196,7 @@ def execute(
     observers: Sequence[Observer] = (),
     namespace: Mapping[str, Any] | None = None,
     workspace: str | os.PathLike[str] | None = None,
+    on: str = "",
 ) -> Run:
     """Perform a plan and return its run, which did not have to succeed: see `run.status`.
 
@@ -211,15 +215,19 @@ def execute(
       "api=down:30s", "kill").
     - `secrets`: names of environment variables or of parameters of the plan, whose values are
       masked wherever the run tells of anything: logs, errors, results, journal, report.
+    - `on`: the address of a system that owns the run ("temporal://127.0.0.1:7233",
+      "restate://127.0.0.1:8080"): it goes on there when this process ends, performed by workers
+      (`orch-nb worker temporal`) that know its functions by `module:function`.
 
     Raises PlanError for a plan that cannot run, JournalError, UsageError; never for a failed task.
     """
     plan = _planned(plan, namespace if namespace is not None else _callers_globals())
     options = run_options(
         workers, executor, approve, workspace, fail_fast=fail_fast, timeout=timeout, cache=cache,
-        fresh=fresh, faults=faults, address=address, secrets=secrets,
+        fresh=fresh, faults=faults, address=address, secrets=secrets, on=on,
         interactive=begun_run.get() is not None,
     )  # fmt: skip
+    _warn(losses(plan, options))
     make = starting(
         plan, journal=open_journal(journal), options=options, executor=executor, run_id=run_id,
         name=name, observers=observers,
@@ -238,11 +246,10 @@ def execute_async(plan: Any, **options: Any) -> Coroutine[Any, Any, Run]:
         checked_plan = _planned(plan, names)
         asked = {name: options[name] for name in _RUN_OPTIONS if name in options}
         begun = {name: options[name] for name in _START_OPTIONS if name in options}
+        chosen = run_options(**asked, interactive=_watched_here())
+        _warn(losses(checked_plan, chosen))
         make = starting(
-            checked_plan,
-            journal=open_journal(options.get("journal")),
-            options=run_options(**asked, interactive=_watched_here()),
-            **begun,
+            checked_plan, journal=open_journal(options.get("journal")), options=chosen, **begun
         )
         return await _driven(make())
 
@@ -253,6 +260,12 @@ _EXECUTE = inspect.signature(execute)
 execute_async.__signature__ = _EXECUTE  # type: ignore[attr-defined]  # for help and completion
 _START_OPTIONS = ("executor", "run_id", "name", "observers")
 _RUN_OPTIONS = tuple(inspect.signature(run_options).parameters)
+
+
+def _warn(lost: Sequence[Loss]) -> None:
+    for loss in lost:
+        if loss.severity == "dropped":
+            warnings.warn(str(loss), RuntimeWarning, stacklevel=3)
 
 
 def recover(
@@ -312,19 +325,22 @@ def recover_async(run_id: str, plan: Any = None, **options: Any) -> Coroutine[An
     return performed()
 
 
-def begin(make: Callable[[], Driver]) -> LiveRun:
+def begin(make: Callable[[], Performer]) -> LiveRun:
     """Start a run (what `starting` or `resuming` gave) on a loop of its own and return at once."""
     return LiveRun.start(make)
 
 
 def beforehand(
     plan: Plan, journal: Journal, options: RunOptions
-) -> tuple[list[Forecast], dict[str, str]]:
+) -> tuple[list[Forecast], dict[str, str], tuple[Loss, ...]]:
     """What a person is told before a run starts: by task, whether a kept result is used and why
-    (`forecast`), and why a result cannot be kept, so that recovery would run its task again."""
+    (`forecast`), and why a result cannot be kept, so that recovery would run its task again; of a
+    run that another system owns, what is lost there."""
     from orch_nb.engine.forecast import forecast, not_kept
 
-    return forecast(plan, journal, options), not_kept(plan, journal)
+    if options.on:
+        return [], {}, losses(plan, options)
+    return forecast(plan, journal, options), not_kept(plan, journal), ()
 
 
 def starting(
@@ -336,14 +352,35 @@ def starting(
     run_id: str | None = None,
     name: str = "",
     observers: Sequence[Observer] = (),
-) -> Callable[[], Driver]:
+) -> Callable[[], Performer]:
     """What `begin` takes, for a new run of a checked plan."""
     plan = whole(plan)
-    _can_run(plan)
+    if not options.on:
+        _can_run(plan)
     return launch.starting(
         plan, journal=journal, executor=_executor(executor, options.address), options=options,
-        run_id=run_id, name=name, observers=observers,
+        run_id=run_id, name=name, observers=observers, backend=_backend(plan, options),
     )  # fmt: skip
+
+
+def _backend(plan: Plan, options: RunOptions) -> Backend | None:
+    """The system that owns the run. Raises PlanError for a plan that it cannot take."""
+    if not options.on:
+        return None
+    from orch_nb.backends.places import backend_for
+
+    found = backend_for(options.on)
+    found.losses(plan, options)
+    return found
+
+
+def losses(plan: Plan, options: RunOptions) -> tuple[Loss, ...]:
+    """What a run's backend cannot do of the plan, or does in another way."""
+    if not options.on:
+        return ()
+    from orch_nb.backends.places import backend_for
+
+    return backend_for(options.on).losses(whole(plan), options)
 
 
 def resuming(
@@ -362,7 +399,7 @@ def resuming(
     observers: Sequence[Observer] = (),
     interactive: bool = False,
     **changed: Any,
-) -> Callable[[], Driver] | Run:
+) -> Callable[[], Performer] | Run:
     """What `begin` takes to go on with a run; the run itself if there is nothing to go on with.
 
     `changed`: options of `execute` that are to be others than before; None leaves one as it was.
@@ -374,14 +411,15 @@ def resuming(
         known = launch.same_plan(run, known)
     if not retry and skip is None and run.status not in (RunStatus.RUNNING, RunStatus.WAITING):
         return past_run(told.history, journal, plan=known)
-    if known is None:
-        known = checked(run.plan, namespace or {})
+    if known is None:  # of a run that another system owns its workers have the functions
+        known = run.plan if run.options.on else checked(run.plan, namespace or {})
     before = run.options
     chosen = executor if executor is not None else before.executor
     kept: dict[str, Any] = {
         "workers": before.workers, "workspace": before.workspace, "fail_fast": before.fail_fast,
         "timeout": before.timeout_s, "cache": before.cache, "fresh": before.fresh,
-        "faults": before.faults, "address": before.address,
+        "faults": before.faults, "address": before.address, "on": before.on,
+        "handle": before.handle,
     }  # fmt: skip
     kept |= {name: value for name, value in changed.items() if value is not None}
     gates = tuple(dict.fromkeys((*before.approve, *launch.known_gates(known, approve))))
@@ -389,12 +427,75 @@ def resuming(
     options = run_options(
         executor=chosen, approve=gates, interactive=interactive, secrets=named, **kept
     )
-    _can_run(known)
+    if not options.on:
+        _can_run(known)
     return launch.resuming(
         told, known, journal=journal, executor=_executor(chosen, options.address),
         options=options, retry=retry, by=by, observers=observers,
+        backend=_backend(known, options),
         skip=None if skip is None else Request("skip", skip, by, note),
     )  # fmt: skip
+
+
+def caught_up(run_id: str, journal: Journal) -> str:
+    """Take into the journal what is new of a run that another system owns and that nobody follows;
+    why that cannot be, in words. Nothing for any other run."""
+    if not any(row.run_id == run_id and row.cut_off for row in journal.runs()):
+        return ""
+    told = launch.past(run_id, journal)
+    if not told.run.options.on or told.run.status is not RunStatus.RUNNING:
+        return ""
+    try:
+        made = launch.resuming(
+            told, told.run.plan, journal=journal, executor=_executor("inline"), once=True,
+            options=told.run.options, backend=_backend(told.run.plan, told.run.options),
+        )  # fmt: skip
+        if not isinstance(made, Run):
+            LiveRun.start(made).result()
+    except RunHeld:
+        return ""  # whoever follows it keeps the journal up to date
+    except EnvironmentFault as error:
+        return str(error)
+    return ""
+
+
+def followed(run_id: str, journal: Journal) -> LiveRun | None:
+    """Follow a run that another system owns, where nobody does; None for any other."""
+    run = launch.past(run_id, journal).run
+    if not run.options.on or run.status is not RunStatus.RUNNING:
+        return None
+    try:
+        made = resuming(run_id, journal=journal, interactive=run.options.interactive)
+    except RunHeld:
+        return None
+    return None if isinstance(made, Run) else begin(made)
+
+
+async def serve(
+    system: str,
+    *,
+    address: str = "",
+    queue: str = "",
+    listen: str = "",
+    workers: int = 16,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Perform the tasks of runs that `system` ("temporal", "restate") owns, until cancelled.
+
+    `address` is the server's host:port, `queue` Temporal's task queue, `listen` the host:port at
+    which Restate calls this worker. Raises MissingExtra, BackendUnavailable, UsageError.
+    """
+    from orch_nb.backends.places import place, worker_for
+    from orch_nb.engine.hands import WorkerHands
+    from orch_nb.executors.local import local_executor
+
+    where = place(f"{system}://{address.partition('://')[2] or address}")
+    hands = WorkerHands(
+        lambda: local_executor("threads"), lambda plan: checked(plan, {}), Path(".orch_nb/groups")
+    )
+    more = {"queue": queue, "listen": listen}
+    told = {name: value for name, value in more.items() if value}
+    await worker_for(where)(where, hands, most=workers, ready=ready, **told)
 
 
 # -- INTEGRATE, and all five ---------------------------------------------------------------------
@@ -519,7 +620,7 @@ def _executor(executor: Any, address: str = "") -> Executor:
     return executor if isinstance(executor, LocalExecutor) else LocalExecutor(executor)
 
 
-def _performed(make: Callable[[], Driver], function: str) -> Run:
+def _performed(make: Callable[[], Performer], function: str) -> Run:
     if refuse_nested(function, f"{function}_async"):
         import asyncio
 
@@ -534,7 +635,7 @@ def _performed(make: Callable[[], Driver], function: str) -> Run:
     return live.result()
 
 
-async def _driven(driver: Driver) -> Run:
+async def _driven(driver: Performer) -> Run:
     """The run of a driver, on the loop that is running already."""
     if _in_notebook():
         shown: Run = await resolve("execute.watch_async")(driver)

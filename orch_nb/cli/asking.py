@@ -59,7 +59,11 @@ def runs(arguments: argparse.Namespace) -> int:
 def status(arguments: argparse.Namespace) -> int:
     from orch_nb.render.bundle import run_bundle
 
+    journal = journal_of(arguments)
+    missing = phases.caught_up(named(arguments, journal), journal)
     run = past_of(arguments)
+    if missing:
+        print(f"As far as this journal knows: {missing}", file=sys.stderr)
     print(for_a_shell(str(run_bundle(run)["text/plain"]), run.run_id))
     return 0
 

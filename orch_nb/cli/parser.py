@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from orch_nb.cli import asking, reports, running, translating
+from orch_nb.cli import asking, reports, running, serving, translating
 from orch_nb.engine.journal import DEFAULT_PATH
 from orch_nb.options import add_run_options
 
@@ -83,7 +83,28 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("-o", "--output", default="report.html",
                         help="a .html, .md, .pdf or .xml (JUnit) file")  # fmt: skip
     report.add_argument("--code", action="store_true", help="with the notebook's code cells")
+    _systems(verbs)
     return made
+
+
+def _systems(verbs: Any) -> None:
+    """What runs need that another system owns: its server, a worker."""
+    text = "perform the tasks of runs that temporal or restate owns"
+    worker = verbs.add_parser("worker", help=text, description=text)
+    worker.add_argument("system", choices=["temporal", "restate"])
+    worker.add_argument("--address", default="", metavar="HOST:PORT", help="of the server")
+    worker.add_argument("--queue", default="", metavar="NAME",
+                        help="Temporal's task queue")  # fmt: skip
+    worker.add_argument("--listen", default="", metavar="HOST:PORT",
+                        help="where Restate calls this worker (127.0.0.1:9080)")  # fmt: skip
+    worker.add_argument("--workers", type=int, default=16, metavar="N", help="attempts at once")
+    worker.set_defaults(do=serving.worker)
+    text = "start a server on this machine, until Ctrl-C"
+    dev = verbs.add_parser("dev", help=text, description=text)
+    dev.add_argument("system", choices=["temporal", "restate", "redis"])
+    dev.add_argument("--port", type=int, help="another than its usual one")
+    dev.add_argument("--data", default=".orch_nb", metavar="FOLDER", help="where its data stands")
+    dev.set_defaults(do=serving.dev)
 
 
 def _running(parser: argparse.ArgumentParser) -> None:

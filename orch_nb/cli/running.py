@@ -27,7 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(plan_bundle(phases.seen(plan, arguments.secrets))["text/plain"])
         return 0
     executor = arguments.executor or ("dask" if arguments.address else "threads")
-    options: dict[str, Any] = {"cache": arguments.cache, "fresh": arguments.fresh}
+    options: dict[str, Any] = {
+        "cache": arguments.cache, "fresh": arguments.fresh, "on": arguments.on,
+    }  # fmt: skip
     if not arguments.quiet:
         _tell_beforehand(plan, arguments.journal, options)
     run = phases.execute(
@@ -43,7 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _tell_beforehand(plan: Plan, journal: str, options: dict[str, Any]) -> None:
     from orch_nb.render.beforehand import beforehand_text
 
-    told = phases.beforehand(plan, SqliteJournal(journal), phases.run_options(**options))
+    chosen = phases.run_options(**options)
+    told = phases.beforehand(plan, SqliteJournal(journal), chosen)
     text = beforehand_text(*told)
     if text:
         print(text, file=sys.stderr)

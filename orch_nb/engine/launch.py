@@ -19,9 +19,11 @@ from typing import Any
 
 import msgspec
 
+from orch_nb.engine.away import Backend
 from orch_nb.engine.calm import calm
 from orch_nb.engine.driver import Driver
 from orch_nb.engine.faults import checked_faults
+from orch_nb.engine.follower import Follower
 from orch_nb.engine.ports import Executor, Journal, Observer, Request
 from orch_nb.engine.results_view import Results
 from orch_nb.engine.scheduler import Scheduler
@@ -60,6 +62,8 @@ def run_options(
     fresh: bool = False,
     address: str = "",
     secrets: Sequence[str] = (),
+    on: str = "",
+    handle: str = "",
 ) -> RunOptions:
     """The options of a run, judged. `workers` None: processors + 4, at most 32; for a cluster,
     whose own workers are its bound, 128."""
@@ -88,6 +92,8 @@ def run_options(
         fresh=bool(fresh),
         address=address or _address(executor),
         secrets=(secrets,) if isinstance(secrets, str) else tuple(dict.fromkeys(secrets)),
+        on=on,
+        handle=handle,
     )
 
 
@@ -112,8 +118,10 @@ def starting(
     run_id: str | None = None,
     name: str = "",
     observers: Sequence[Observer] = (),
-) -> Callable[[], Driver]:
-    """A new run of a checked plan. Raises RunExists, UsageError, PlanError."""
+    backend: Backend | None = None,
+) -> Callable[[], Driver | Follower]:
+    """A new run of a checked plan; where there is a `backend`, that owns it. Raises RunExists,
+    UsageError, PlanError."""
     known_gates(plan, options.approve)
     checked_faults(plan, options.faults)
     _can_be_kept(plan, run_id, journal)
@@ -130,13 +138,27 @@ def starting(
             f"Continue it with recover({run_id!r}), or choose another run_id."
         )
 
-    def make() -> Driver:
+    if backend is not None:
+        from orch_nb.engine.sendable import check_sendable
+
+        check_sendable(plan, mask)
+
+    def make() -> Driver | Follower:
+        if backend is not None:
+            return Follower(
+                plan, run_id=chosen, journal=journal, backend=backend, options=options, name=name,
+                observers=observers, next_id=None if run_id is not None else next_id, mask=mask,
+            )  # fmt: skip
         return Driver(
             plan, run_id=chosen, journal=journal, executor=executor, options=options, name=name,
             observers=observers, next_id=None if run_id is not None else next_id, mask=mask,
         )  # fmt: skip
 
     return make
+
+
+def _newly_approved(run: Run, options: RunOptions) -> list[str]:
+    return [gate for gate in options.approve if gate not in run.options.approve]
 
 
 class Past(msgspec.Struct):
@@ -174,13 +196,16 @@ def resuming(
     skip: Request | None = None,
     by: str = "",
     observers: Sequence[Observer] = (),
-) -> Callable[[], Driver] | Run:
+    backend: Backend | None = None,
+    once: bool = False,
+) -> Callable[[], Driver | Follower] | Run:
     """The rest of a run of the past, by the checked plan that it was made from.
 
     `retry` names tasks to be tried anew, `skip` one to be left out; `by` is who goes on with it.
     Raises RunHeld if a live process works on the run, UsageError for what cannot be; the run is
     claimed when this returns.
     Where another process has ended it meanwhile and nothing more is asked for, the run itself.
+    `once`: of a run that a `backend` owns what is new is taken, and it is followed no further.
     """
     run_id, name = told.run.run_id, told.run.name
     for task in (retry,) if isinstance(retry, str) else retry or ():
@@ -198,7 +223,17 @@ def resuming(
             journal.release(run_id)
             return past_run(told.history, journal, plan=plan)
 
-    def make() -> Driver:
+    tries = (retry,) if isinstance(retry, str) else tuple(retry or ())
+    asked = [Request("retry", task, by) for task in tries]
+    asked += [Request("approve", task, "--approve") for task in _newly_approved(told.run, options)]
+
+    def make() -> Driver | Follower:
+        if backend is not None:
+            return Follower(
+                plan, run_id=run_id, journal=journal, backend=backend, options=options, name=name,
+                observers=observers, history=told.history, state=told.state, mask=mask,
+                requests=asked if skip is None else [*asked, skip], once=once,
+            )  # fmt: skip
         return Driver(
             plan, run_id=run_id, journal=journal, executor=executor, options=options, name=name,
             observers=observers, history=told.history, state=told.state, retry=retry,
@@ -227,8 +262,8 @@ def past_run(history: Sequence[Event], journal: Journal, *, plan: Plan | None = 
 def _cut_off(history: Sequence[Event], state: RunState, journal: Journal) -> list[Event]:
     """How a run ended whose process has gone: what it lost, at the last moment that is known of it.
     The journal has no such events before somebody goes on with the run."""
-    if state.status is not RunStatus.RUNNING:
-        return []
+    if state.status is not RunStatus.RUNNING or state.options.on:
+        return []  # what another system owns goes on there
     if not any(row.run_id == state.run_id and row.cut_off for row in journal.runs()):
         return []
     mind = Scheduler(state.plan)

@@ -30,6 +30,7 @@ class MemoryJournal:
         self._events: dict[str, list[Event]] = {}
         self._rows: dict[str, RunRow] = {}
         self._values: list[Any] = []
+        self._bytes: dict[str, bytes] = {}
         self._hashes: dict[str, str | None] = {}
         self._looks: dict[str, Rich | None] = {}
         self._cache: dict[str, Cached] = {}
@@ -63,6 +64,8 @@ class MemoryJournal:
 
     def append(self, run_id: str, events: Sequence[Event], blobs: Sequence[Blob] = ()) -> None:
         self._events[run_id] += events
+        for blob in blobs:  # of a run that another system performs
+            self._bytes.update(blob.rows)
 
     def position(self, run_id: str) -> int:
         return len(self._events.get(run_id, ()))
@@ -88,7 +91,9 @@ class MemoryJournal:
         return ref, None
 
     def load(self, ref: ResultRef) -> Any:
-        return self._values[int(ref.hash)] if ref.format == "memory" else results.restore(ref, None)
+        if ref.format == "memory":
+            return self._values[int(ref.hash)]
+        return results.restore(ref, self._bytes.get(ref.hash))
 
     def load_rich(self, ref: ResultRef) -> Rich | None:
         """What a result looks like, made when somebody asks first: the value itself is there."""

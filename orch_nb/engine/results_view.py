@@ -128,7 +128,7 @@ class Results(Mapping[str, Any]):
         return state is not None and state.status in _HAS
 
     @property
-    def given(self) -> Given:
+    def given(self) -> Mapping[str, Any]:
         """The same, as downstream tasks get it."""
         return Given(self, self._state)
 

@@ -20,11 +20,15 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from orch_nb.engine.driver import Driver
+from orch_nb.engine.follower import Follower
 from orch_nb.engine.ports import entered
 from orch_nb.errors import NestedLoopError
 from orch_nb.model.run import Run
 
-__all__ = ["LiveRun", "allow_nested", "run_sync"]
+__all__ = ["LiveRun", "Performer", "allow_nested", "run_sync"]
+
+#: What makes a run go on: its driver here, or who follows it where another system owns it.
+Performer = Driver | Follower
 
 T = TypeVar("T")
 
@@ -123,12 +127,12 @@ class LiveRun:
     def __init__(self) -> None:
         self.done = threading.Event()
         self._ready = threading.Event()
-        self.driver: Driver
+        self.driver: Performer
         self._run: Run | None = None
         self._error: BaseException | None = None
 
     @classmethod
-    def start(cls, make: Callable[[], Driver]) -> LiveRun:
+    def start(cls, make: Callable[[], Performer]) -> LiveRun:
         """Make a driver on a new loop and drive it; returns when the run is in the journal.
 
         Raises what `make` raises, and what keeps the run from beginning (RunExists, JournalError).

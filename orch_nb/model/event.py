@@ -67,6 +67,9 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fresh: bool = False
     address: str = ""
     secrets: tuple[str, ...] = ()
+    #: The address of the system that owns the run ("" is here), and what the run is called there.
+    on: str = ""
+    handle: str = ""
 
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True):

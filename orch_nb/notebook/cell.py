@@ -50,7 +50,7 @@ from orch_nb.render.sections import decompose_section
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orch_nb.engine.driver import Driver
+    from orch_nb.engine.session import Performer
 
 __all__ = ["Cell"]
 
@@ -202,7 +202,7 @@ class Cell:
         self.stage.show_findings(operation.analysis, operation.research, past=past)
         return operation
 
-    def _starting(self, plan: Plan, journal: Journal, watcher: Any) -> Callable[[], Driver]:
+    def _starting(self, plan: Plan, journal: Journal, watcher: Any) -> Callable[[], Performer]:
         """A new run, unless the last one of this name and an equal plan was cut off."""
         name = self.options.name or ""
         cut = None if self.options.fresh else cut_off(journal, name, plan)
@@ -226,7 +226,7 @@ class Cell:
             self._workspace(), interactive=self.interactive, fail_fast=self.options.fail_fast,
             timeout=self.options.timeout, faults=self.options.faults, cache=self.options.cache,
             fresh=self.options.fresh, address=self.options.address or "",
-            secrets=self.options.secrets,
+            secrets=self.options.secrets, on=self.options.on,
         )  # fmt: skip
         told = beforehand_blocks(*phases.beforehand(plan, journal, chosen))
         if told:

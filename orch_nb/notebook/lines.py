@@ -89,7 +89,11 @@ class Line:
         if chosen in live:
             show([run_bundle(live[chosen].snapshot())])
         else:
-            show([run_bundle(self._past(run))])
+            past = self._past(run)
+            if past.options.on and phases.caught_up(past.run_id, self._journal_of(past)) == "":
+                journal = self._journal_of(past)
+                past = phases.past_run(journal.history(past.run_id), journal)
+            show([run_bundle(past)])
 
     def runs(self) -> None:
         """the runs in the journal, the newest first"""
@@ -109,6 +113,11 @@ class Line:
 
         live = SESSION.running().get(run or (mine.run.run_id if mine and mine.run else ""))
         past = live.snapshot() if live is not None else self._past(run)
+        if live is None and past.options.on:
+            live = phases.followed(past.run_id, self._journal_of(past))
+            if live is not None:
+                SESSION.begin(live)
+                past = live.snapshot()
         operation = mine or Operation(plan=past.plan, kind="yaml", name=past.name)
         journal = self._journal_of(past)
         opened = Opening(

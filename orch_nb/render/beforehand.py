@@ -5,6 +5,8 @@ Kept results: 2 of 4 tasks are not run again.
   - mail runs: what it needs, chart, runs first
 On recovery these would run again, since their results cannot be kept:
   - connection: a sqlite3.Connection cannot be pickled
+On the system that owns this run:
+  - cache: every task runs (dropped)
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ __all__ = ["beforehand_blocks", "beforehand_text"]
 _MANY = 12
 
 
-def beforehand_blocks(forecasts: Sequence[Any], not_kept: Mapping[str, str]) -> tuple[Block, ...]:
+def beforehand_blocks(
+    forecasts: Sequence[Any], not_kept: Mapping[str, str], losses: Sequence[Any] = ()
+) -> tuple[Block, ...]:
     """Blocks for what `phases.beforehand` gave; empty if there is nothing to tell."""
     blocks: list[Block] = []
     if forecasts:
@@ -47,12 +51,17 @@ def beforehand_blocks(forecasts: Sequence[Any], not_kept: Mapping[str, str]) -> 
         if len(not_kept) > _MANY:
             lines.append(line(f"and {len(not_kept) - _MANY} more"))
         blocks.append(Listing(tuple(lines)))
+    if losses:
+        blocks.append(Paragraph(line(Text("On the system that owns this run:", strong=True))))
+        blocks.append(Listing(tuple(line(f"{loss} ({loss.severity})") for loss in losses)))
     return tuple(blocks)
 
 
-def beforehand_text(forecasts: Sequence[Any], not_kept: Mapping[str, str]) -> str:
+def beforehand_text(
+    forecasts: Sequence[Any], not_kept: Mapping[str, str], losses: Sequence[Any] = ()
+) -> str:
     """The same as plain text; empty if there is nothing to tell."""
     from orch_nb.render.bundle import blocks_bundle
 
-    blocks = beforehand_blocks(forecasts, not_kept)
+    blocks = beforehand_blocks(forecasts, not_kept, losses)
     return str(blocks_bundle(blocks)["text/plain"]) if blocks else ""

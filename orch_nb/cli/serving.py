@@ -1,0 +1,81 @@
+"""`orch-nb worker` and `orch-nb dev`: what a run needs that another system owns.
+
+orch-nb dev temporal       a server of the system on this machine, until Ctrl-C
+orch-nb worker temporal    performs the tasks of the runs that it owns, until Ctrl-C
+orch-nb run plan.yaml --on temporal
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from orch_nb import phases
+from orch_nb.errors import BackendUnavailable
+
+__all__ = ["dev", "worker"]
+
+_LOOK_S = 0.3
+_END_S = 3.0
+
+
+def worker(arguments: argparse.Namespace) -> int:
+    """Perform tasks until Ctrl-C or SIGTERM."""
+    work = phases.serve(
+        arguments.system, address=arguments.address, queue=arguments.queue,
+        listen=arguments.listen, workers=arguments.workers, ready=_say,
+    )  # fmt: skip
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_until_stopped(work))
+    return 0
+
+
+async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Connections that a server keeps open hold up no process that was told to end."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        leave = threading.Timer(_END_S, os._exit, (0,))
+        leave.daemon = True
+        leave.start()
+        raise
+
+
+def dev(arguments: argparse.Namespace) -> int:
+    """Start a server and keep it until Ctrl-C or SIGTERM."""
+    from orch_nb.backends.servers import server, serving
+
+    one = server(arguments.system, Path(arguments.data), arguments.port)
+    pause = threading.Event()
+    try:
+        with serving(one) as process:
+            _say(f"{one.address}  (data in {arguments.data}; Ctrl-C ends it)")
+            if one.hint:
+                _say(f"Then, elsewhere: {one.hint}{_at(arguments)}")
+            while process.poll() is None:
+                pause.wait(_LOOK_S)
+            raise BackendUnavailable(_last_words(one.system, process))
+    except KeyboardInterrupt:
+        return 0
+
+
+def _at(arguments: argparse.Namespace) -> str:
+    return f" --address 127.0.0.1:{arguments.port}" if arguments.port else ""
+
+
+def _last_words(system: str, process: subprocess.Popen[bytes]) -> str:
+    said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
+    return f"{system} has ended by itself ({process.returncode}). {said[-600:]}".rstrip()
+
+
+def _say(text: str) -> None:
+    print(text)
+    sys.stdout.flush()

@@ -1,0 +1,150 @@
+"""A run that Temporal owns ends as it would have here, task by task, whatever is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import conformance
+import pytest
+
+import orch_nb as nb
+from orch_nb import phases
+from orch_nb.engine.journal import SqliteJournal
+
+pytest.importorskip("temporalio")
+
+from temporalio.client import Client
+from temporalio.worker import Replayer
+
+from orch_nb.backends.temporal_workflow import PlanInterpreter
+
+
+@pytest.fixture(scope="module")
+def temporal(tmp_path_factory: pytest.TempPathFactory, starting: object) -> Iterator[object]:
+    made = starting("temporal", tmp_path_factory.mktemp("temporal"))
+    yield made
+    made.stop()
+
+
+@pytest.mark.parametrize("case", conformance.CASES, ids=lambda case: case.name)
+def test_a_run_there_ends_as_it_does_here(temporal, case, performing, tmp_path: Path):
+    here = performing(case, tmp_path)
+    there = performing(case, tmp_path, temporal.url)
+    assert conformance.told(there) == conformance.told(here)
+
+
+SAGA = """
+goal: g
+tasks:
+  book: {run: "backend_tasks:one", compensate: {run: "backend_tasks:undo"}}
+  long: {sh: "sleep 60", needs: [book]}
+"""
+
+
+def begun(text: str, url: str, folder: Path, **options: object):
+    plan = nb.decompose(text, namespace={})
+    return phases.begin(
+        phases.starting(
+            plan, journal=SqliteJournal(folder / "j.db"), options=phases.run_options(4, on=url),
+            **options,
+        )
+    )  # fmt: skip
+
+
+def there(live, act):
+    """Do something to a run's workflow by Temporal's own client."""
+
+    async def main():
+        client = await Client.connect(live.snapshot().options.on.partition("://")[2])
+        return await act(client.get_workflow_handle(live.snapshot().options.handle))
+
+    return asyncio.run(main())
+
+
+def until(live, task: str, status: str) -> None:
+    end = time.monotonic() + 30
+    while live.snapshot()[task].status != status:
+        assert time.monotonic() < end, live.snapshot().df.to_string()
+        time.sleep(0.05)
+
+
+def test_temporals_own_cancel_cancels_the_run_and_undoes_it(temporal, tmp_path: Path):
+    live = begun(SAGA, temporal.url, tmp_path)
+    until(live, "long", "running")
+    there(live, lambda handle: handle.cancel())
+    assert live.done.wait(40)
+    run = live.finished()
+    assert (run.status, run["book"].status) == ("cancelled", "compensated")
+    assert run.decisions[0].by == "Temporal"
+    status = there(live, lambda handle: handle.describe()).status
+    assert status.name == "CANCELED"
+
+
+def test_a_run_that_is_terminated_there_has_ended_here(temporal, tmp_path: Path):
+    live = begun(SAGA, temporal.url, tmp_path)
+    until(live, "long", "running")
+    there(live, lambda handle: handle.terminate())
+    assert live.done.wait(40)
+    run = live.finished()
+    assert (run.status, run["long"].attempts[0].status) == ("cancelled", "lost")
+    assert run.decisions[0].by == "Temporal (terminated)"
+
+
+def test_a_failed_run_has_failed_there_too(temporal, tmp_path: Path):
+    live = begun("goal: g\ntasks: {a: {sh: exit 3}}", temporal.url, tmp_path)
+    assert live.done.wait(40)
+    assert live.finished()["a"].attempts[0].exit_code == 3
+    assert there(live, lambda handle: handle.describe()).status.name == "FAILED"
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in conformance.CASES if c.name in ("trigger rules", "dynamic fan-out")],
+    ids=lambda case: case.name,
+)  # fmt: skip
+def test_the_workflow_is_deterministic_in_temporals_eyes(temporal, case, tmp_path: Path):
+    live = begun(case.plan, temporal.url, tmp_path)
+    assert live.done.wait(60)
+    history = there(live, lambda handle: handle.fetch_history())
+    asyncio.run(Replayer(workflows=[PlanInterpreter]).replay_workflow(history))
+
+
+def test_status_takes_what_nobody_followed(temporal, tmp_path: Path):
+    text = "goal: g\ntasks: {a: {sh: sleep 1}, b: {sh: echo there, needs: [a]}}"
+    live = begun(text, temporal.url, tmp_path, run_id="r")
+    until(live, "a", "running")
+    live.abandon()
+    assert live.done.wait(10)
+    journal = SqliteJournal(tmp_path / "j.db")
+    assert phases.past_run(journal.history("r"), journal)["b"].status == "pending"
+    end = time.monotonic() + 30
+    while phases.past_run(journal.history("r"), journal).status == "running":
+        assert phases.caught_up("r", journal) == ""
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert phases.past_run(journal.history("r"), journal).results["b"] == "there"
+
+
+def test_opening_a_run_follows_it_again(temporal, tmp_path: Path):
+    text = "goal: g\ntasks: {a: {sh: sleep 1}, b: {sh: echo there, needs: [a]}}"
+    live = begun(text, temporal.url, tmp_path, run_id="r")
+    until(live, "a", "running")
+    live.abandon()
+    assert live.done.wait(10)
+    again = phases.followed("r", SqliteJournal(tmp_path / "j.db"))
+    assert again is not None
+    assert again.done.wait(40)
+    assert again.finished().results["b"] == "there"
+    assert phases.followed("r", SqliteJournal(tmp_path / "j.db")) is None
+
+
+def test_what_tasks_print_is_kept_here(temporal, tmp_path: Path):
+    live = begun("goal: g\ntasks: {a: {sh: 'echo one; echo two >&2'}}", temporal.url, tmp_path)
+    assert live.done.wait(40)
+    run = live.finished()
+    lines = SqliteJournal(tmp_path / "j.db").read_lines(run.run_id, after=-1)
+    assert sorted((line.task, line.stream, line.text) for line in lines) == [
+        ("a", "stderr", "two"), ("a", "stdout", "one"),
+    ]  # fmt: skip
