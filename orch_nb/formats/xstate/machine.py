@@ -11,8 +11,8 @@
     outcome    good or bad, as required tasks end; at the end succeeded, failed or cancelled
 
 What happens comes from outside: the actions `startTask`, `askPerson` and `decide` say what is due,
-and the events `b.DONE`, `b.ERROR`, `b.FATAL` (no retry), `b.APPROVE`, `b.REJECT`, `b.RUN`, `b.SKIP`,
-`b.CANCEL` and `CANCEL` say what came of it. The plan itself stands in `meta`.
+and the events `b.DONE`, `b.ERROR`, `b.FATAL` (which is not retried), `b.APPROVE`, `b.REJECT`,
+`b.RUN`, `b.SKIP`, `b.CANCEL` and `CANCEL` say what came of it. The plan itself stands in `meta`.
 """
 
 from __future__ import annotations
