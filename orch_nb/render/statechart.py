@@ -136,3 +136,16 @@ def _alt(chart: Statechart) -> str:
     ]
     more = len(chart.transitions) - len(said)
     return f"Statechart {chart.root.id}: " + "; ".join(said) + (f"; {more} more" if more else "")
+
+
+if __name__ == "__main__":  # docs/lifecycle.svg and .json, written into the folder that is given
+    import json
+    import sys
+    from pathlib import Path
+
+    from orch_nb.model.lifecycle import LIFECYCLE, lifecycle
+
+    docs = Path(sys.argv[1])
+    (docs / "lifecycle.svg").write_text(statechart_svg(lifecycle()) + "\n", encoding="utf-8")
+    text = json.dumps(LIFECYCLE, indent=2) + "\n"
+    (docs / "lifecycle.json").write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A machine as a plan where nothing goes round, and else as a statechart that keeps every way back."""
+"""A machine as a plan where nothing goes round, and else as a chart that keeps every way back."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ export const release = setup({
   context: { tries: 0 },
   states: {
     building: {
-      invoke: { src: 'build', onDone: 'checks', onError: { target: 'broken', actions: assign({}) } },
+      invoke: { src: 'build', onDone: 'checks',
+        onError: { target: 'broken', actions: assign({}) } },
     },
     checks: {
       type: 'parallel',

@@ -35,7 +35,7 @@ def test_a_step_gives_the_next_configuration_and_changes_nothing():
 def test_a_guard_is_asked_for_by_its_name_and_never_guessed():
     chart = read_chart(DOOR)
     with pytest.raises(
-        GuardUnknown, match="`hasKey` holds decides what `LOCK` does in `door.shut`"
+        GuardUnknown, match=r"`hasKey` holds decides what `LOCK` does in `door\.shut`"
     ):
         chart.step(chart.begin(), "LOCK")
     assert chart.value(chart.step(chart.begin(), "LOCK", {"hasKey": True}.__getitem__)) == "locked"
