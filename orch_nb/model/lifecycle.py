@@ -3,11 +3,12 @@
     pending ─► ready ─► running ─► succeeded | failed, and the ways round, aside and back
 
 `LIFECYCLE` is the data, in XState's notation: it is drawn (docs/lifecycle.svg), exported
-(docs/lifecycle.json) and tested by paths through it. `lifecycle()` is the chart, and `status` what a person sees of where a
-task is in it. The events are the engine's, as `happened` tells them; only `ready` is none, since it
-is the scheduler's alone: the record of a run goes from pending to running. A person may decide of a
-task before it asks: that changes nothing yet. What runs when a run has failed (a compensation, the
-plan's `on_failure`) lives once more when the run, gone on with, fails once more.
+(docs/lifecycle.json) and tested by paths through it. `lifecycle()` is the chart, and `status` what
+a person sees of where a task is in it. The events are the engine's, as `happened` tells them; only
+`ready` is none, since it is the scheduler's alone: the record of a run goes from pending to
+running. A person may decide of a task before it asks: that changes nothing yet. What runs when a
+run has failed (a compensation, the plan's `on_failure`) lives once more when the run, gone on with,
+fails once more.
 """
 
 from __future__ import annotations
