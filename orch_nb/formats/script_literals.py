@@ -19,7 +19,7 @@ import msgspec
 __all__ = ["Code", "ScriptError", "arguments"]
 
 _DEEPEST = 150
-_SPACE = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/)+", re.DOTALL)
+_SPACE = re.compile(r"(?:\s+|//[^\n]*|/\*.*?(?:\*/|\Z))+", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_$][\w$]*")
 _NUMBER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F_]+|(?:\d[\d_]*\.?[\d_]*|\.\d+)(?:[eE][-+]?\d+)?)")
 _TEXT = re.compile(r"'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"|`(?:\\.|[^`\\])*`", re.DOTALL)
@@ -30,6 +30,9 @@ _CONSTANTS = {"true": True, "false": False, "null": None, "undefined": None}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0", "\n": ""}
 _ENDS = {")": "(", "]": "[", "}": "{"}
 _REGEX = re.compile(r"/(?![/*])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+/[a-z]*")
+_DECLARED = re.compile(
+    r"(?<![\w$.])(?:const|let|var)\s+([A-Za-z_$][\w$]*)\s*(?::[^=;]{0,2000})?=(?![=>])"
+)
 _CAST = re.compile(r"as\b|satisfies\b|!")
 
 
@@ -50,13 +53,14 @@ class Code(msgspec.Struct, frozen=True):
 def arguments(text: str, called: str) -> list[tuple[list[Any], int]]:
     """The arguments of each call of `called` (a regular expression), with its line."""
     reader = _Reader(text)
-    return list(reader.calls(re.compile(rf"(?<![\w$])(?:{called})\s*(?:<[^()]*?>)?\s*\(")))
+    return list(reader.calls(re.compile(rf"(?<![\w$])(?:{called})\s*(?:<[^()]{0, 2000}?>)?\s*\(")))
 
 
 class _Reader:
     def __init__(self, text: str) -> None:
         self.text, self.at, self._deep = text, 0, 0
         self._known: dict[str, Any] = {}
+        self._declarations: dict[str, int] | None = None
         self._quiet = _blanked(text)  # nothing is found in comments and texts
 
     def calls(self, pattern: re.Pattern[str]) -> Iterator[tuple[list[Any], int]]:
@@ -218,10 +222,11 @@ class _Reader:
         """What the file declares `name` to be, if that is a literal."""
         if name not in self._known:
             self._known[name] = _NOTHING  # should it name itself
-            declared = rf"(?<![\w$.])(?:const|let|var)\s+{re.escape(name)}\s*(?::[^=;]+)?=(?![=>])"
-            match = re.search(declared, self._quiet)
-            if match is not None:
-                here, self.at = self.at, match.end()
+            if self._declarations is None:
+                self._declarations = {m[1]: m.end() for m in _DECLARED.finditer(self._quiet)}
+            place = self._declarations.get(name)
+            if place is not None:
+                here, self.at = self.at, place
                 value = self._value()
                 self.at = here
                 if not isinstance(value, Code):

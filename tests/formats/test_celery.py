@@ -437,3 +437,25 @@ def test_it_is_one_of_the_systems(tmp_path):
     path = tmp_path / "flow.py"
     nb.export(diamond(run="m:f"), "celery", path)
     assert nb.import_(path).system == "celery"
+
+
+def test_subtasks_wait_as_they_do_here_and_a_long_pipe_is_read():
+    plan = Plan(
+        goal="g",
+        tasks=(
+            Task(id="fetch", run="m:f"),
+            Task(id="load", run="m:f", needs=("fetch",), subtasks=(
+                Task(id="split", run="m:f"), Task(id="store", run="m:f"))),
+        ),
+    )  # fmt: skip
+    made = export(plan)
+    assert [loss.what for loss in made.losses].count("parent") == 2
+    found = read(made.text)
+    assert {task.id: task.needs for task in found.plan.tasks} == {
+        "fetch": (), "load": ("fetch", "store"), "split": ("fetch",), "store": ("split",),
+    }  # fmt: skip
+    assert found.losses == ()
+    long = read("import celery\nx = " + " | ".join(f"t{n}.s()" for n in range(100)))
+    assert len(long.plan.tasks) == 100
+    with pytest.raises(PlanError, match=r"deep|no Python"):
+        read("import celery\nx = " + " | ".join(f"t{n}.s()" for n in range(20_000)))

@@ -99,7 +99,8 @@ def export(plan: Plan) -> Export:
     problems = [problem for task in plan.tasks for problem in _refused(task)]
     if problems:
         raise PlanError(problems)
-    found = decomposed(upstream(plan))
+    needs = upstream(plan)
+    found = decomposed(needs)
     if found is None:
         raise PlanError("A plan without tasks is no canvas.")
     if isinstance(found, N):
@@ -107,8 +108,10 @@ def export(plan: Plan) -> Export:
     names = _names(plan)
     module = re.sub(r"\W+", "_", plan.goal.lower()).strip("_")[:40] or "plan"
     module = module if module.isidentifier() and not keyword.iskeyword(module) else f"plan_{module}"
-    text = _HEAD.format(goal=_quoted(plan.goal), module=module, params=_literal(plan.params, ""))
-    text += "".join(_task(task, names[task.id], module) for task in plan.tasks)
+    text = _HEAD.format(
+        goal=_quoted(" ".join(plan.goal.split())), module=module, params=_literal(plan.params, "")
+    )
+    text += "".join(_task(task, names[task.id], module, needs[task.id]) for task in plan.tasks)
     canvas = _Canvas(names)
     said = canvas.of(found, top=True)
     if canvas.gathers:
@@ -191,7 +194,9 @@ def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').strip() or "A plan."
 
 
-def _task(task: Task, name: str, module: str, parameter: str = "given") -> str:
+def _task(
+    task: Task, name: str, module: str, needs: tuple[str, ...] = (), parameter: str = "given"
+) -> str:
     said = {"name": f"{module}.{task.id}", **options(task)[0]}
     decorator = ", ".join(f"{key}={_shown(value)}" for key, value in said.items())
     words = [repr(task.id), "given" if parameter == "given" else "{}"]
@@ -199,8 +204,8 @@ def _task(task: Task, name: str, module: str, parameter: str = "given") -> str:
         words.append(f"run={callable_name(task.run)!r}")
     if task.sh is not None:
         words.append(f"sh={task.sh!r}")
-    if task.needs:
-        words.append(f"needs={list(task.needs)!r}")
+    if needs:
+        words.append(f"needs={list(needs)!r}")
     if task.with_:
         words.append(f"arguments={_literal(task.with_, task.id)}")
     default = "=None" if parameter == "given" else ""

@@ -44,7 +44,10 @@ def read(text: str, path: str | os.PathLike[str] = "") -> Import:
             raise PlanError("This JSON is no canvas: it has no `task` and `subtask_type`.")
         return _Reader(None, "", source).read(part_of(value))
     module = Module(text)
-    found = module.canvases()
+    try:
+        found = module.canvases()
+    except RecursionError:
+        raise PlanError("The canvas is nested too deep to be read.") from None
     if not found:
         raise PlanError("No chain, group, chord or signature is made in this module.")
     if len(found) > 1:

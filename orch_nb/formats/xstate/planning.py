@@ -13,6 +13,7 @@ tasks, and what goes round is told.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -143,15 +144,18 @@ class _Planner:
         own, else with those around it."""
         ordered = sorted(states, key=self._chart.place.__getitem__)
         found: dict[str, str] = {}
-        keys = [self._chart.by_id[state].key for state in ordered]
+        keys = Counter(self._chart.by_id[state].key for state in ordered)
+        taken: set[str] = set()
         for state in ordered:
             key = self._chart.by_id[state].key
-            if keys.count(key) > 1 or not key.strip():
+            if keys[key] > 1 or not key.strip():
                 around = [self._chart.by_id[a].key for a in self._chart.ancestors(state)[:-1]]
                 key = ".".join([*reversed(around), key])
-            while key in found.values():
+            key = key.strip() or state
+            while key in taken:
                 key += "_"
-            found[state] = key.strip() or state
+            taken.add(key)
+            found[state] = key
         return found
 
     def _task(self, state: str, names: dict[str, str]) -> Task:
