@@ -53,7 +53,8 @@ class Code(msgspec.Struct, frozen=True):
 def arguments(text: str, called: str) -> list[tuple[list[Any], int]]:
     """The arguments of each call of `called` (a regular expression), with its line."""
     reader = _Reader(text)
-    return list(reader.calls(re.compile(rf"(?<![\w$])(?:{called})\s*(?:<[^()]{0, 2000}?>)?\s*\(")))
+    types = r"(?:<[^()]{0,2000}?>)?"
+    return list(reader.calls(re.compile(rf"(?<![\w$])(?:{called})\s*{types}\s*\(")))
 
 
 class _Reader:
