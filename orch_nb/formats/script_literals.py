@@ -112,6 +112,8 @@ class _Reader:
         elif found is _NOTHING or char not in (",", ")", "]", "}", ";", ""):
             self.at = begun
             self._rest()
+            if self.at == begun:  # nothing would ever come of it
+                raise self._wrong(f"`{self.text[begun : begun + 1]}` begins no value")
             return Code(self.text[begun : self.at].strip(), self._line(begun))
         return found
 

@@ -62,7 +62,9 @@ def test_what_is_spread_and_is_no_literal_is_told():
     assert [str(code) for code in found["..."]] == ["rest()"]
 
 
-@pytest.mark.parametrize("text", ["make({a: 1", "make([1, 2", "make({a: (]})", "make({%: 1})"])
+@pytest.mark.parametrize(
+    "text", ["make({a: 1", "make([1, 2", "make({a: (]})", "make({%: 1})", "make([)", "make({a: ]"]
+)
 def test_what_is_broken_says_its_line(text):
     with pytest.raises(ScriptError, match="line 2"):
         read("\n" + text)
