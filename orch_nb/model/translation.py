@@ -58,12 +58,15 @@ class Import(msgspec.Struct, frozen=True, dict=True):
     """A plan read from another system's file, never by running it, and what was lost on the way.
 
     Its functions are names (`module:function`) that resolve where the file's code is installed.
+    `chart` is the `Statechart` of a state machine; where that goes round, which no plan does, the
+    plan has no tasks, and the losses say what goes round.
     """
 
     system: str
     plan: Plan
     losses: tuple[Loss, ...] = ()
     source: str = ""
+    chart: Any = None
 
     df = View("translation.df")
 

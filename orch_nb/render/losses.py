@@ -22,6 +22,7 @@ from orch_nb.render.document import (
 )
 from orch_nb.render.drawing import plan_drawings
 from orch_nb.render.rows import table
+from orch_nb.render.statechart import chart_drawing
 
 __all__ = ["losses_table", "save", "translation_bundle"]
 
@@ -61,6 +62,8 @@ def translation_bundle(made: Export | Import) -> Bundle:
         blocks.append(Paragraph(line(Text(of, strong=True), f": {lost}.")))
         blocks += [told] if told is not None else []
         blocks += plan_drawings(made.plan)
+        if made.chart is not None and not made.plan.tasks:
+            blocks += chart_drawing(made.chart)
     return blocks_bundle(tuple(blocks))
 
 

@@ -15,7 +15,10 @@ from orch_nb.model.fold import RunState
 from orch_nb.model.plan import Plan
 from orch_nb.model.status import Status
 
+from ..servers import node_folder, script  # noqa: TID252 (tests are no package)
 from .airflow_rules import verdict
+
+__all__ = ["Turns", "node_folder", "script", "turns"]
 
 
 class Turns:

@@ -1,1 +1,0 @@
-"""To come: plans to celery and back."""

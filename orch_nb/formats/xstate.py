@@ -1,1 +1,0 @@
-"""To come: plans to xstate and back."""

@@ -1,0 +1,183 @@
+"""A statechart from the notation of XState: nested objects, as its machines are written in JSON.
+
+    read_chart({"id": "light", "initial": "green", "states": {
+        "green": {"after": {"3000": "red"}}, "red": {"on": {"GO": "green"}}}})
+
+What is no JSON (a function in a script) comes as a value whose text stands for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orch_nb.model.statechart import State, Statechart, Transition
+
+__all__ = ["ChartError", "read_chart"]
+
+_DEEPEST = 60
+
+
+class ChartError(ValueError):
+    """What is no statechart, and where."""
+
+
+def read_chart(config: Mapping[str, Any]) -> Statechart:
+    """The chart of a machine's configuration. Raises ChartError."""
+    if not isinstance(config, Mapping) or not isinstance(config.get("states", {}), Mapping):
+        raise ChartError("a machine is an object with `states`")
+    reader = _Reader(config)
+    return Statechart(tuple(reader.states.values()), tuple(reader.transitions()))
+
+
+class _Reader:
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._configs: dict[str, Mapping[str, Any]] = {}
+        self._parents: dict[str, str | None] = {}
+        self._paths: dict[str, str] = {}
+        self._children: dict[str, dict[str, str]] = {}
+        root = str(config.get("id") or "(machine)")
+        self._put(root, root, None, config, 0)
+        self._root = root
+        self.states = {name: self._state(name) for name in self._configs}
+
+    def _put(
+        self, key: str, path: str, parent: str | None, config: Mapping[str, Any], deep: int
+    ) -> None:
+        name = str(config.get("id") or path)
+        if name in self._configs:
+            raise ChartError(f"two states have the id `{name}`")
+        if deep > _DEEPEST:
+            raise ChartError("its states are nested too deep")
+        self._configs[name], self._parents[name], self._paths[name] = config, parent, key
+        self._children[name] = {}
+        inner = config.get("states") or {}
+        if not isinstance(inner, Mapping):
+            raise ChartError(f"`states` of `{name}` is `{inner}`, not an object")
+        for child, said in inner.items():
+            if child == "..." or not isinstance(said, Mapping | None):
+                raise ChartError(f"state `{child}` of `{name}` is `{said}`, which is worked out")
+            under = f"{path}.{child}"
+            found = str((said or {}).get("id") or under)
+            self._children[name][str(child)] = found
+            self._put(str(child), under, name, said or {}, deep + 1)
+
+    def _state(self, name: str) -> State:
+        config, children = self._configs[name], self._children[name]
+        kind = config.get("type")
+        if kind is None:
+            kind = "compound" if children else "history" if config.get("history") else "atomic"
+        if kind not in ("atomic", "compound", "parallel", "final", "history"):
+            raise ChartError(f"`{name}` is of no type that there is: `{kind}`")
+        initial = config.get("initial")
+        if isinstance(initial, Mapping):
+            initial = initial.get("target")
+        if kind == "compound":
+            if not isinstance(initial, str | list):
+                raise ChartError(f"`{name}` has no `initial` state")
+            entered = self._targets(initial, name, within=True)
+        elif kind == "history":
+            target = config.get("target")
+            entered = () if target is None else self._targets(target, name)
+        else:
+            entered = ()
+        return State(
+            id=name, key=self._paths[name], kind=kind, parent=self._parents[name],
+            children=tuple(children.values()), initial=entered,
+            deep=config.get("history") == "deep", label=str(config.get("description") or ""),
+            does=tuple(_said(invoked, "src") for invoked in _many(config.get("invoke"))),
+            actions=tuple(
+                _said(action, "type")
+                for place in ("entry", "exit")
+                for action in _many(config.get(place))
+            ),
+        )  # fmt: skip
+
+    # -- targets
+
+    def _targets(self, said: Any, source: str, *, within: bool = False) -> tuple[str, ...]:
+        return tuple(self._target(one, source, within) for one in _many(said))
+
+    def _target(self, said: Any, source: str, within: bool) -> str:
+        if not isinstance(said, str):
+            raise ChartError(f"`{source}` leads to `{said}`, which is worked out")
+        around: str | None
+        if said.startswith("#"):
+            around, path = self._by_id(said[1:])
+        elif said.startswith(".") or within:
+            around, path = source, said.lstrip(".")
+        else:
+            parent = self._parents[source]
+            around, path = source if parent is None else parent, said
+        found = around
+        for key in path.split(".") if path else ():
+            found = self._children.get(found or "", {}).get(key)
+            if found is None:
+                break
+        if found is None and around is not None and path in self._children[around]:
+            found = self._children[around][path]  # a key with dots in it
+        if found is None:
+            raise ChartError(f"`{source}` leads to `{said}`, which is no state")
+        return found
+
+    def _by_id(self, said: str) -> tuple[str | None, str]:
+        if said in self._configs:
+            return said, ""
+        name, _, path = said.partition(".")
+        return (name, path) if name in self._configs else (None, "")
+
+    # -- transitions
+
+    def transitions(self) -> Iterator[Transition]:
+        for name, config in self._configs.items():
+            for event, said in _object(config.get("on"), name).items():
+                yield from self._of(name, event, said)
+            yield from self._of(name, f"xstate.done.state.{name}", config.get("onDone"))
+            for n, invoked in enumerate(_many(config.get("invoke"))):
+                if isinstance(invoked, Mapping):
+                    called = str(invoked.get("id") or f"{n}.{name}")
+                    yield from self._of(name, f"xstate.done.actor.{called}", invoked.get("onDone"))
+                    yield from self._of(
+                        name, f"xstate.error.actor.{called}", invoked.get("onError")
+                    )
+            for delay, said in _object(config.get("after"), name).items():
+                yield from self._of(name, f"xstate.after.{delay}.{name}", said)
+            yield from self._of(name, "", config.get("always"))
+
+    def _of(self, source: str, event: str, said: Any) -> Iterator[Transition]:
+        for one in _many(said):
+            if isinstance(one, str):
+                yield Transition(source=source, event=event, targets=self._targets(one, source))
+            elif isinstance(one, Mapping):
+                guard = one.get("guard", one.get("cond"))
+                yield Transition(
+                    source=source, event=event,
+                    targets=self._targets(one.get("target"), source),
+                    guard="" if guard is None else _said(guard, "type"),
+                    reenter=one.get("reenter") is True,
+                    actions=tuple(_said(action, "type") for action in _many(one.get("actions"))),
+                )  # fmt: skip
+            else:
+                raise ChartError(f"what `{source}` does at `{event}` is worked out: `{one}`")
+
+
+def _object(value: Any, of: str) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or "..." in value:
+        raise ChartError(f"what `{of}` does is worked out: `{value}`")
+    return value
+
+
+def _many(value: Any) -> list[Any]:
+    """One, several or none."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _said(value: Any, key: str) -> str:
+    """The name of an action, a guard or an actor."""
+    if isinstance(value, Mapping):
+        value = value.get(key, "?")
+    return str(value)

@@ -1,0 +1,250 @@
+"""One step of a statechart, run to completion: the algorithm of SCXML, as XState 5 does it.
+
+Which of several states that are entered or left comes first is the order of the document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from orch_nb.model.statechart import (
+    Configuration,
+    GuardUnknown,
+    Holds,
+    State,
+    Statechart,
+    Transition,
+)
+
+__all__ = ["Going"]
+
+_MOST_STEPS = 1000
+
+
+class Going:
+    """One step under way."""
+
+    def __init__(
+        self, chart: Statechart, configuration: Configuration, holds: Holds | None
+    ) -> None:
+        self._chart, self._holds = chart, holds
+        self._by_id, self._place = chart.by_id, chart.place
+        self._leaving = chart.leaving
+        self.states = set(configuration.states)
+        self.history = dict(configuration.history)
+        self.raised: list[str] = []
+        self.done = configuration.done
+
+    def settle(self) -> Configuration:
+        """Whatever follows by itself."""
+        for _ in range(_MOST_STEPS):
+            if self.done:
+                break
+            taken = self.enabled("")
+            while not taken and self.raised:
+                taken = self.enabled(self.raised.pop(0))
+            if not taken:
+                break
+            self.take(taken)
+        else:
+            raise ValueError("the chart goes round without an event from outside")
+        history = tuple(sorted(self.history.items(), key=lambda pair: self._place[pair[0]]))
+        return Configuration(frozenset(self.states), history, self.done)
+
+    # -- which transitions
+
+    def enabled(self, event: str) -> list[Transition]:
+        found: list[Transition] = []
+        leaves = [
+            s for s in self._in_order(self.states)
+            if not any(c in self.states for c in self._by_id[s].children)
+        ]  # fmt: skip
+        for leaf in leaves:
+            for state in (leaf, *self._chart.ancestors(leaf)):
+                chosen = self._of(state, event)
+                if chosen is not None:
+                    if chosen not in found:
+                        found.append(chosen)
+                    break
+        # An ancestor's transition is not taken where a region inside it has one of its own.
+        inner = {a for t in found for a in self._chart.ancestors(t.source)}
+        return self._without_conflicts([t for t in found if t.source not in inner])
+
+    def _of(self, state: str, event: str) -> Transition | None:
+        leaving = self._leaving.get(state)
+        if leaving is None:
+            return None
+        matching = (e for e in leaving if event and _matches(e, event))
+        wild = sorted(matching, key=len, reverse=True)
+        candidates = [t for e in (event, *wild) for t in leaving.get(e, ())]
+        return next((t for t in candidates if self._allows(t)), None)
+
+    def _allows(self, transition: Transition) -> bool:
+        if not transition.guard:
+            return True
+        if self._holds is None:
+            raise GuardUnknown(
+                f"whether `{transition.guard}` holds decides what `{transition.event}` does in "
+                f"`{transition.source}`; say it with `holds`"
+            )
+        return self._holds(transition.guard)
+
+    def _without_conflicts(self, found: list[Transition]) -> list[Transition]:
+        """Of two that would leave a state in common the one of the inner source, else the first."""
+        kept: list[Transition] = []
+        for one in found:
+            leaves = self._exits(one)
+            clash = [other for other in kept if leaves & self._exits(other)]
+            if all(other.source in self._chart.ancestors(one.source) for other in clash):
+                kept = [other for other in kept if other not in clash] + [one]
+        return kept
+
+    # -- leaving and entering
+
+    def _in_order(self, states: Iterable[str]) -> list[str]:
+        return sorted(states, key=self._place.__getitem__)
+
+    def _within(self, state: str, outer: str) -> bool:
+        return outer in self._chart.ancestors(state)
+
+    def _effective(self, targets: Iterable[str]) -> list[str]:
+        """Targets, those of a history state being what it remembers."""
+        found: list[str] = []
+        for target in targets:
+            state = self._by_id[target]
+            if state.kind != "history":
+                found.append(target)
+            elif target in self.history:
+                found += self._in_order(self.history[target])
+            else:
+                found += self._effective(self._default(state))
+        return found
+
+    def _default(self, history: State) -> tuple[str, ...]:
+        if history.initial:
+            return history.initial
+        around = self._by_id[history.parent or self._chart.root.id]
+        if around.kind == "parallel":
+            return tuple(c for c in around.children if self._by_id[c].kind != "history")
+        return around.initial
+
+    def _domain(self, transition: Transition) -> str | None:
+        """The innermost state that a transition stays in."""
+        targets = self._effective(transition.targets)
+        source = transition.source
+        if not transition.reenter and all(t == source or self._within(t, source) for t in targets):
+            return source
+        for around in self._chart.ancestors(targets[0]):
+            if all(self._within(other, around) for other in (*targets[1:], source)):
+                return around
+        return None if transition.reenter else self._chart.root.id
+
+    def _exits(self, transition: Transition) -> set[str]:
+        if not transition.targets:
+            return set()
+        domain = self._domain(transition)
+        return {s for s in self.states if domain is None or self._within(s, domain)}
+
+    def take(self, transitions: Sequence[Transition]) -> None:
+        """All of them at once."""
+        exits = {state for t in transitions for state in self._exits(t)}
+        for state in exits:
+            for child in self._by_id[state].children:
+                if self._by_id[child].kind == "history":
+                    self.history[child] = self._remembered(self._by_id[child], state)
+        entries: list[str] = []
+        for transition in transitions:
+            if transition.targets:
+                self._enter(transition.targets, self._domain(transition), entries)
+        self.states -= exits
+        self._put(entries)
+
+    def _remembered(self, history: State, around: str) -> frozenset[str]:
+        if not history.deep:
+            return frozenset(s for s in self.states if self._by_id[s].parent == around)
+        inside = {s for s in self.states if self._within(s, around)}
+        return frozenset(s for s in inside if not self.states.intersection(self._by_id[s].children))
+
+    def enter_first(self) -> None:
+        entries: list[str] = []
+        self._down(self._chart.root.id, entries)
+        self._put(entries)
+
+    def _enter(self, targets: Iterable[str], domain: str | None, entries: list[str]) -> None:
+        found = self._effective(targets)
+        for target in found:
+            self._down(target, entries)
+        for target in found:
+            self._up(target, domain, entries)
+
+    def _down(self, state: str, entries: list[str]) -> None:
+        """A state, and what is entered within it."""
+        if state not in entries:
+            entries.append(state)
+        here = self._by_id[state]
+        if here.kind == "compound":
+            self._enter(here.initial, state, entries)
+        elif here.kind == "parallel":
+            self._regions(here, entries)
+
+    def _up(self, state: str, domain: str | None, entries: list[str]) -> None:
+        """The states around one, up to a domain, with the other regions of those in parallel."""
+        for around in self._chart.ancestors(state):
+            parallel = self._by_id[around].kind == "parallel"
+            if around == domain:
+                if parallel:
+                    self._regions(self._by_id[around], entries)
+                return
+            if around not in entries:
+                entries.append(around)
+            if parallel:
+                self._regions(self._by_id[around], entries)
+
+    def _regions(self, parallel: State, entries: list[str]) -> None:
+        for child in parallel.children:
+            if self._by_id[child].kind == "history":
+                continue
+            if child not in entries and not any(self._within(e, child) for e in entries):
+                self._down(child, entries)
+
+    def _put(self, entries: list[str]) -> None:
+        """They are entered, outer ones first; ends are raised."""
+        completed: set[str] = set()
+        for state in self._in_order(set(entries)):
+            self.states.add(state)
+            here = self._by_id[state]
+            if here.kind != "final" or here.parent is None:
+                continue
+            parent = self._by_id[here.parent]
+            around = parent if parent.kind == "parallel" else self._parent(parent)
+            if parent.kind == "compound":
+                self.raised.append(f"xstate.done.state.{parent.id}")
+            while around is not None and around.kind == "parallel":
+                if around.id in completed or not self._ended(around):
+                    break
+                completed.add(around.id)
+                self.raised.append(f"xstate.done.state.{around.id}")
+                around = self._parent(around)
+        self.done = self._ended(self._chart.root)
+
+    def _parent(self, state: State) -> State | None:
+        return None if state.parent is None else self._by_id[state.parent]
+
+    def _ended(self, state: State) -> bool:
+        active = [self._by_id[c] for c in state.children if c in self.states]
+        if state.kind == "compound":
+            return any(child.kind == "final" for child in active)
+        if state.kind == "parallel":
+            regions = [c for c in state.children if self._by_id[c].kind != "history"]
+            return len(active) == len(regions) and all(map(self._ended, active))
+        return state.kind == "final"
+
+
+def _matches(descriptor: str, event: str) -> bool:
+    """Whether `a.*` or `*` is said of an event."""
+    if descriptor == "*":
+        return True
+    if not descriptor.endswith(".*"):
+        return False
+    wanted, parts = descriptor[:-2].split("."), event.split(".")
+    return parts[: len(wanted)] == wanted

@@ -1,0 +1,310 @@
+"""A plan as a flow of BullMQ and back; the real BullMQ ends a flow as our engine ends the plan."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import orch_nb as nb
+from orch_nb.errors import PlanError
+from orch_nb.formats.bullmq import export, read, recognises
+from orch_nb.model.plan import Plan, decode_plan, encode
+from orch_nb.model.task import Approval, RetryPolicy, Task
+from orch_nb.testing import FakeExecutor, chain, diamond, fan, perform
+
+RULES = ("all_success", "all_success", "all_done", "none_failed", "none_skipped", "always")
+
+#: Adds each flow that it is told of, does its jobs as it is told, and tells how they ended.
+WORKER = """
+import { createInterface } from 'node:readline';
+import { FlowProducer, Queue, Worker } from 'bullmq';
+const connection = { host: '127.0.0.1', port: Number(process.argv[2]) };
+const say = (line) => process.stdout.write(JSON.stringify(line) + '\\n');
+const flat = (node) => [node.job, ...(node.children ?? []).flatMap(flat)];
+const producer = new FlowProducer({ connection });
+let outcomes = {}, ran = {}, order = [];
+const workers = {};
+function work(job) {
+  const id = job.data?.task?.id ?? job.name;
+  ran[id] = (ran[id] ?? 0) + 1;
+  order.push(id);
+  const told = outcomes[id] ?? [true];
+  if (!told[Math.min(ran[id], told.length) - 1]) throw new Error('no');
+  return id;
+}
+const queues = (node) => [node.queueName, ...(node.children ?? []).flatMap(queues)];
+for await (const line of createInterface({ input: process.stdin })) {
+  const told = JSON.parse(line);
+  outcomes = told.outcomes ?? {};
+  ran = {};
+  order = [];
+  for (const name of queues(told.flow)) {
+    const options = { connection, concurrency: told.concurrency ?? 8 };
+    workers[name] ??= new Worker(name, async (job) => work(job), options);
+  }
+  const tree = await producer.add(told.flow);
+  const jobs = flat(tree);
+  const until = Date.now() + (told.patience ?? 20000);
+  let states = {};
+  while (Date.now() < until) {
+    states = {};
+    for (const job of jobs) states[job.data?.task?.id ?? job.name] = await job.getState();
+    if (Object.values(states).every((s) => s === 'completed' || s === 'failed')) break;
+    await new Promise((done) => setTimeout(done, 15));
+  }
+  say({ states, ran, order });
+}
+for (const worker of Object.values(workers)) await worker.close(true);
+await producer.close();
+process.exit(0);
+"""
+
+
+@pytest.fixture(scope="module")
+def bullmq(script, redis_port):
+    worker = script(WORKER, "bullmq", "ioredis", options=(str(redis_port),))
+
+    def run(flow, **told):
+        worker.send(flow=flow, **told)
+        return worker.line()
+
+    return run
+
+
+@st.composite
+def trees(draw, most=8):
+    """Plans in which each task has at most one that waits for it."""
+    size = draw(st.integers(1, most))
+    needs = {n: [] for n in range(size)}
+    for n in range(size - 1):
+        parent = draw(st.none() | st.integers(n + 1, size - 1))
+        if parent is not None:
+            needs[parent].append(f"t{n}")
+    tasks = [
+        Task(
+            id=f"t{n}",
+            needs=tuple(draw(st.permutations(needs[n]))),
+            run=draw(st.sampled_from(["m:f", None])),
+            trigger=draw(st.sampled_from(RULES)),
+            retry=RetryPolicy(
+                maximum_attempts=draw(st.integers(1, 3)), initial_interval_s=0.01, jitter=0,
+                backoff_coefficient=draw(st.sampled_from([1, 2])),
+            ),
+            priority=draw(st.sampled_from([0, 0, 5, -1])),
+            required=draw(st.booleans()),
+            story=draw(st.sampled_from([None, "S"])),
+            with_={},
+        )
+        for n in draw(st.permutations(range(size)))
+    ]  # fmt: skip
+    return Plan(goal="g", tasks=tuple(tasks), params={"x": 1}, pools={"db": 2})
+
+
+@given(plan=trees())
+def test_the_round_trip_keeps_the_plan(plan):
+    made = export(plan)
+    assert recognises(made.text, "flow.json")
+    found = read(made.text, "flow.json")
+    assert encode(found.plan) == encode(decode_plan(encode(plan)))
+    assert found.losses == ()
+
+
+def statuses(run):
+    return {task.task: task.status.value for task in run}
+
+
+def told(result):
+    """What the states of jobs are called here; one that failed unprocessed is upstream_failed."""
+    words = {"completed": "succeeded", "failed": "failed"}
+    return {
+        job: words.get(state, state) if state != "failed" or job in result["ran"]
+        else "upstream_failed"
+        for job, state in result["states"].items()
+    }  # fmt: skip
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(plan=trees(), data=st.data())
+def test_the_real_bullmq_ends_a_flow_as_our_engine_ends_the_plan(plan, data, bullmq):
+    # A milestone cannot fail; a worker may be told to fail anything.
+    can_fail = [task.id for task in plan.tasks if task.run is not None]
+    outcomes = {
+        name: data.draw(st.lists(st.booleans(), min_size=1, max_size=3)) for name in can_fail
+    }
+    script = {name: [None if ok else ValueError("no") for ok in some]
+              for name, some in outcomes.items()}  # fmt: skip
+    ours = perform(plan, executor=FakeExecutor(script, takes_s=0.001))
+    result = bullmq(json.loads(export(plan).text), outcomes=outcomes)
+    found = told(result)
+    found.pop("(end)", None)
+    assert found == statuses(ours)
+    tries = {task.task: len(task.attempts) for task in ours if task.attempts}
+    assert {job: n for job, n in result["ran"].items() if job in tries} == tries
+
+
+def test_a_second_parent_is_refused_by_name():
+    with pytest.raises(PlanError, match="`a` has a second parent: `b` and `c` wait for it"):
+        export(diamond())
+    with pytest.raises(PlanError, match="`first` has a second parent"):
+        export(fan(3))
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"trigger": "one_failed"}, "waits for `one_failed`"),
+        ({"trigger": "one_success"}, "waits for `one_success`"),
+        ({"trigger": "all_done_min_one_success"}, "which no option of a flow says"),
+        ({"approval": Approval("?")}, "waits for a person"),
+        ({"todo": "look"}, "waits for a person"),
+        ({"run": "m:f", "when": "1"}, "has `when`"),
+        ({"run": "m:f", "foreach": [1]}, "has `foreach`"),
+    ],
+)
+def test_what_a_flow_would_do_wrong_is_refused(fields, why):
+    tasks = (Task(id="a"), Task(id="b"), Task(id="c", needs=("a", "b"), **fields))
+    with pytest.raises(PlanError, match=why):
+        export(Plan(goal="g", tasks=tasks))
+
+
+def test_no_parent_waits_for_ever():
+    plan = Plan(
+        goal="g",
+        tasks=(
+            Task(id="a"), Task(id="b", required=False), Task(id="c", needs=("a",)),
+            Task(id="d", needs=("b", "c"), trigger="all_done"), Task(id="e", required=False),
+        ),
+    )  # fmt: skip
+    made = export(plan)
+
+    def options(job):
+        yield job["name"], [key for key in job["opts"] if key.endswith("OnFailure")]
+        for child in job.get("children", ()):
+            yield from options(child)
+
+    assert dict(options(json.loads(made.text))) == {
+        "(end)": [], "d": ["failParentOnFailure"], "e": ["ignoreDependencyOnFailure"],
+        "b": ["removeDependencyOnFailure"], "c": ["ignoreDependencyOnFailure"],
+        "a": ["failParentOnFailure"],
+    }  # fmt: skip
+    assert [(loss.what, loss.task) for loss in made.losses] == [("root", ""), ("required", "c")]
+
+
+def test_what_is_lost_is_told():
+    full = Task(
+        id="a", run="m:f", timeout="1s", total_timeout="5s", pool="db", cache=True, outputs="x",
+        retry=RetryPolicy(maximum_attempts=9, backoff_coefficient=3, retry_on=("OSError",),
+                          maximum_interval_s=2),
+        compensate={"run": "m:g"}, required=False,
+    )  # fmt: skip
+    plan = Plan(goal="g", tasks=(full,), pools={"db": 1}, on_failure={"run": "m:h"})
+    assert {loss.what for loss in export(plan).losses} == {
+        "pools", "on_failure", "required", "compensate", "pool", "timeout", "total_timeout",
+        "cache", "outputs", "jitter", "backoff_coefficient", "non_retryable", "maximum_interval",
+    }  # fmt: skip
+
+
+def test_a_flow_that_was_changed_since_holds_as_it_is_now():
+    tree = json.loads(export(chain("a", "b", retry=2)).text)
+    tree["children"][0]["opts"] = {"attempts": 4, "backoff": 500, "ignoreDependencyOnFailure": True}
+    found = read(json.dumps(tree))
+    assert found.plan["a"].retry.maximum_attempts == 4
+    assert found.plan["a"].retry.initial_interval_s == 0.5
+    assert found.plan["b"].trigger == "all_done"
+    assert [loss.what for loss in found.losses] == ["data"]
+
+
+def test_a_flow_in_a_script_is_read_and_never_run():
+    text = """
+    import { FlowProducer } from 'bullmq';
+    const connection = { host: 'x' };
+    const retry = { attempts: 3, backoff: { type: 'exponential', delay: 1000 } };
+    const flowProducer = new FlowProducer({ connection });
+    const flow = await flowProducer.add({
+      name: 'renovate-interior',
+      queueName: 'renovate',
+      children: [
+        { name: 'paint', data: { place: 'ceiling' }, queueName: 'steps',
+          opts: { ...retry, failParentOnFailure: true } },
+        { name: 'paint', data: { place: 'walls', by: new Date() }, queueName: 'steps',
+          opts: { delay: 5000, ignoreDependencyOnFailure: true } },
+        { name: 'fix', queueName: 'steps', children: more() },
+      ],
+    });
+    """
+    assert recognises(text, "flow.ts")
+    found = read(text, "flow.ts")
+    plan = found.plan
+    assert [task.id for task in plan.tasks] == [
+        "paint", "paint_2", "fix", "renovate-interior (may fail)", "renovate-interior",
+    ]  # fmt: skip
+    assert plan["paint"].with_ == {"place": "ceiling"}
+    assert plan["paint"].retry.maximum_attempts == 3
+    assert plan["renovate-interior"].needs == ("paint", "fix", "renovate-interior (may fail)")
+    assert plan["renovate-interior (may fail)"].trigger == "all_done"
+    assert {(loss.what, loss.task) for loss in found.losses if loss.severity != "note"} == {
+        ("name", "paint_2"), ("delay", "paint_2"), ("children", "fix"),
+        ("no failure option", "fix"), ("trigger", "renovate-interior"),
+    }  # fmt: skip
+    assert {loss.line for loss in found.losses} == {6}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "no JSON"),
+        ('{"queueName": "q"}', "an object with a `name`"),
+        ("new FlowProducer().add(tree)", "No call of `FlowProducer.add`"),
+        ("f.add({name: 'a', queueName: 'q'", "cannot be read"),
+        ("f.add({name: 'a', queueName: 'q'}); f.add({name: 'b', queueName: 'q'})", "several flows"),
+        ("[" * 100_000, "no JSON"),
+    ],
+)
+def test_what_is_no_flow_is_refused(text, why):
+    with pytest.raises(PlanError, match=why):
+        read(text)
+
+
+def ours(state):
+    """What may be the status here of a job that ended so there."""
+    return {"completed": {"succeeded"}, "failed": {"failed", "upstream_failed"},
+            "waiting-children": {"upstream_failed"}}[state]  # fmt: skip
+
+
+def test_flows_of_the_corpus_end_here_as_they_did_there(corpus):
+    cases = json.loads((corpus / "oracles" / "bullmq_flows.json").read_text(encoding="utf-8"))
+    assert len(cases["cases"]) == 7
+    for name, case in cases["cases"].items():
+        found = read(json.dumps(case["flow"]))
+        script = {task: [ValueError("no")] for task in case["fails"]}
+        run = perform(found.plan, executor=FakeExecutor(script))
+        kinds = {loss.what for loss in found.losses}
+        for job, state in case["final_states"].items():
+            if "continueParentOnFailure" in kinds and run[job].status not in ours(state):
+                assert job == "mid", (name, job)  # told: there it fails for having been too early
+                continue
+            assert run[job].status.value in ours(state), (name, job)
+        assert ("no failure option" in kinds) == any(
+            "OnFailure" not in json.dumps(child) for child in case["flow"]["children"]
+        )
+
+
+def test_flows_of_the_corpus_do_here_what_they_did_when_recorded(corpus, bullmq):
+    cases = json.loads((corpus / "oracles" / "bullmq_flows.json").read_text(encoding="utf-8"))
+    for name, case in cases["cases"].items():
+        result = bullmq(
+            case["flow"], outcomes={job: [False] for job in case["fails"]}, concurrency=1,
+            patience=2500,
+        )  # fmt: skip
+        assert result["states"] == case["final_states"], name
+
+
+def test_it_is_one_of_the_systems(tmp_path):
+    path = tmp_path / "flow.json"
+    nb.export(chain("a", "b"), "bullmq", path)
+    found = nb.import_(path)
+    assert found.system == "bullmq"
+    assert [task.id for task in found.plan.tasks] == ["a", "b"]
