@@ -49,8 +49,8 @@ def fault_of(plan: Plan, task: str = "") -> str:
     if not len(plan):
         raise UsageError("The plan has no tasks: nothing of it can fail.")
     after = downstream(plan)
-    able = [one for one in critical_path(plan).tasks if plan[one].kind not in _CANNOT] or list(plan.by_id)
-    return max(able, key=lambda one: len(descendants(after, one)))
+    able = [one for one in critical_path(plan).tasks if plan[one].kind not in _CANNOT]
+    return max(able or plan.by_id, key=lambda one: len(descendants(after, one)))
 
 
 #: A person or a milestone does not fail.
@@ -62,13 +62,13 @@ def questions(plan: Plan, task: str) -> tuple[Question, ...]:
     faulted, up, after = plan[task], upstream(plan), downstream(plan)
     behind = [one for one in plan.by_id if one in descendants(after, task)]
     ahead = [one for one in plan.by_id if one in ancestors(up, task)]
-    found = [*_itself(faulted, ahead), *_after(plan, task, up, after), *_around(plan, task, behind)]
+    found = [*_itself(faulted), *_after(plan, task, up, after), *_around(plan, task, behind)]
     found += _undone(plan, task, ahead)
     found.append(
         _question("killed", f"A worker is killed while `{task}` runs: what is lost?",
                   task=task, before=next(iter(up[task]), None), after=next(iter(after[task]), None))
     )  # fmt: skip
-    return (*found, *_diamond(plan, task, up, after))
+    return (*found, *_diamond(plan, task, after))
 
 
 def _question(scenario: str, words: str, **roles: str | None) -> Question:
@@ -77,7 +77,7 @@ def _question(scenario: str, words: str, **roles: str | None) -> Question:
     )
 
 
-def _itself(task: Task, ahead: list[str]) -> Iterable[Question]:
+def _itself(task: Task) -> Iterable[Question]:
     name, attempts = task.id, task.retry.maximum_attempts
     if attempts > 1:
         wait = duration_text(task.retry.initial_interval_s)
@@ -132,7 +132,7 @@ def _undone(plan: Plan, task: str, ahead: list[str]) -> Iterable[Question]:
         yield _question("undo", words, task=task, before=done, undo=f"compensate({done})")
 
 
-def _diamond(plan: Plan, task: str, up: Edges, after: Edges) -> Iterable[Question]:
+def _diamond(plan: Plan, task: str, after: Edges) -> Iterable[Question]:
     """Two ways from one task that meet again, those through the faulted task first."""
     for top in sorted(plan.by_id, key=lambda one: (one != task, task not in after[one])):
         arms = after[top]

@@ -1,29 +1,28 @@
-"""What Airflow does: its own Python runs each DAG with its own scheduling (`dag.test()`).
+"""What Airflow does: its own Python runs each DAG with its own scheduling (`dag.test()`), and a
+whole Airflow (`airflow standalone`) is killed and begun anew.
 
 `ORCH_NB_AIRFLOW` names the Python of a venv that has it: it shares one with nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import marks
+import psutil
+from redis_server import free_port
+
 HERE = Path(__file__).parent
 PYTHON = os.environ.get("ORCH_NB_AIRFLOW", "")
-#: What is not observed here.
-NOTHING = {
-    "killed": (
-        "Not observed here: the scheduler finds a task whose heartbeat has stopped (after 300 s by "
-        "default) and tries it again, if retries are left; what had succeeded stays so.",
-        "https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/tasks.html"
-        "#task-instance-heartbeat-timeout",
-    )
-}
 
 
 def missing() -> str:
@@ -42,24 +41,90 @@ def versions() -> str:
 
 
 def observe(scenarios: list[str]) -> dict[str, Any]:
-    rest = [name for name in scenarios if name not in NOTHING]
-    with tempfile.TemporaryDirectory() as home:
-        folder = Path(home, "dags")
-        folder.mkdir()
-        shutil.copy(HERE / "airflow_programs.py", folder)
+    rest = [name for name in scenarios if name != "killed"]
+    found: dict[str, Any] = {}
+    with home() as env:
+        if rest:
+            told = called(env, str(HERE / "airflow_observer.py"), *rest)
+            found = json.loads(told.strip().splitlines()[-1])
+        if "killed" in scenarios:
+            found["killed"] = killed(env)
+    return found
+
+
+@contextlib.contextmanager
+def home() -> Iterator[dict[str, str]]:
+    """An Airflow of its own: a folder, a database, the DAGs; what its processes must be told."""
+    with tempfile.TemporaryDirectory() as folder:
+        dags = Path(folder, "dags")
+        dags.mkdir()
+        shutil.copy(HERE / "airflow_programs.py", dags)
+        port = free_port()
         env = {
             **{k: v for k, v in os.environ.items() if not k.startswith("PYTHON")},
-            "SCENARIOS": str(HERE), "AIRFLOW_HOME": home, "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__DAGS_FOLDER": str(folder), "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
-            "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+            "SCENARIOS": str(HERE), "AIRFLOW_HOME": folder, "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags), "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+            "AIRFLOW__API__HOST": "127.0.0.1", "AIRFLOW__API__PORT": str(port),
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+            "AIRFLOW__CORE__PARALLELISM": "2",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "8",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+            "PATH": f"{Path(PYTHON).parent}{os.pathsep}{os.environ['PATH']}",
         }  # fmt: skip
-        for command in (
-            ["-m", "airflow", "db", "migrate"], [str(HERE / "airflow_observer.py"), *rest]
-        ):  # fmt: skip
-            ran = subprocess.run(
-                [PYTHON, *command], env=env, cwd=home, capture_output=True, text=True, timeout=300
-            )
-            if ran.returncode:
-                raise RuntimeError(ran.stdout[-3000:] + ran.stderr[-6000:])
-    found: dict[str, Any] = json.loads(ran.stdout.strip().splitlines()[-1])
-    return found
+        called(env, "-m", "airflow", "db", "migrate")
+        yield env
+
+
+def called(env: dict[str, str], *arguments: str) -> str:
+    ran = subprocess.run(
+        [PYTHON, *arguments], env=env, cwd=env["AIRFLOW_HOME"], capture_output=True, text=True,
+        timeout=300,
+    )  # fmt: skip
+    if ran.returncode:
+        raise RuntimeError(ran.stdout[-3000:] + ran.stderr[-6000:])
+    return ran.stdout
+
+
+def killed(env: dict[str, str]) -> dict[str, Any]:
+    """A whole Airflow, scheduler, executor and server, killed while a task runs, and begun anew."""
+    one = standalone(env)
+    try:
+        called(env, "-m", "airflow", "dags", "reserialize")
+        called(env, "-m", "airflow", "dags", "unpause", "killed")
+        called(env, "-m", "airflow", "dags", "trigger", "killed")
+        marks.seen("killed.task", "begins", 1, 120)
+        kill(one)
+        marks.mark("killed.kill", "ends")
+        one = standalone(env)
+        marks.seen("killed.after", "ends", 1, 180)
+        marks.until(lambda: states(env).get("whole") == "success", 30, "Airflow's run ends")
+        return {"states": states(env), "facts": {}}
+    finally:
+        kill(one)
+
+
+def standalone(env: dict[str, str]) -> subprocess.Popen[bytes]:
+    with Path(env["AIRFLOW_HOME"], "standalone.log").open("a") as log:
+        return subprocess.Popen(
+            [PYTHON, "-m", "airflow", "standalone"], env=env, cwd=env["AIRFLOW_HOME"], stdout=log,
+            stderr=log,
+        )  # fmt: skip
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """As a machine that is gone: it and its children, without a word."""
+    if process.poll() is None:
+        one = psutil.Process(process.pid)
+        for each in [*one.children(recursive=True), one]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+    process.wait(10)
+
+
+def states(env: dict[str, str]) -> dict[str, str]:
+    with contextlib.closing(sqlite3.connect(Path(env["AIRFLOW_HOME"], "airflow.db"))) as database:
+        tasks = database.execute("select task_id, state from task_instance where dag_id = 'killed'")
+        found = {name: str(state) for name, state in tasks}
+        (whole,) = database.execute("select state from dag_run where dag_id = 'killed'").fetchone()
+    return {**found, "whole": str(whole)}

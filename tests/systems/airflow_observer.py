@@ -1,6 +1,6 @@
 """Runs DAGs in Airflow's own Python, one after the other, and tells the states of their tasks.
 
-    AIRFLOW_HOME=... airflow-python airflow_observer.py SCENARIO...    # JSON on the last line
+AIRFLOW_HOME=... airflow-python airflow_observer.py SCENARIO...    # JSON on the last line
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from typing import Any
 
 sys.path.insert(0, os.environ["SCENARIOS"])
 
-import marks  # noqa: E402  # beside this file, which lies elsewhere
-from airflow.providers.standard.operators.hitl import ApprovalOperator  # noqa: E402
-from airflow.sdk import DAG, task  # noqa: E402
+import marks  # beside this file, which lies elsewhere
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG, task
 
 SLOW = 1.5
 
@@ -22,7 +22,7 @@ def dag(name: str) -> DAG:
 
 
 def do(name: str, fails: int = 0, seconds: float = 0.0, **options: Any) -> Any:
-    scenario, _, role = name.partition(".")
+    _scenario, _, role = name.partition(".")
 
     @task(task_id=role, **options)
     def body() -> str:

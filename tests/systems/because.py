@@ -26,11 +26,11 @@ BECAUSE = {
     "(Observed with `dag.test()`, which looks once a second.)",
     ("airflow", "chain"): "The trigger rule `all_success` is decided by the scheduler.",
     ("airflow", "join"): "`all_success` is decided as soon as one has failed.",
-    ("airflow", "cleanup"): "It has `trigger_rule=\"all_done\"`. Only the last tasks decide "
+    ("airflow", "cleanup"): 'It has `trigger_rule="all_done"`. Only the last tasks decide '
     "the state of a DAG run: add one with `all_success` behind all others to see the failure.",
     ("airflow", "timeout"): "`execution_timeout` raises in the task's process.",
     ("airflow", "approval"): "An `ApprovalOperator` holds no worker while it waits.",
-    ("airflow", "undo"): "There is no undo: a task with `trigger_rule=\"one_failed\"` is drawn "
+    ("airflow", "undo"): 'There is no undo: a task with `trigger_rule="one_failed"` is drawn '
     "behind what may fail.",
     ("airflow", "foreach"): "Each item is a mapped task instance; the task that waits takes them "
     "together.",

@@ -1,6 +1,6 @@
 """What BullMQ does: a queue, a worker, one flow a scenario, the states of its jobs.
 
-    python tests/systems/bullmq_driver.py worker ADDRESS        # a worker that can be killed
+python tests/systems/bullmq_driver.py worker ADDRESS        # a worker that can be killed
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ QUEUE = "scenarios"
 #: What BullMQ has no word for.
 NOTHING = {
     "approval": (
-        "A flow has no gate: a job waits for time, for children or for a worker, never for a "
-        "person.",
+        (
+            "A flow has no gate: a job waits for time, for children or for a worker, never for a "
+            "person."
+        ),
         "https://docs.bullmq.io/guide/flows",
     ),
     "undo": (

@@ -1,6 +1,6 @@
 """What Celery does: a broker, a worker of processes, one canvas a scenario, its result backend.
 
-    REDIS=ADDRESS python tests/systems/celery_driver.py worker    # a worker that can be killed
+REDIS=ADDRESS python tests/systems/celery_driver.py worker    # a worker that can be killed
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 
-class Fault(Exception):  # noqa: N818  # what fails here was meant to
+class Fault(Exception):  # what fails here was meant to
     """The failure that is injected."""
 
 
@@ -88,6 +88,4 @@ def spawn(file: str, *arguments: str) -> subprocess.Popen[bytes]:
     # What is warned of in a worker is another library's matter.
     env = {k: v for k, v in os.environ.items() if k != "PYTHONWARNINGS"} | {"PYTHONPATH": path}
     with Path(os.environ["MARKS"]).with_suffix(".log").open("a") as log:
-        return subprocess.Popen(
-            [sys.executable, file, *arguments], env=env, stdout=log, stderr=log
-        )
+        return subprocess.Popen([sys.executable, file, *arguments], env=env, stdout=log, stderr=log)

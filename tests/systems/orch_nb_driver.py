@@ -1,6 +1,6 @@
 """What orch_nb does: its own engine in this process, and one that is killed from outside.
 
-    python tests/systems/orch_nb_driver.py killed JOURNAL
+python tests/systems/orch_nb_driver.py killed JOURNAL
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from pathlib import Path
 import orch_nb as nb
 from orch_nb.graph.semantics import questions
 from orch_nb.render.document import Fold, Paragraph
-from orch_nb.render.markdown import block_markdown, line_markdown
+from orch_nb.render.markdown import block_markdown
 from orch_nb.render.systems_table import question_fold, systems_blocks
 
 PAGE = Path(__file__).parents[2] / "docs" / "systems.md"
@@ -29,14 +29,14 @@ HEAD = f"""\
 # One failure, seven semantics
 
 What becomes of a plan in which one task fails depends on who runs it. `%orchestrate systems` \
-answers for the last plan of a notebook, `%orchestrate systems NAME --fault TASK` for a draft or a \
-run and one of its tasks, `orch-nb systems PLAN.yaml --fault TASK` in a terminal. Without `--fault` \
-it is the task of the critical path on which most depends.
+answers for the last plan of a notebook, `%orchestrate systems NAME --fault TASK` for a draft or \
+a run and one of its tasks, `orch-nb systems PLAN.yaml --fault TASK` in a terminal. Without \
+`--fault` it is the task of the critical path on which most depends.
 
 No server is needed to see it: the answers are observations, recorded from the real systems by \
-`python tests/systems/record.py` into `orch_nb/catalog/observations.yaml`. Each scenario is a small \
-program in the system's own words (`tests/systems/*_programs.*`), and has two witnesses: what the \
-system says of its tasks, and a file in which the tasks themselves say when they begin, fail, are \
+`python tests/systems/record.py` into `orch_nb/catalog/observations.yaml`. Each scenario is a \
+small program in the system's own words (`tests/systems/*_programs.*`), and has two witnesses: \
+what the system says of its tasks, and a file in which the tasks themselves say when they begin, fail, are \
 stopped and end. A test asks the real systems again and compares. What could not be observed says \
 so, with the page where the system's authors say it.
 
@@ -68,7 +68,10 @@ def page() -> str:
 
 
 def _headed(fold: Fold) -> list[str]:
-    return [f"### {line_markdown(fold.summary)}", *(block_markdown(one) for one in fold.blocks)]
+    return [
+        f"### {block_markdown(Paragraph(fold.summary))}",
+        *(block_markdown(one) for one in fold.blocks),
+    ]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What Restate does: its server, a service of its own, one workflow a scenario, asked by SQL.
 
-    python tests/systems/restate_driver.py serve PORT           # a service that can be killed
+python tests/systems/restate_driver.py serve PORT           # a service that can be killed
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class Server:
             "RESTATE_BIND_ADDRESS": f"127.0.0.1:{node}",
             "RESTATE_ADVERTISED_ADDRESS": f"http://127.0.0.1:{node}",
         }  # fmt: skip
-        self.log = Path(folder, "server.log").open("a")
-        self.process = subprocess.Popen(
-            [str(program()), "--no-logo", "--base-dir", folder, "--node-name", "n"],
-            env={**os.environ, **settings}, stdout=self.log, stderr=self.log,
-        )  # fmt: skip
+        with Path(folder, "server.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [str(program()), "--no-logo", "--base-dir", folder, "--node-name", "n"],
+                env={**os.environ, **settings}, stdout=log, stderr=log,
+            )  # fmt: skip
         self.http = httpx.Client(timeout=30)
 
     def serve(self) -> subprocess.Popen[bytes]:
@@ -97,7 +97,6 @@ def server() -> Iterator[Server]:
         finally:
             one.process.kill()
             one.process.wait()
-            one.log.close()
             one.http.close()
 
 

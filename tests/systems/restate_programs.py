@@ -19,9 +19,7 @@ def task(
     ctx: restate.WorkflowContext, name: str, fails: int = 0, seconds: float = 0.0,
     options: Any = ONCE,
 ) -> Any:  # fmt: skip
-    return ctx.run_typed(
-        name, marks.work_async, options, name=name, fails=fails, seconds=seconds
-    )
+    return ctx.run_typed(name, marks.work_async, options, name=name, fails=fails, seconds=seconds)
 
 
 def workflow(run: Run) -> restate.Workflow:
@@ -132,7 +130,7 @@ async def approval(ctx: restate.WorkflowContext) -> None:
 
 @approval.handler()
 async def approve(ctx: restate.WorkflowSharedContext) -> None:
-    await ctx.promise("approved", type_hint=bool).resolve(True)  # noqa: FBT003  # Restate's signature
+    await ctx.promise("approved", type_hint=bool).resolve(True)  # Restate's signature
 
 
 app = restate.app(WORKFLOWS)

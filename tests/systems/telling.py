@@ -8,6 +8,7 @@ after it, with the page where the system says so itself.
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any
 
 import marks
@@ -68,7 +69,7 @@ class Seen:
 
     def waits(self, role: str) -> list[float]:
         begun = self.times(role)
-        return [after - before for before, after in zip(begun, begun[1:], strict=False)]
+        return [after - before for before, after in itertools.pairwise(begun)]
 
 
 def tell(system: str, scenario: str, found: dict[str, Any]) -> list[Observation]:
@@ -108,8 +109,8 @@ def unsaid(one: Seen) -> Told:
     state = one.states.get("task") or one.states["whole"]
     return (
         "again, without end", "care",
-        f"`{{task}}` was tried {len(waits) + 1} times in {_seconds(span)}, first again after "
-        f"{_seconds(waits[0])}, and then stood as `{state}`: it goes on.",
+        (f"`{{task}}` was tried {len(waits) + 1} times in {_seconds(span)}, first again after "
+        f"{_seconds(waits[0])}, and then stood as `{state}`: it goes on."),
     )  # fmt: skip
 
 
@@ -118,8 +119,8 @@ def retry(one: Seen) -> Told:
     verdict = "you draw it" if one.system == "xstate" else "tried 3 times"
     return (
         verdict, "care" if one.system == "xstate" else "good",
-        f"`{{task}}` failed twice and succeeded at the third attempt, after {_seconds(first)} and "
-        f"{_seconds(second)} (asked for: 0.5 s and 1.0 s).",
+        (f"`{{task}}` failed twice and succeeded at the third attempt, after {_seconds(first)} and "
+        f"{_seconds(second)} (asked for: 0.5 s and 1.0 s)."),
     )  # fmt: skip
 
 
@@ -148,16 +149,16 @@ def siblings(one: Seen) -> Told:
     if one.times("sibling", "told"):
         return (
             "told to stop", "care",
-            "`{sibling}` was told to stop at once, by its signal; it heeds that or works on for "
-            "nothing, as it did here.",
+            ("`{sibling}` was told to stop at once, by its signal; it heeds that or works on for "
+            "nothing, as it did here."),
         )  # fmt: skip
     assert one.times("sibling", "ends"), f"{one.system}: the sibling did not end"
     state = one.states.get("sibling", "journaled")
     if state == "Scheduled":
         return (
             "works on for nothing", "bad",
-            "`{sibling}` worked on to its end; its result was dropped (the history's last word of "
-            f"it is `{state}`). {one.ended()}",
+            ("`{sibling}` worked on to its end; its result was dropped (the history's last word of "
+            f"it is `{state}`). {one.ended()}"),
         )  # fmt: skip
     return "goes on to its end", "good", f"`{{sibling}}` worked on to its end (`{state}`)."
 
@@ -193,8 +194,7 @@ def approval(one: Seen) -> Told:
     state = one.facts["unanswered"]
     return (
         "waits for the answer", "good",
-        f"2 s later nobody had answered `{{gate}}`: it stood as `{state}`. At the answer `{{after}}` "
-        "ran.",
+        f"2 s later nobody had answered `{{gate}}`: it stood as `{state}`. Answered, it went on.",
     )  # fmt: skip
 
 
@@ -214,7 +214,11 @@ def foreach(one: Seen) -> Told:
     told = ", though told to stop" if one.times("item0", "told") else ""
     dropped = one.states.get("item0") == "Scheduled"
     lost = ", and their results were dropped" if dropped else ""
-    return f"others end; {verdict}", mood, f"The other items worked to their end{told}{lost}. {says}"
+    return (
+        f"others end; {verdict}",
+        mood,
+        f"The other items worked to their end{told}{lost}. {says}",
+    )
 
 
 def killed(one: Seen) -> Told:
@@ -228,7 +232,8 @@ def killed(one: Seen) -> Told:
         "the kill of its worker, once another was there."
     )
     if one.times("plain"):
-        assert len(one.times("plain")) == 1 and not one.times("plain", "ends")
+        assert len(one.times("plain")) == 1
+        assert not one.times("plain", "ends")
         lost = one.states["plain"]
         says += f" A task without `acks_late`, killed with it, was lost: it stands as `{lost}`."
         return "goes on, if you say so", "care", says
@@ -245,8 +250,8 @@ def diamond(one: Seen) -> Told:
     stand = "stand" if len(stuck) > 1 else "stands"
     return (
         "no: waits for ever", "bad",
-        f"`{{top}}` was given to both as a child by its id: `{{left}}` ran, {names} still {stand} "
-        f"as `{one.states['bottom']}` after 4 s.",
+        (f"`{{top}}` was given to both as a child by its id: `{{left}}` ran, {names} still {stand} "
+        f"as `{one.states['bottom']}` after 4 s."),
     )  # fmt: skip
 
 

@@ -1,11 +1,12 @@
 """What Temporal does: its dev server, a worker, one workflow a scenario, read from its history.
 
-    python tests/systems/temporal_driver.py worker ADDRESS      # a worker that can be killed
+python tests/systems/temporal_driver.py worker ADDRESS      # a worker that can be killed
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import shutil
@@ -16,7 +17,7 @@ from typing import Any
 
 import marks
 import temporal_programs as programs
-from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
@@ -95,9 +96,8 @@ async def one(client: Client, scenario: str) -> dict[str, Any]:
         await asyncio.sleep(2)
         facts["unanswered"] = await status(handle)
         await handle.signal("approve")
-    end = asyncio.get_running_loop().time() + SETTLED_S
-    while await status(handle) == "RUNNING" and asyncio.get_running_loop().time() < end:
-        await asyncio.sleep(0.05)
+    with contextlib.suppress(WorkflowFailureError, TimeoutError):
+        await asyncio.wait_for(handle.result(), SETTLED_S)
     if scenario == "timeout":
         await asyncio.sleep(3.2)  # is the code of the task still at work?
     return {"states": await states(handle), "facts": facts}

@@ -68,3 +68,19 @@ def test_what_was_observed_has_two_witnesses():
     seen = [one for one in observations() if one.observed]
 
     assert all(one.states and one.fates for one in seen)
+
+
+def test_the_page_is_what_the_observations_say():
+    """`python tests/systems/page.py` writes it anew."""
+    import page
+
+    assert page.PAGE.read_text(encoding="utf-8") == page.page()
+
+
+def test_the_plan_of_the_page_asks_every_question():
+    import page
+
+    text = page.page()
+
+    assert all(f"**{short}**" in text for key, short in SHORT.items() if key != "retry")
+    assert "may be tried again after 1s: who does it" in text
