@@ -34,6 +34,8 @@ BECAUSE = {
     "behind what may fail.",
     ("airflow", "foreach"): "Each item is a mapped task instance; the task that waits takes them "
     "together.",
+    ("airflow", "killed"): "The scheduler finds a task whose heartbeat has stopped (for 8 s "
+    "here, 300 s by default) and tries it again because `retries` says so: else it fails.",
     ("bullmq", "unsaid"): "`attempts` is 1.",
     ("bullmq", "retry"): "A worker moves the job to the delayed ones. (Its Python client rounds "
     "delays up to about a second.)",
@@ -137,6 +139,7 @@ PAGES = {
     "stable/operators/hitl.html",
     ("airflow", "foreach"): "https://airflow.apache.org/docs/apache-airflow/stable/"
     "authoring-and-scheduling/dynamic-task-mapping.html",
+    ("airflow", "killed"): f"{OWN['airflow']}#task-instance-heartbeat-timeout",
     ("bullmq", "unsaid"): "https://docs.bullmq.io/guide/retrying-failing-jobs",
     ("bullmq", "retry"): "https://docs.bullmq.io/guide/retrying-failing-jobs",
     ("bullmq", "chain"): "https://docs.bullmq.io/guide/flows/fail-parent",

@@ -36,9 +36,9 @@ a run and one of its tasks, `orch-nb systems PLAN.yaml --fault TASK` in a termin
 No server is needed to see it: the answers are observations, recorded from the real systems by \
 `python tests/systems/record.py` into `orch_nb/catalog/observations.yaml`. Each scenario is a \
 small program in the system's own words (`tests/systems/*_programs.*`), and has two witnesses: \
-what the system says of its tasks, and a file in which the tasks themselves say when they begin, fail, are \
-stopped and end. A test asks the real systems again and compares. What could not be observed says \
-so, with the page where the system's authors say it.
+what the system says of its tasks, and a file in which the tasks themselves say when they begin, \
+fail, are stopped and end. A test asks the real systems again and compares. What could not be \
+observed says so, with the page where the system's authors say it.
 
 An observation is of one program, written the plain way. Another way of writing it may do better, \
 and the sentences name it where there is one: read them as "this is what you get if you do not \
