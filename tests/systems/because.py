@@ -34,8 +34,8 @@ BECAUSE = {
     "behind what may fail.",
     ("airflow", "foreach"): "Each item is a mapped task instance; the task that waits takes them "
     "together.",
-    ("airflow", "killed"): "The scheduler finds a task whose heartbeat has stopped (for 8 s "
-    "here, 300 s by default) and tries it again because `retries` says so: else it fails.",
+    ("airflow", "killed"): "The scheduler was killed with the tasks that it ran; the next one "
+    "looks for the orphans of a dead one (here every 5 s, by default every 5 min).",
     ("bullmq", "unsaid"): "`attempts` is 1.",
     ("bullmq", "retry"): "A worker moves the job to the delayed ones. (Its Python client rounds "
     "delays up to about a second.)",
@@ -139,7 +139,8 @@ PAGES = {
     "stable/operators/hitl.html",
     ("airflow", "foreach"): "https://airflow.apache.org/docs/apache-airflow/stable/"
     "authoring-and-scheduling/dynamic-task-mapping.html",
-    ("airflow", "killed"): f"{OWN['airflow']}#task-instance-heartbeat-timeout",
+    ("airflow", "killed"): "https://airflow.apache.org/docs/apache-airflow/stable/"
+    "configurations-ref.html#orphaned-tasks-check-interval",
     ("bullmq", "unsaid"): "https://docs.bullmq.io/guide/retrying-failing-jobs",
     ("bullmq", "retry"): "https://docs.bullmq.io/guide/retrying-failing-jobs",
     ("bullmq", "chain"): "https://docs.bullmq.io/guide/flows/fail-parent",

@@ -116,9 +116,7 @@ async def _observe(address: str, scenarios: list[str]) -> dict[str, Any]:
         rest = [name for name in scenarios if name != "killed" and name not in NOTHING]
         for name in rest:
             await producer.add(FLOWS[name]())
-        if rest:
-            await asyncio.to_thread(marks.seen, f"{rest[-1]}.{ROLES[rest[-1]][0]}")
-            await asyncio.sleep(SETTLED_S)
+        await asyncio.to_thread(marks.settle, rest, SETTLED_S if rest else 0)
         found = {name: await states(queue, name) for name in rest}
         if "killed" in scenarios:
             await producer.add(FLOWS["killed"]())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
@@ -44,7 +43,7 @@ def observe(scenarios: list[str]) -> dict[str, Any]:
             marks.until(lambda: programs.app.control.ping(timeout=0.5), 60, "Celery's worker")
             rest = [name for name in scenarios if name != "killed" and name not in NOTHING]
             sent = {name: send(programs, name) for name in rest}
-            time.sleep(SETTLED_S if rest else 0)
+            marks.settle(rest, SETTLED_S if rest else 0)
             found = {name: states(programs, canvas) for name, canvas in sent.items()}
             if "killed" in scenarios:
                 canvas = send(programs, "killed")

@@ -81,6 +81,24 @@ def until(holds: Callable[[], Any], within_s: float, what: str = "") -> None:
         time.sleep(0.05)
 
 
+def settle(scenarios: list[str], least_s: float, quiet_s: float = 2.0) -> None:
+    """Wait until each scenario has begun, then so long, then until nobody tells anything more but
+    what is tried without end."""
+    begun = [name for name in scenarios if name != "approval"]  # which begins with an answer
+
+    def all_begun() -> bool:
+        told = {name.partition(".")[0] for _, name, _ in read()}
+        return told.issuperset(begun)
+
+    def quiet() -> bool:
+        last = max((at for at, name, _ in read() if not name.startswith("unsaid.")), default=0.0)
+        return time.time() - last > quiet_s
+
+    until(all_begun, 60, "every scenario begins")
+    time.sleep(least_s)
+    until(quiet, 60, "the scenarios settle")
+
+
 def spawn(file: str, *arguments: str) -> subprocess.Popen[bytes]:
     """A program beside this file in a process of its own, which can be killed."""
     here = Path(__file__).parent

@@ -22,7 +22,7 @@ import marks
 from node import NODE_MODULES, package_version
 from redis_server import free_port
 
-SETTLED_S = 3.5
+SETTLED_S = 4.0
 PACKAGE = "@restatedev/restate-server"
 
 
@@ -130,7 +130,7 @@ def settle(one: Server, scenarios: list[str]) -> dict[str, Any]:
         time.sleep(2)
         facts["approval"]["unanswered"] = one.state(ids["approval"])
         one.http.post(f"{one.ingress}/approval/k/approve").raise_for_status()
-    time.sleep(SETTLED_S + 1.0)
+    marks.settle(scenarios, SETTLED_S)
     return {
         name: {"states": {"whole": one.state(ids[name])}, "facts": facts[name]}
         for name in scenarios
