@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from orch_nb import phases
 from orch_nb.cli.running import plan_of
 from orch_nb.render.systems_table import systems_bundle
 
@@ -11,5 +12,5 @@ __all__ = ["systems"]
 
 
 def systems(arguments: argparse.Namespace) -> int:
-    print(systems_bundle(plan_of(arguments.plan), arguments.fault)["text/plain"])
+    print(systems_bundle(phases.seen(plan_of(arguments.plan)), arguments.fault)["text/plain"])
     return 0

@@ -41,16 +41,16 @@ _ANYWAY = frozenset(
 
 def fault_of(plan: Plan, task: str = "") -> str:
     """The task that is to fail: the one named, else the one of the critical path on which most
-    depends (the first of several). Raises UsageError."""
+    depends. Raises UsageError."""
     if task and task not in plan:
         raise UsageError(f"The plan has no task `{task}`. {did_you_mean(task, plan.by_id)}")
     if task:
         return task
     if not len(plan):
         raise UsageError("The plan has no tasks: nothing of it can fail.")
-    after = downstream(plan)
-    able = [one for one in critical_path(plan).tasks if plan[one].kind not in _CANNOT]
-    return max(able or plan.by_id, key=lambda one: len(descendants(after, one)))
+    # Of a path the first task has all behind it that the others have.
+    path = critical_path(plan).tasks
+    return next((one for one in path if plan[one].kind not in _CANNOT), path[0])
 
 
 #: A person or a milestone does not fail.
@@ -60,8 +60,9 @@ _CANNOT = frozenset({"approval", "todo", "milestone"})
 def questions(plan: Plan, task: str) -> tuple[Question, ...]:
     """What the failure of `task` asks, the nearest first. The plan is acyclic."""
     faulted, up, after = plan[task], upstream(plan), downstream(plan)
-    behind = [one for one in plan.by_id if one in descendants(after, task)]
-    ahead = [one for one in plan.by_id if one in ancestors(up, task)]
+    below, above = descendants(after, task), ancestors(up, task)
+    behind = [one for one in plan.by_id if one in below]
+    ahead = [one for one in plan.by_id if one in above]
     found = [*_itself(faulted), *_after(plan, task, up, after), *_around(plan, task, behind)]
     found += _undone(plan, task, ahead)
     found.append(
@@ -135,11 +136,11 @@ def _undone(plan: Plan, task: str, ahead: list[str]) -> Iterable[Question]:
 def _diamond(plan: Plan, task: str, after: Edges) -> Iterable[Question]:
     """Two ways from one task that meet again, those through the faulted task first."""
     for top in sorted(plan.by_id, key=lambda one: (one != task, task not in after[one])):
-        arms = after[top]
-        for n, left in enumerate(arms):
-            for right in arms[n + 1 :]:
-                bottom = next((one for one in after[left] if one in after[right]), None)
-                if bottom is not None:
+        by_bottom: dict[str, str] = {}
+        for right in after[top]:
+            for bottom in after[right]:
+                left = by_bottom.setdefault(bottom, right)
+                if left != right:
                     words = (
                         f"`{left}` and `{right}` both need `{top}`, and `{bottom}` needs both: can "
                         "that be said?"

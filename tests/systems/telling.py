@@ -237,8 +237,6 @@ def killed(one: Seen) -> Told:
         lost = one.states["plain"]
         says += f" A task without `acks_late`, killed with it, was lost: it stands as `{lost}`."
         return "goes on, if you say so", "care", says
-    if one.system == "airflow":
-        return "goes on, if you say so", "care", says
     if one.system == "xstate":
         return "goes on, if you keep it", "care", says
     return "goes on", "good", says
