@@ -11,6 +11,7 @@ tests/systems/.
 from __future__ import annotations
 
 import functools
+import re
 
 import msgspec
 
@@ -62,7 +63,7 @@ def told(one: Observation, roles: dict[str, str]) -> str:
                  "top", "left", "right", "bottom"):  # fmt: skip
         name = f"`{roles[role]}`" if role in roles else _NAMELESS.get(role, role)
         text = text.replace(f"`{{{role}}}`", name)
-    return text[:1].upper() + text[1:]
+    return re.sub(r"(?:^|(?<=\. ))[a-z]", lambda first: first[0].upper(), text)
 
 
 #: What stands for a part that this plan does not have.

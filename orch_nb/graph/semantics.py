@@ -63,7 +63,11 @@ def questions(plan: Plan, task: str) -> tuple[Question, ...]:
     below, above = descendants(after, task), ancestors(up, task)
     behind = [one for one in plan.by_id if one in below]
     ahead = [one for one in plan.by_id if one in above]
-    found = [*_itself(faulted), *_after(plan, task, up, after), *_around(plan, task, behind)]
+    found = [
+        *_itself(faulted, next(iter(after[task]), None)),
+        *_after(plan, task, up, after),
+        *_around(plan, task, behind),
+    ]
     found += _undone(plan, task, ahead)
     found.append(
         _question("killed", f"A worker is killed while `{task}` runs: what is lost?",
@@ -78,7 +82,7 @@ def _question(scenario: str, words: str, **roles: str | None) -> Question:
     )
 
 
-def _itself(task: Task) -> Iterable[Question]:
+def _itself(task: Task, follower: str | None) -> Iterable[Question]:
     name, attempts = task.id, task.retry.maximum_attempts
     if attempts > 1:
         wait = duration_text(task.retry.initial_interval_s)
@@ -92,7 +96,7 @@ def _itself(task: Task) -> Iterable[Question]:
         yield _question("timeout", words, task=name)
     if task.foreach is not None:
         words = f"One item of `{name}` fails: what becomes of the others, and of what waits?"
-        yield _question("foreach", words, task=name)
+        yield _question("foreach", words, task=name, after=follower)
 
 
 def _after(plan: Plan, task: str, up: Edges, after: Edges) -> Iterable[Question]:

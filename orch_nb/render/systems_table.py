@@ -33,10 +33,7 @@ __all__ = ["question_fold", "systems_blocks", "systems_bundle"]
 
 #: What each mood is before the words of a verdict.
 MOODS = {"good": "✓", "care": "△", "bad": "✗", "none": "·"}
-_KEY = (
-    "✓ as most would expect, △ read the words, ✗ waits for ever, is lost, or cannot be said, "
-    "· not observed."
-)
+_KEY = "✓ as most would expect, △ read the words, ✗ waits for ever, is lost, or cannot be said."
 
 
 def systems_bundle(plan: Plan, fault: str = "") -> Bundle:
@@ -84,7 +81,8 @@ def question_fold(question: Question) -> Fold:
 def _items(question: Question) -> Iterator[Line]:
     for system in recordings():
         one = observed(system.system, question.scenario)
-        page = line(" (", Text("docs", url=one.url), ")") if one.url else ()
+        how = " (" if one.observed else " (read, not observed: "
+        page = line(how, Text("docs", url=one.url), ")") if one.url else ()
         title = Text(f"{system.title}: ", strong=True)
         verdict = Text(f"{MOODS[one.mood]} {one.verdict}. ")
         yield (title, verdict, *said(told(one, question.roles)), *page)

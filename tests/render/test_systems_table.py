@@ -65,8 +65,10 @@ def test_no_format_shows_the_name_of_a_part_instead_of_a_task(release, format_):
 
 def test_a_part_that_the_plan_does_not_have_is_said_in_words(release):
     text = told(observed("temporal", "killed"), {"task": "sdist"})
-
     assert text.startswith("What had ended before did not run again; `sdist` ran again")
+
+    text = told(observed("bullmq", "foreach"), {"task": "sdist"})
+    assert ". What waits for it still stood as `waiting-children`" in text
 
 
 def test_which_versions_were_seen_and_when_stands_below(release):
@@ -79,3 +81,13 @@ def test_which_versions_were_seen_and_when_stands_below(release):
 def test_a_task_that_is_not_there_is_refused(release):
     with pytest.raises(UsageError, match="Did you mean `sdist`"):
         systems_bundle(release, "sdits")
+
+
+def test_what_was_only_read_says_so(release):
+    made = nb.decompose(PLAN.replace('sh: "make publish"', 'approval: "Publish?"'))
+    text = systems_bundle(made, "sdist")["text/plain"]
+
+    assert re.search(
+        r"Celery: ✗ no such thing\. A canvas has no gate.*\(read, not observed: ", text
+    )
+    assert "Temporal: ✓ waits for the answer" in text

@@ -38,7 +38,7 @@ def missing() -> str:
 def versions() -> str:
     asked = "from importlib.metadata import version; print(version('apache-airflow'))"
     ran = subprocess.run([PYTHON, "-c", asked], capture_output=True, text=True, check=True)
-    return f"{ran.stdout.strip()}, by dag.test()"
+    return f"{ran.stdout.strip()}, by dag.test() and by its scheduler"
 
 
 def observe(scenarios: list[str]) -> dict[str, Any]:

@@ -68,7 +68,9 @@ BECAUSE = {
     ("celery", "foreach"): "A task replaces itself by a chord when it knows the items.",
     ("celery", "killed"): "The tasks say `acks_late` and `reject_on_worker_lost`, the broker a "
     "visibility timeout of 3 s (by default an hour).",
-    ("restate", "unsaid"): "A `ctx.run` that says no `max_attempts` is tried until it succeeds.",
+    ("restate", "unsaid"): "A `ctx.run` that says nothing has the server's default: 0.5 s, then "
+    "twice as long each time, up to a minute; after 70 attempts the invocation is paused until "
+    "somebody resumes it.",
     ("restate", "retry"): "The server counts the attempts and waits, even if the service dies.",
     ("restate", "chain"): _CODE,
     ("restate", "join"): _CODE,
@@ -81,8 +83,8 @@ BECAUSE = {
     "catches the failure: each undo is a journaled step.",
     ("restate", "foreach"): "A loop makes the steps, `restate.gather` waits for all.",
     ("restate", "killed"): _DURABLE,
-    ("temporal", "unsaid"): "The default policy of an activity has no limit: 1 s, then twice as "
-    "long each time, up to 100 s.",
+    ("temporal", "unsaid"): "The default policy of an activity has no limit of attempts: 1 s, "
+    "then twice as long each time, up to 100 s.",
     ("temporal", "retry"): "The server counts and waits; no worker need be alive.",
     ("temporal", "chain"): _CODE,
     ("temporal", "join"): _CODE,

@@ -111,17 +111,17 @@ def write(found: dict[str, list[Observation]]) -> None:
 
 def main(asked: list[str]) -> int:
     found: dict[str, list[Observation]] = {}
-    lacking = []
+    absent = []
     for system in asked or TITLES:
         if lack := lacking(system):
-            lacking.append(system)
+            absent.append(system)
             print(f"{system}: not here. {lack}")
             continue
         found[system] = record(system)
         write(found)
         print(f"{system}: {len(found[system])} observations")
     print("Now: python tests/systems/page.py")
-    return 1 if lacking else 0
+    return 1 if absent else 0
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def unsaid(one: Seen) -> Told:
     span = one.times("task")[-1] - one.times("task")[0]
     state = one.states.get("task") or one.states["whole"]
     return (
-        "again, without end", "care",
+        "again and again", "care",
         (f"`{{task}}` was tried {len(waits) + 1} times in {_seconds(span)}, first again after "
         f"{_seconds(waits[0])}, and then stood as `{state}`: it goes on."),
     )  # fmt: skip
@@ -153,14 +153,15 @@ def siblings(one: Seen) -> Told:
             "nothing, as it did here."),
         )  # fmt: skip
     assert one.times("sibling", "ends"), f"{one.system}: the sibling did not end"
-    state = one.states.get("sibling", "journaled")
+    state = one.states.get("sibling")
     if state == "Scheduled":
         return (
             "works on for nothing", "bad",
             ("`{sibling}` worked on to its end; its result was dropped (the history's last word of "
             f"it is `{state}`). {one.ended()}"),
         )  # fmt: skip
-    return "goes on to its end", "good", f"`{{sibling}}` worked on to its end (`{state}`)."
+    stood = f" (`{state}`)" if state else ""
+    return "goes on to its end", "good", f"`{{sibling}}` worked on to its end{stood}."
 
 
 def cleanup(one: Seen) -> Told:
