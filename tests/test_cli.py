@@ -331,6 +331,19 @@ def test_two_runs_are_compared_by_their_names_or_files(orch, folder):
     assert (code, "no run `nobody`" in err) == (2, True)
 
 
+def test_a_failure_is_seen_through_six_systems(orch):
+    code, out, _ = orch("systems", "bad.yaml", "--fault", "bad")
+    assert code == 0
+    assert "b waits for bad: what becomes of it?" in out
+    assert "Temporal: △ never asked for. b was never asked for" in out
+
+
+def test_a_fault_that_is_no_task_is_told(orch):
+    code, _, err = orch("systems", "bad.yaml", "--fault", "bed")
+    assert code == 2
+    assert "Did you mean `bad`?" in err
+
+
 def test_a_report_that_cannot_be_written_is_told(orch, folder):
     orch("run", "ok.yaml", "--run-id", "r")
     code, _, err = orch("report", "r", "-o", "ok.yaml/report.html")

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from orch_nb.cli import asking, reports, running, serving, translating
+from orch_nb.cli.systems import systems
 from orch_nb.engine.journal import DEFAULT_PATH
 from orch_nb.options import add_run_options
 
@@ -77,6 +78,9 @@ def parser() -> argparse.ArgumentParser:
                 "the plan in a file of another system, as a document", "file")  # fmt: skip
     read.add_argument("--from", dest="system", help="the system, if the file does not show it")
     read.add_argument("-o", "--output", help="the file; else it is printed")
+    six = verb("systems", systems, "what six systems would do if a task of a plan failed", "plan")
+    six.add_argument("--fault", default="", metavar="TASK",
+                     help="the task that fails; else the one on which most depends")  # fmt: skip
     report = verb("report", reports.report,
                   "write the report of a run (without a name the last), or of a notebook",
                   "run?")  # fmt: skip

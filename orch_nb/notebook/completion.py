@@ -94,6 +94,8 @@ def _line(before: str) -> Iterable[str]:
     count = len(words) + (1 if before.endswith((" ", "\t")) else 0)
     if count <= 2:
         return VERBS
+    if words[1] == "systems" and words[count - 2] == "--fault":
+        return SESSION.last.plan.by_id if SESSION.last is not None else ()
     return _after(words[1]) if count == 3 else ()
 
 
@@ -106,6 +108,8 @@ def _after(verb: str) -> Iterable[str]:
         return [task.task for task in tasks if _WHICH[verb](task.status)]
     if verb in ("edit", "run"):
         return SESSION.operations
+    if verb == "systems":
+        return ["--fault", *SESSION.operations]
     if verb in ("status", "recover", "open"):
         return _run_ids()
     return ()

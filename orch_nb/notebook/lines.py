@@ -29,6 +29,7 @@ from orch_nb.notebook.cell import Cell
 from orch_nb.notebook.display import show, watched
 from orch_nb.notebook.options import split
 from orch_nb.notebook.session import SESSION
+from orch_nb.notebook.systems import systems
 from orch_nb.notebook.translating import export_plan, import_plan
 from orch_nb.notebook.waiting import Waiting
 from orch_nb.render.bundle import (
@@ -41,10 +42,9 @@ from orch_nb.render.listing import patterns_bundle, runs_bundle
 from orch_nb.render.recovery import recovery_blocks
 from orch_nb.render.sections import decompose_section, operation_document
 
-__all__ = ["LATER", "VERBS", "Line", "usage"]
+__all__ = ["VERBS", "Line", "usage"]
 
 _LOG_LINES = 2000
-LATER = ("systems",)
 
 
 class Line:
@@ -60,8 +60,6 @@ class Line:
         if not self.words:
             raise UsageError(f"%orchestrate takes one of: {', '.join(VERBS)}. See: %orchestrate?")
         verb, *rest = self.words
-        if verb in LATER:
-            raise UsageError(f"%orchestrate {verb} is not yet supported.")
         if verb not in VERBS:
             hint = did_you_mean(verb, VERBS)
             raise UsageError(
@@ -501,4 +499,5 @@ VERBS: dict[str, Callable[..., Any]] = {
     "patterns": Line.patterns,
     "import": import_plan,
     "export": export_plan,
+    "systems": systems,
 }

@@ -71,5 +71,7 @@ def test_tasks_follow_the_verbs_that_can_act_on_them(kernel):
     assert completed(kernel, "%orchestrate skip |") == ["fails", "after", "gate"]
     assert completed(kernel, "%orchestrate approve |") == ["gate"]
     assert completed(kernel, "%orchestrate edit |") == ["plan"]
+    assert completed(kernel, "%orchestrate systems |") == ["--fault", "plan"]
+    assert completed(kernel, "%orchestrate systems --fault f|") == ["fails", "fine"]
     assert completed(kernel, "%orchestrate status |") == ["plan-1"]
     assert completed(kernel, "%%orchestrate --from |\n") == ["plan"]

@@ -205,7 +205,7 @@ def test_patterns_are_searched_by_words(kernel):
         ("%orchestrate approve", "usage: %orchestrate approve TASK [NOTE]"),
         ("%orchestrate pause", "No run is going on"),
         ("%orchestrate workers none", "whole number"),
-        ("%orchestrate systems", "not yet supported"),
+        ("%orchestrate systems --fault", "usage: %orchestrate systems [NAME|RUN] [--fault TASK]"),
         ("%orchestrate import x", "cannot be read"),
         ("%orchestrate cancel", "No run is going on"),
         ("%orchestrate edit nothing", "There is no plan named `nothing`"),
@@ -217,6 +217,14 @@ def test_a_wrong_line_is_a_message_with_the_way_out(kernel, line, told):
     assert told in error
     assert error.startswith("UsageError: ")
     assert "Traceback" not in error
+
+
+def test_systems_shows_one_failure_through_six_of_them(kernel):
+    kernel.ok(GATED)
+    text = kernel.ok("%orchestrate systems gated --fault a").text
+    assert "If a fails" in text
+    assert "gate asks a person, and nobody answers" in text
+    assert "Did you mean `gate`?" in kernel.run("%orchestrate systems gated --fault gat").error
 
 
 def test_help_shows_examples_options_and_verbs(kernel):
