@@ -1,9 +1,9 @@
 """The built-in catalogue: what patterns there are, and which of them answer some words.
 
-Patterns are data (`patterns/*.yaml`, a file a family), read once, checked, and searched with SQLite's
-full-text index FTS5 in memory: Porter's stemmer, so that "approvals" finds "approval", and bm25
-with the title and the keywords weighted above the prose. Words that people use and no entry does
-are looked up in `synonyms.yaml`. Nothing here needs a network or a file of its own.
+Patterns are data (`patterns/*.yaml`, a file a family), read once, checked, and searched with the
+full-text index FTS5 of SQLite in memory: Porter's stemmer, so that "approvals" finds "approval",
+and bm25 with the title and the keywords weighted above the prose. Words that people use and no
+entry does are looked up in `synonyms.yaml`. Nothing here needs a network or a file of its own.
 
     >>> [pattern.id for pattern, score in search("undo what was done if a later step fails")][0]
     'saga'
