@@ -27,7 +27,9 @@ import yaml
 from orch_nb.errors import EnvironmentFault, UsageError
 from orch_nb.model.research import Pattern
 
-__all__ = ["document", "pattern", "patterns", "search"]
+__all__ = [
+    "FAMILIES", "SYSTEMS", "clear_match", "document", "family_of", "pattern", "patterns", "search",
+]  # fmt: skip
 
 SYSTEMS = frozenset({"airflow", "xstate", "bullmq", "restate", "temporal", "celery"})
 #: The files of patterns, in their order, each with what its patterns are about.
@@ -49,6 +51,8 @@ _WEIGHTS = (8.0, 6.0, 3.0, 2.0, 1.0)
 _NOISE = 0.02
 #: What a synonym counts for, beside a word of the person's own.
 _SYNONYM = 0.5
+#: So many times the second's score makes the first the one that is meant.
+_AHEAD = 2.0
 #: Words that say nothing about a pattern; a query of nothing else finds nothing.
 _EMPTY = frozenset(
     "a an and are as at be by do for from have how i if in is it its me my no not of on one or our "
@@ -68,18 +72,22 @@ def document(name: str) -> Any:
 
 
 @functools.cache
+def _entries() -> dict[str, Any]:
+    return {family: document(f"patterns/{family}.yaml") for family in FAMILIES}
+
+
+@functools.cache
 def patterns() -> tuple[Pattern, ...]:
     """Every pattern of the catalogue, in its order."""
-    entries = [entry for family in FAMILIES for entry in document(f"patterns/{family}.yaml")]
-    return tuple(_checked(entries))
+    return tuple(_checked([entry for entries in _entries().values() for entry in entries]))
 
 
 def family_of(name: str) -> str:
     """The family of the pattern with that id, a key of `FAMILIES`."""
     return next(
         family
-        for family in FAMILIES
-        if any(entry["id"] == name for entry in document(f"patterns/{family}.yaml"))
+        for family, entries in _entries().items()
+        if any(entry["id"] == name for entry in entries)
     )
 
 
@@ -127,6 +135,26 @@ def search(words: str, limit: int = 5) -> list[tuple[Pattern, float]]:
     found = [(patterns()[row], score) for row, score in best]
     # A word that most entries have scores next to nothing: that is no answer.
     return [(entry, score) for entry, score in found if score > _NOISE * found[0][1]]
+
+
+def clear_match(words: str) -> Pattern | None:
+    """The one pattern that `words` mean: its id or title, or what a search finds far ahead of all
+    others; None where several could be meant.
+
+    >>> clear_match("Fan-out / fan-in").id, clear_match("changes")
+    ('fan_out_fan_in', None)
+    """
+    name = _plain(words)
+    for entry in patterns():
+        if name in (entry.id, _plain(entry.title)):
+            return entry
+    found = search(words, limit=2)
+    ahead = len(found) == 1 or (len(found) > 1 and found[0][1] >= _AHEAD * found[1][1])
+    return found[0][0] if ahead else None
+
+
+def _plain(words: str) -> str:
+    return "_".join(_WORD.findall(words.replace("_", " ").lower()))
 
 
 def _scores(terms: Iterable[str]) -> dict[int, float]:

@@ -10,7 +10,15 @@ import yaml
 
 import orch_nb as nb
 from orch_nb.catalog import library
-from orch_nb.catalog.library import FAMILIES, document, family_of, pattern, patterns, search
+from orch_nb.catalog.library import (
+    FAMILIES,
+    clear_match,
+    document,
+    family_of,
+    pattern,
+    patterns,
+    search,
+)
 from orch_nb.errors import EnvironmentFault, UsageError
 
 EXPECTED = {
@@ -118,6 +126,27 @@ def test_what_people_type_finds_the_pattern_they_mean_among_the_first_three():
         if wanted not in (found := [entry.id for entry, _ in search(words, limit=3)])
     }
     assert len(missed) <= 0.05 * len(QUERIES), missed
+
+
+@pytest.mark.parametrize(
+    ("words", "one"),
+    [
+        ("saga", "saga"),
+        ("Human gate", "human_gate"),
+        ("human-gate", "human_gate"),
+        ("Fan-out / fan-in", "fan_out_fan_in"),
+        ("split brain", "fencing_token"),
+    ],
+)
+def test_an_id_a_title_or_words_that_mean_one_pattern_are_a_clear_match(words: str, one: str):
+    found = clear_match(words)
+    assert found is not None
+    assert found.id == one
+
+
+@pytest.mark.parametrize("words", ["", "zyzzyva", "retry approve undo parallel", "queue"])
+def test_words_that_could_mean_several_patterns_are_none(words: str):
+    assert clear_match(words) is None
 
 
 def test_synonyms_are_words_of_the_catalogue():
