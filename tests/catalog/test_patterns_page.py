@@ -14,30 +14,36 @@ from orch_nb.sources.systems import capabilities, profiles
 PAGE = Path(__file__).parents[2] / "docs" / "patterns.md"
 
 
+HEAD = """# Patterns
+
+The built-in catalogue: {count} patterns of orchestration. Of each it says when it is of use and
+when not, what it costs and what happens without it, what can fail and how that is handled, how six
+systems spell it with the page that says so, and it has an example that runs as it stands. It works
+offline.
+
+```
+%orchestrate patterns don't send twice     # in your own words: a card, or a table
+%orchestrate patterns saga                 # a card: the example drawn, when, when not, ...
+%orchestrate edit saga                     # turns its own cell into the example
+```
+
+In a terminal: `orch-nb patterns WORDS`, and `orch-nb patterns saga --example > saga.yaml`. A plan
+of this kernel that has a pattern's name goes first; `%orchestrate edit pattern:saga` always means
+the pattern. For a goal in words RESEARCH recommends at most six (`research.fits`), each for a
+reason of the goal's own, and compares the six systems by what those ask of them
+(`research.systems`).
+
+A link leads to the page of the system's documentation that says how it spells the pattern. Where a
+system is missing no page is known that says it."""
+
+TABLE = """## What the six systems can
+
+By what patterns ask of them. A link leads to the page; where "(measured)" stands beside it in a
+comparison, it was tried."""
+
+
 def page() -> str:
-    lines = [
-        "# Patterns",
-        "",
-        f"The built-in catalogue: {len(patterns())} patterns of orchestration. Of each it says when "
-        "it is of use and when not, what it costs and what happens without it, what can fail and "
-        "how that is handled, how six systems spell it with the page that says so, and it has an "
-        "example that runs as it stands. It works offline.",
-        "",
-        "```",
-        "%orchestrate patterns don't send twice     # in your own words: a card, or a table",
-        "%orchestrate patterns saga                 # a card: the example drawn, when, when not, ...",
-        "%orchestrate edit saga                     # turns its own cell into the example",
-        "```",
-        "",
-        "In a terminal: `orch-nb patterns WORDS`, and `orch-nb patterns saga --example > saga.yaml`. "
-        "A plan of this kernel that has a pattern's name goes first; `%orchestrate edit "
-        "pattern:saga` always means the pattern. For a goal in words RESEARCH recommends at most "
-        "six (`research.fits`), each for a reason of the goal's own, and compares the six systems "
-        "by what those ask of them (`research.systems`).",
-        "",
-        "A link leads to the page of the system's documentation that says how it spells the "
-        "pattern. Where a system is missing no page is known that says it.",
-    ]
+    lines = [HEAD.format(count=len(patterns()))]
     for family, about in FAMILIES.items():
         lines += ["", f"## {about}", "", "| pattern | id | what it is | spelled by |",
                   "|---|---|---|---|"]  # fmt: skip
@@ -51,10 +57,7 @@ def page() -> str:
     titles = [profiles()[name].title for name in SYSTEM_TITLES]
     lines += [
         "",
-        "## What the six systems can",
-        "",
-        "By what patterns ask of them: read in their documentation, or measured where "
-        "`%orchestrate` says so.",
+        TABLE,
         "",
         f"| | {' | '.join(titles)} |",
         "|---|" + "---|" * len(titles),
