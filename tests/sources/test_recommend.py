@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from orch_nb.analysis.analyze import analyze_goal
-from orch_nb.catalog.library import SYSTEMS, pattern, patterns
+from orch_nb.catalog.library import SYSTEMS, document, pattern, patterns
+from orch_nb.catalog.vocabulary import cues
 from orch_nb.model.research import Citation, Finding
 from orch_nb.sources.gather import gather
 from orch_nb.sources.recommend import fits
@@ -68,6 +69,57 @@ def test_a_goal_that_calls_for_none_is_given_none_and_no_comparison(goal: str):
     found = researched(goal)
     assert found.fits == ()
     assert found.systems == ()
+
+
+@pytest.mark.parametrize(
+    "goal",
+    [
+        "Replace the callbacks by promises in the parser",
+        "Audit the dependencies and write down what is old",
+        "Bring order into the chaos of my desk",
+        "Paint the fencing around the garden",
+        "Put money aside for the party",
+        "Poll the audience and draw a chart",
+        "Take photos of the sky at night",
+        "Restore the old chair",
+        "Tear down the wall between kitchen and hall",
+        "Measure the heartbeat of the runners",
+        "Rename a variable in the parser",
+        "Draw the states of the union on a map",
+    ],
+)
+def test_words_of_everyday_life_recommend_no_pattern_by_themselves(goal: str):
+    assert not [fit for fit in researched(goal).fits if "The goal says" in fit.why]
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("go on when the webhook calls", "callback"),
+        ("keep an audit trail of it", "event_sourcing"),
+        ("load the orders at night", "schedule_catchup"),
+        ("back up the database first", "snapshot_restore"),
+        ("load it when the file arrives", "sensor_polling"),
+        ("put bad rows aside", "dead_letter_queue"),
+        ("tear down the cluster afterwards", "cleanup_finally"),
+        ("use a circuit breaker", "circuit_breaker"),
+        ("make it idempotent", "idempotency_key"),
+        ("run smoke tests", "verification_gate"),
+        ("switch blue-green", "blue_green"),
+        ("behind a feature flag", "feature_flag"),
+        ("do a dry run", "dry_run"),
+        ("respect the maintenance window", "freeze_window"),
+        ("in batches of 500", "batching"),
+        ("fall back to the cache", "fallback"),
+        ("drain the workers", "graceful_shutdown"),
+    ],
+)
+def test_a_patterns_own_words_call_for_it(words: str, name: str):
+    assert name in cues(words)
+
+
+def test_every_cue_is_one_of_a_pattern_of_the_catalogue():
+    assert set(document("cues.yaml")) <= {one.id for one in patterns()}
 
 
 def test_what_is_only_usual_for_the_kind_of_operation_comes_last_and_fills_up_to_four():
