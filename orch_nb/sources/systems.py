@@ -4,7 +4,7 @@ Each recommended pattern asks something of a system: a capability of `catalog/sy
 fan-in, approval, ...), or, where there is none for it, that its documentation says how it is
 spelled. What all patterns together get is the verdict: good from four fifths on, possible from a
 half on, else poor. What the workspace already uses, and the language it is written in, count too,
-and are said. Where nothing is recommended, nothing is compared.
+and are said. Where fewer than two patterns ask for anything, nothing is compared.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ __all__ = ["Capability", "Profile", "capabilities", "profiles", "system_fits"]
 
 _WORTH = {"yes": 1.0, "partly": 0.5, "no": 0.0}
 _GOOD, _POSSIBLE = 0.8, 0.5
-_USED, _STRANGE = 0.1, -0.15
+_USED, _STRANGE = 0.1, -0.25
+#: One pattern alone asks so little that nearly every system would do.
+_LEAST = 2
 #: A language that has fewer of the workspace's files of code says nothing.
 _SHARE = 0.2
 _ORDER = {"good": 0, "possible": 1, "poor": 2}
@@ -83,7 +85,7 @@ class _Judged(msgspec.Struct):
 def system_fits(analysis: Analysis, patterns: Sequence[Pattern]) -> tuple[SystemFit, ...]:
     """How each system would do for the goal of `analysis` with `patterns`, the best first."""
     asked = [pattern for pattern in patterns if _capability(pattern.id) or pattern.systems]
-    if not asked:
+    if len(asked) < _LEAST:
         return ()
     judged = {name: _judged(name, analysis, asked) for name in profiles()}
     found = [(one.score, _fit(name, one)) for name, one in judged.items()]

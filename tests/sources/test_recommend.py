@@ -152,7 +152,7 @@ def test_all_six_systems_are_compared_the_best_first_each_with_a_page():
 @pytest.mark.parametrize(
     ("asked", "verdicts"),
     [
-        (["human_gate"], {"temporal": "good", "airflow": "good", "celery": "poor"}),
+        (["human_gate", "escalation"], {"temporal": "good", "airflow": "good", "celery": "poor"}),
         (["checkpoint_recover", "saga"], {"restate": "good", "temporal": "good",
                                           "bullmq": "possible"}),
         (["schedule_catchup", "backfill"], {"airflow": "good", "xstate": "poor"}),
@@ -167,8 +167,22 @@ def test_the_verdict_follows_from_what_the_patterns_ask_for(asked, verdicts):
     }
 
 
+def test_one_pattern_alone_is_no_reason_to_compare_systems():
+    assert system_fits(analyze_goal("Do a and b"), [pattern("fan_out_fan_in")]) == ()
+
+
+def test_a_system_whose_language_is_not_the_workspaces_loses_by_it_and_is_told_so(tmp_path):
+    for name in ("a.py", "b.py", "c.py"):
+        (tmp_path / name).write_text("x = 1\n")
+    asked = [pattern("state_machine"), pattern("parallel_states")]
+    found = system_fits(analyze_goal("Do a and b", tmp_path), asked)
+    (xstate,) = [fit for fit in found if fit.system == "xstate"]
+    assert xstate.verdict == "possible"
+    assert "its code is not written in Python" in xstate.gaps[-1]
+
+
 def test_a_gap_tells_what_was_measured():
-    found = system_fits(analyze_goal("Do a and b"), [pattern("diamond")])
+    found = system_fits(analyze_goal("Do a and b"), [pattern("diamond"), pattern("chain")])
     (bullmq,) = [fit for fit in found if fit.system == "bullmq"]
     assert "one parent only: no diamond (measured)" in bullmq.gaps[0]
 
@@ -183,7 +197,9 @@ def test_what_the_workspace_uses_already_counts_and_is_named(tmp_path):
     if not any(flow.system == "airflow" for flow in analysis.scope.workflows):
         pytest.skip("this analysis does not name Airflow's Dags")
     (airflow,) = [
-        fit for fit in system_fits(analysis, [pattern("chain")]) if fit.system == "airflow"
+        fit
+        for fit in system_fits(analysis, [pattern("chain"), pattern("diamond")])
+        if fit.system == "airflow"
     ]
     assert "uses it already (dags/daily.py" in airflow.strengths[0]
 
