@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from orch_nb.cli import asking, reports, running
+from orch_nb.cli import asking, patterns, reports, running
 from orch_nb.engine.journal import DEFAULT_PATH
 from orch_nb.options import add_run_options
 
@@ -68,6 +68,9 @@ def parser() -> argparse.ArgumentParser:
     log = verb("log", asking.log, "print what a task printed, or all of them", "run", "task?")
     log.add_argument("--follow", "-f", action="store_true",
                      help="go on as long as the run does")  # fmt: skip
+    found = verb("patterns", patterns.show, "the catalogue of patterns: all, by words, one by id")
+    found.add_argument("words", nargs="*", metavar="WORDS", help="an id, or what it is about")
+    found.add_argument("--example", action="store_true", help="print its plan document, to run")
     verb("compare", reports.compare, "two runs side by side: ids, notebooks, HTML reports",
          "before", "after")  # fmt: skip
     report = verb("report", reports.report,

@@ -16,13 +16,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from orch_nb.catalog.library import patterns
+from orch_nb.catalog.library import pattern, patterns
 from orch_nb.model.analysis import Analysis
 from orch_nb.model.research import Finding, Pattern, Research, SourceReport
 from orch_nb.model.secrets import PLAIN
 from orch_nb.sources.catalog_source import CatalogSource
 from orch_nb.sources.codebase import CodebaseSource
+from orch_nb.sources.recommend import fits
 from orch_nb.sources.source import Query, Source
+from orch_nb.sources.systems import system_fits
 
 __all__ = ["default_sources", "gather"]
 
@@ -52,7 +54,10 @@ async def gather(
     query = Query.of(analysis)
     answers = await asyncio.gather(*(_ask(source, query, timeout_s) for source in asked))
     findings = _merged([finding for found, _ in answers for finding in found])
+    chosen = fits(analysis, findings)
     return Research(
+        fits=chosen,
+        systems=system_fits(analysis, [pattern(fit.pattern) for fit in chosen]),
         findings=tuple(findings),
         patterns=_recommended(findings),
         sources=tuple(report for _, report in answers),
