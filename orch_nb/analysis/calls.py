@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from orch_nb.analysis.declared import Reference
 from orch_nb.analysis.languages import CODE
 from orch_nb.analysis.links import Book
-from orch_nb.analysis.manifests import reader_for
+from orch_nb.analysis.manifests import is_compose, reader_for
 from orch_nb.analysis.owners import owner_of
 from orch_nb.analysis.parts import Part
 from orch_nb.analysis.scan import File, Scan, of_tests
@@ -36,10 +36,12 @@ _CALLS = re.compile(
     r"|\b(?:[\w:]+::)?(\w+)::Stub\.new\(|\b(\w+)\.Stub\.\w+\("
 )
 #: What is looked for with the words of the manifests, in one pass.
-WORDS = ("syntax = \"proto", "syntax=\"proto")
+WORDS = ('syntax = "proto', 'syntax="proto')
 _NOT_CALLED = frozenset("localhost example www api app web test http https host domain com".split())
-_QUIET = re.compile(r"(^|/)(docs?|documentation|scripts|\.github|migrations|locales?|i18n)/|"
-                    r"(^|/)(README|CHANGELOG)|(_test\.go|\.(test|spec)\.[jt]sx?|_spec\.rb|Tests?\.(java|kt|cs))$")  # fmt: skip
+_QUIET = re.compile(
+    r"(^|/)(docs?|documentation|scripts|\.github|migrations|locales?|i18n)/|(^|/)(README|CHANGELOG)"
+    r"|(_test\.go|\.(test|spec)\.[jt]sx?|_spec\.rb|Tests?\.(java|kt|cs))$"
+)
 _TEXTUAL = frozenset({"YAML", "JSON", "TOML", "Properties", "XML", "Razor", ""})
 
 Seen = tuple[Part, Part, Reference]
@@ -60,12 +62,19 @@ def calls(scan: Scan, parts: list[Part]) -> list[Seen]:
 
 
 def _source_files(scan: Scan) -> list[File]:
+    beside: dict[str, list[str]] = {}
+    for file in scan.files:
+        if file.language == "YAML":
+            beside.setdefault(file.folder, []).append(file.name)
     return [
         file
         for file in scan.files
         if (file.language in CODE or file.language in _TEXTUAL)
         and not of_tests(file.path)
         and not _QUIET.search(file.path)
+        and not (file.name.startswith(".env") and any(
+            is_compose(name) for name in beside.get(file.folder, ())
+        ))
         and not (file.language in {"YAML", "JSON", "TOML", "XML", ""} and reader_for(file.path) and
                  _is_manifest(file))
     ]  # fmt: skip
@@ -81,9 +90,7 @@ def _home(file: File, homes: dict[str, Part], every: set[str]) -> Part | None:
     return homes.get(folder) if folder is not None else None
 
 
-def _addresses(
-    scan: Scan, book: Book, homes: dict[str, Part], every: set[str]
-) -> Iterator[Seen]:
+def _addresses(scan: Scan, book: Book, homes: dict[str, Part], every: set[str]) -> Iterator[Seen]:
     names = [name for name in book.hosts if len(name) > 3 and name not in _NOT_CALLED][:400]
     if not names:
         return
@@ -134,5 +141,6 @@ def _grpc(scan: Scan, homes: dict[str, Part], every: set[str]) -> Iterator[Seen]
         servers = {id(server): server for server, _ in serving.get(name, [])}
         if len(servers) == 1 and id(part) not in servers:
             target = next(iter(servers.values()))
-            yield part, target, Reference("calls", name, file.path, line,
-                                          text=f"gRPC client of {name}", confidence=0.8)  # fmt: skip
+            words = f"gRPC client of {name}"
+            told = Reference("calls", name, file.path, line, text=words, confidence=0.8)
+            yield part, target, told

@@ -67,7 +67,9 @@ def inventory(scan: Scan) -> Inventory:
         evidence = Evidence("no other manifest was found", made.path, 1)
         told[name] = Component(name, "application", language, ".", evidence)
     found = sorted(told.values(), key=lambda c: (c.evidence.path.count("/"), c.path, c.name))
-    return Inventory(tuple(found), links([part for part in parts if _counts(part)], calls(scan, parts)))
+    return Inventory(
+        tuple(found), links([part for part in parts if _counts(part)], calls(scan, parts))
+    )
 
 
 def _counts(part: Part) -> bool:

@@ -1,7 +1,7 @@
 """What a container image is known to be, by its name: a store, a queue, a tool that serves others.
 
-    >>> known_image("docker.io/bitnami/postgresql:16"), known_image("ghcr.io/acme/shop:1")
-    (('PostgreSQL', 'store'), None)
+>>> known_image("docker.io/bitnami/postgresql:16"), known_image("ghcr.io/acme/shop:1")
+(('PostgreSQL', 'store'), None)
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ __all__ = ["image_name", "known_image"]
 
 _KNOWN = {
     "store": {
-        "PostgreSQL": "postgres postgresql postgis pgvector timescaledb timescaledb-ha cloudnative-pg "
-        "postgresql-repmgr spilo supabase-postgres",
+        "PostgreSQL": "postgres postgresql postgis pgvector timescaledb timescaledb-ha "
+        "cloudnative-pg postgresql-repmgr spilo supabase-postgres",
         "MySQL": "mysql mysql-server percona percona-server",
         "MariaDB": "mariadb mariadb-galera",
         "SQL Server": "mssql mssql-server sqlserver azure-sql-edge server-mssql",

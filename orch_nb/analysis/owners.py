@@ -19,7 +19,7 @@ def folder_languages(scan: Scan) -> dict[str, str]:
     """The language that most source files of each folder, with those below, are in."""
     counted: dict[str, Counter[str]] = {}
     for file in scan.files:
-        if file.language not in CODE:
+        if file.language not in CODE or file.name.endswith((".gradle", ".gradle.kts")):
             continue
         weight = 1 if of_tests(file.path) or file.language in _MINOR else 1000
         language = _SAME.get(file.language, file.language)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+import msgspec
+
 from orch_nb.analysis.declared import Declared, Reference, key_of
 from orch_nb.analysis.images import image_name, known_image
 from orch_nb.model.analysis import Component, Evidence
@@ -23,12 +25,19 @@ _PROJECTS = (
 )  # fmt: skip
 _SECONDARY = frozenset({"setup.cfg", "setup.py", "requirements.txt", "CMakeLists.txt"})
 _RUNS = frozenset({"service", "worker", "job", "store", "queue", "support"})
-_WORKS = re.compile(r"(?i)(^|[-_.])(worker|workers|consumer|celery|sidekiq|beat|cron|scheduler)s?([-_.]|$)")
-_WORKING = re.compile(r"\b(celery\b.*\b(worker|beat)|sidekiq|rq worker|dramatiq|resque|huey_consumer"
-                      r"|queue:work|horizon)\b")  # fmt: skip
+_WORKS = re.compile(
+    r"(?i)(^|[-_.])(worker|workers|consumer|celery|sidekiq|beat|cron|scheduler)s?([-_.]|$)"
+)
+_ONCE = re.compile(
+    r"(?i)(^|[-_.])(init|setup|migrat\w+|seed\w*|bootstrap|createbuckets|create-\w+)([-_.]|$)"
+)
+_WORKING = re.compile(
+    r"\b(celery\b.*\b(worker|beat)|sidekiq|rq worker|dramatiq|resque|huey_consumer"
+    r"|queue:work|horizon)\b"
+)
 _FAMILY = {
-    "npm": {"JavaScript", "TypeScript"}, "maven": {"Java", "Kotlin", "Scala", "Groovy"},
-    "gradle": {"Java", "Kotlin", "Scala", "Groovy"}, "cmake": {"C", "C++"},
+    "npm": {"JavaScript", "TypeScript"}, "maven": {"Java", "Kotlin", "Scala"},
+    "gradle": {"Java", "Kotlin", "Scala"}, "cmake": {"C", "C++"},
 }  # fmt: skip
 
 
@@ -132,7 +141,9 @@ def _units(told: list[tuple[Declared, str]]) -> list[Part]:
         part.add(declared, place)
         units.append(part)
     images = [one for one in told if one[0].system == "dockerfile"]
-    images.sort(key=lambda one: (one[0].kind == "tool", (one[0].folder or "").count("/"), one[0].path))
+    images.sort(
+        key=lambda one: (one[0].kind == "tool", (one[0].folder or "").count("/"), one[0].path)
+    )
     built = {folder for folder, parts in at.items() if parts}
     for declared, place in images:
         _image(declared, place, at, units, built)
@@ -183,9 +194,11 @@ def _deployed(told: list[tuple[Declared, str]], units: list[Part]) -> list[Part]
         (one for one in told if one[0].system in DEPLOYED),
         key=lambda one: (DEPLOYED.index(one[0].system), "patched" in one[0].text),
     )
-    for declared, place in ordered:
-        if declared.kind in {"alias", "config"}:
+    prefixes = _prefixes([declared for declared, _ in ordered])
+    for one, place in ordered:
+        if one.kind in {"alias", "config"}:
             continue
+        declared = _without(one, prefixes)
         folder = declared.folder
         if folder is None and declared.system != "terraform":
             folder = _source_of(declared, artifacts, units)
@@ -197,18 +210,52 @@ def _deployed(told: list[tuple[Declared, str]], units: list[Part]) -> list[Part]
         part.add(declared, place)
         if part.folder is None:
             part.folder = folder
+    spoken = {alias: part for part in parts for alias in part.aliases}
     for declared, _ in ordered:
-        if declared.kind == "alias":
-            for part in named.get(key_of(declared.name), []):
-                part.aliases |= set(declared.aliases)
+        if declared.kind == "alias" and declared.name in spoken:
+            spoken[declared.name].aliases |= set(declared.aliases)
     for part in parts:
         part.references = [
             one
             for reference in part.references
-            for one in (_configured(reference, configs) if reference.kind == "config" else [reference])
+            for one in (
+                _configured(reference, configs) if reference.kind == "config" else [reference]
+            )
         ]
     _artifacts(told, parts, named)
     return _one_store(parts)
+
+
+def _prefixes(told: list[Declared]) -> set[tuple[str, str]]:
+    """What a system puts before the names of all that it deploys (`shop-cart`, `shop-web`), where
+    another system has the same names without it."""
+    names: dict[str, set[str]] = {}
+    for declared in told:
+        if declared.kind not in {"alias", "config"}:
+            names.setdefault(declared.system, set()).add(declared.name)
+    found = set()
+    for system, own in names.items():
+        others = set().union(*(those for other, those in names.items() if other != system))
+        before: dict[str, set[str]] = {}
+        for name in own:
+            for at in [match.start() for match in re.finditer("-", name)]:
+                before.setdefault(name[: at + 1], set()).add(name[at + 1 :])
+        for prefix, rest in before.items():
+            same = len(rest & others)
+            if same >= 2 and same * 2 >= len(rest):
+                found.add((system, prefix))
+    return found
+
+
+def _without(declared: Declared, prefixes: set[tuple[str, str]]) -> Declared:
+    """What is declared, named without its system's prefix."""
+    for system, prefix in sorted(prefixes, key=lambda one: -len(one[1])):
+        if declared.system == system and declared.name.startswith(prefix):
+            short = declared.name[len(prefix) :]
+            return msgspec.structs.replace(
+                declared, name=short, aliases=(*declared.aliases, declared.name)
+            )
+    return declared
 
 
 def _configured(
@@ -229,9 +276,7 @@ def _artifact_folders(told: list[tuple[Declared, str]]) -> dict[str, str]:
     return {name: next(iter(folders)) for name, folders in found.items() if len(folders) == 1}
 
 
-def _source_of(
-    declared: Declared, artifacts: Mapping[str, str], units: list[Part]
-) -> str | None:
+def _source_of(declared: Declared, artifacts: Mapping[str, str], units: list[Part]) -> str | None:
     """The folder whose code a deployment runs, by the names of its image and of itself."""
     if declared.image and known_image(declared.image):
         return None
@@ -286,7 +331,7 @@ def _artifacts(
 
 
 def _one_store(parts: list[Part]) -> list[Part]:
-    """A store that two systems deploy under two names is one, where each has but one of its kind."""
+    """A store that two systems deploy by two names is one, where each has but one of its kind."""
     by: dict[str, dict[str, list[Part]]] = {}
     for part in parts:
         technology = _technology(part)
@@ -397,17 +442,21 @@ def _kind(part: Part, languages: Mapping[str, str]) -> None:
     source = part.folder is not None and (
         part.folder in languages or bool(part.systems & set(_PROJECTS))
     )
-    if known and known[1] in {"store", "queue"} and not source:
+    if (known and known[1] in {"store", "queue"} and not source) or (
+        known and not runs_from_source(part)
+    ):
         said = [known[1]]
-    elif known and not runs_from_source(part):
-        said = [known[1]]
+    if _ONCE.search(part.name) and runs and (known or not part.systems & {"dockerfile"}):
+        said = ["job"]
     if said:
         part.kind = said[0]
     elif part.kind == "library" or not runs:
         part.kind = part.kind or main.kind
     else:
         works = _WORKS.search(part.name) or any(
-            _WORKING.search(f"{one.text} {' '.join(r.value for r in one.references if r.kind == 'command')}")
+            _WORKING.search(
+                f"{one.text} {' '.join(r.value for r in one.references if r.kind == 'command')}"
+            )
             for one in runs
         )
         sdk = any(one.kind == "worker" for one, _ in part.told)
@@ -420,9 +469,7 @@ def runs_from_source(part: Part) -> bool:
     return part.folder is not None
 
 
-def _language(
-    part: Part, languages: Mapping[str, str], known: tuple[str, str] | None
-) -> str:
+def _language(part: Part, languages: Mapping[str, str], known: tuple[str, str] | None) -> str:
     if part.kind in {"store", "queue"}:
         of = next((one.language for one, _ in part.told if one.language), "")
         return of or (known[0] if known else "")

@@ -1,8 +1,8 @@
 """Says which files hold which words, or match which patterns, reading each file once.
 
-Where `python-ripgrep` is installed (`orch_nb[search]`), ripgrep's own engine, in this process, tells
-which files hold any of them at all, and only those are read and asked which; without it every file
-is read, and asked word by word, which costs some five times as much.
+Where `python-ripgrep` is installed (`orch_nb[search]`), ripgrep's own engine, in this process,
+tells which files hold any of them at all, and only those are read and asked which; without it
+every file is read, and asked word by word, which costs some five times as much.
 
     search(scan, {"temporal": Pattern(r"@workflow\\.defn", ("workflow.defn",))})
 """

@@ -94,9 +94,9 @@ def test_compose_gives_stores_queues_and_services_with_their_lines(repository):
     assert parts["db"].kind == "store"
     assert parts["db"].evidence.line == 2
     assert parts["mq"].kind == "queue"
-    assert parts["proxy"].kind == "service"
-    assert "web" not in parts  # it is the same thing as the package it is built from
-    assert parts["shop-web"].kind == "service"
+    assert parts["proxy"].kind == "support"
+    assert "shop-web" not in parts  # the package that `web` is built from is the same thing
+    assert (parts["web"].kind, parts["web"].language) == ("service", "JavaScript")
 
 
 def test_an_overlay_with_unknown_tags_names_nothing_twice(repository):

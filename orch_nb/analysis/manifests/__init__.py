@@ -49,11 +49,14 @@ _BY_SUFFIX: dict[str, Reader] = {
 }  # fmt: skip
 _SETTINGS = re.compile(r"(^|/)settings(/(base|common|__init__|defaults|production))?\.py$")
 _APP_HOST = re.compile(r"(?i)(^|/)(Program|AppHost|apphost)\.cs$")
+_OF_CI = (".github/", ".circleci/", ".gitlab/", ".buildkite/", ".azure-pipelines/")
 _NO_MANIFESTS = re.compile(r"(^|/)(\.github|\.circleci|docs?|\.vscode|\.tekton|locales?|i18n)/")
 
 
-def reader_for(path: str) -> Reader | None:
+def reader_for(path: str) -> Reader | None:  # noqa: PLR0911  # a table of cases
     """The reader of a file of that path; None if a file of that name is no manifest."""
+    if path.startswith(_OF_CI):
+        return None
     name = path.rpartition("/")[2]
     if name in _BY_NAME:
         return _BY_NAME[name]

@@ -116,7 +116,9 @@ def gradle(text: str, file: File, around: Surroundings) -> Iterable[Declared]:
     if not re.search(r"\bplugins\b|apply\s+plugin|\bdependencies\b", text):
         return
     inside = f"{file.folder}/" if file.folder else ""
-    settings = around.text(f"{inside}settings.gradle.kts") or around.text(f"{inside}settings.gradle")
+    settings = around.text(f"{inside}settings.gradle.kts") or around.text(
+        f"{inside}settings.gradle"
+    )
     includes = re.search(r"(?m)^\s*include\b", settings)
     has_source = any(f.path.startswith(f"{inside}src/main/") for f in around.files)
     if includes and not has_source:

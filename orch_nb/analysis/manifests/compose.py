@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import yaml
 
 from orch_nb.analysis.declared import Declared, Reference, Surroundings, joined
+from orch_nb.analysis.images import known_image
 from orch_nb.analysis.manifests.docker import home_of
 from orch_nb.analysis.manifests.yaml_nodes import (
     child,
@@ -100,7 +101,14 @@ class _Place:
 def _known(file: File, around: Surroundings) -> dict[str, str]:
     inside = f"{file.folder}/" if file.folder else ""
     found: dict[str, str] = {}
-    for name in (".env.example", ".env.sample", ".env.template", "example.env", ".env.dist", ".env"):
+    for name in (
+        ".env.example",
+        ".env.sample",
+        ".env.template",
+        "example.env",
+        ".env.dist",
+        ".env",
+    ):
         found.update(dotenv(around.text(inside + name)))
     return found
 
@@ -128,7 +136,7 @@ def _service(name: str, at: int, node: yaml.MappingNode, place: _Place) -> Decla
         text="patched by an overlay" if not image and build is None else words,
         system="compose", folder=folder, image="" if build is not None and folder is not None
         else image, aliases=tuple(expanded(host, place.known) for host in hosts if host),
-        references=(*references, *_commands(node, place)),
+        references=(*references, *_commands(node, place), *_mounted(node, image, folder, place)),
         confidence=confidence - (0.2 if optional else 0.0), optional=optional,
     )  # fmt: skip
 
@@ -183,18 +191,18 @@ def _environment(node: yaml.Node | None, place: _Place) -> Iterator[Reference]:
     for one in items(environment):
         key, equals, value = scalar(one).partition("=")
         yield _variable(key, value if equals else f"${{{key}}}", line(one), place)
-    for key, at, value in entries(environment):
-        yield _variable(key, scalar(value) or f"${{{key}}}", at, place)
+    for key, at, said in entries(environment):
+        yield _variable(key, scalar(said) or f"${{{key}}}", at, place)
     files = child(node, "env_file")
     paths = [scalar(files)] if scalar(files) else []
     paths += [scalar(one) or scalar(child(one, "path")) for one in items(files)]
     for path in filter(None, paths):
         where = joined(place.file.folder, expanded(path, place.known))
         text = place.around.text(where) or place.around.text(f"{where}.example")
-        for n, one in enumerate(text.splitlines()[:500], 1):
-            if match := re.match(r"\s*(?:export\s+)?(\w+)\s*=\s*(\S+)", one):
-                value = expanded(match.group(2).strip("'\""), place.known)
-                yield Reference("env", value, where, n, key=match.group(1), text=match.group(1))
+        for n, row in enumerate(text.splitlines()[:500], 1):
+            if match := re.match(r"\s*(?:export\s+)?(\w+)\s*=\s*(\S+)", row):
+                made = expanded(match.group(2).strip("'\""), place.known)
+                yield Reference("env", made, where, n, key=match.group(1), text=match.group(1))
 
 
 def _variable(key: str, value: str, at: int, place: _Place) -> Reference:
@@ -212,3 +220,36 @@ def _commands(node: yaml.Node, place: _Place) -> Iterator[Reference]:
             value = expanded(scalar(one), place.known)
             yield Reference("command", value, place.file.path, line(one), text=part,
                             confidence=0.8)  # fmt: skip
+
+
+_SETTINGS = re.compile(r"(?i)\.(ya?ml|conf|cfg|json|toml|ini|template|tmpl|properties)$|Caddyfile$")
+_WATCHES = frozenset({"Prometheus", "Loki", "Logstash"})
+_MOST_MOUNTED = 40
+
+
+def _mounted(node: yaml.Node, image: str, folder: str | None, place: _Place) -> Iterator[Reference]:
+    """Addresses in the settings that are mounted into an image: a proxy says so whom it serves.
+    Not of what watches everything."""
+    known = known_image(image)
+    if folder is not None or (known and (known[0] in _WATCHES or known[1] == "store")):
+        return
+    for one in items(child(node, "volumes")):
+        said = scalar(one).partition(":")[0] or scalar(child(one, "source"))
+        path = expanded(said, place.known)
+        if not path.startswith((".", "/")) or path.startswith("/") or path in {".", "./", ".."}:
+            continue
+        where = joined(place.file.folder, path)
+        files = [f for f in place.around.files
+                 if f.path == where or f.path.startswith(f"{where}/")] if where else []  # fmt: skip
+        for file in files[:_MOST_MOUNTED]:
+            if (
+                not _SETTINGS.search(file.name)
+                or file.size > 200_000
+                or file.name.endswith(".json")
+            ):
+                continue
+            for n, text in enumerate(place.around.text(file.path).splitlines(), 1):
+                if ":" in text and not text.lstrip().startswith(("#", "//", ";")):
+                    value = expanded(text.strip(), place.known)
+                    yield Reference("command", value[:500], file.path, n, text="in its settings",
+                                    confidence=0.7)  # fmt: skip

@@ -41,7 +41,9 @@ def is_dockerfile(name: str) -> bool:
     >>> is_dockerfile("Dockerfile"), is_dockerfile("api.Dockerfile"), is_dockerfile("x.py")
     (True, True, False)
     """
-    return _NAME.match(name) is not None and not name.endswith((".dockerignore", ".md", ".j2", ".tmpl"))
+    return _NAME.match(name) is not None and not name.endswith(
+        (".dockerignore", ".md", ".j2", ".tmpl")
+    )
 
 
 def home_of(folder: str) -> str:
@@ -87,12 +89,15 @@ def bake(text: str, file: File, _: Surroundings) -> Iterable[Declared]:
             for name, one in table(table(json.loads(text)).get("target")).items()
         ]  # fmt: skip
     else:
-        targets = []
-        for match in re.finditer(r'(?m)^\s*target\s+"([\w.-]+)"\s*\{(.*?)^\}', text, re.S):
-            context = re.search(r'(?m)^\s*context\s*=\s*"([^"$]*)"', match.group(2))
-            made = re.search(r'(?m)^\s*dockerfile\s*=\s*"([^"$]*)"', match.group(2))
-            targets.append((match.group(1), context.group(1) if context else ".",
-                            made.group(1) if made else "", text.count("\n", 0, match.start(1)) + 1))  # fmt: skip
+        targets = [
+            (
+                match.group(1),
+                _setting(match.group(2), "context") or ".",
+                _setting(match.group(2), "dockerfile"),
+                text.count("\n", 0, match.start(1)) + 1,
+            )
+            for match in re.finditer(r'(?m)^\s*target\s+"([\w.-]+)"\s*\{(.*?)^\}', text, re.DOTALL)
+        ]
     for name, context, made, line in targets:
         if name.startswith("_") or name in {"default", "base", "common"} or "://" in context:
             continue
@@ -101,3 +106,8 @@ def bake(text: str, file: File, _: Surroundings) -> Iterable[Declared]:
         yield Declared(name=name, kind="", path=file.path, line=line, system="bake", image=name,
                        folder=home_of(inner) or folder, text=f"built from {folder or '.'}",
                        confidence=0.7)  # fmt: skip
+
+
+def _setting(body: str, key: str) -> str:
+    match = re.search(rf'(?m)^\s*{key}\s*=\s*"([^"$]*)"', body)
+    return match.group(1) if match else ""

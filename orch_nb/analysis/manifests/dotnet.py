@@ -16,7 +16,9 @@ from orch_nb.analysis.scan import File
 
 __all__ = ["aspire_host", "csproj"]
 
-_TESTS = re.compile(r"(^|[._-])(unit|functional|integration|e2e)?-?(tests?|specs|benchmarks?)$", re.I)
+_TESTS = re.compile(
+    r"(^|[._-])(unit|functional|integration|e2e)?-?(tests?|specs|benchmarks?)$", re.IGNORECASE
+)
 
 
 def csproj(text: str, file: File, _: Surroundings) -> Iterable[Declared]:
@@ -47,7 +49,9 @@ def _kind(text: str, name: str) -> str:
     if re.search(r"<UseMaui>\s*true|<UseWPF>\s*true|<UseWindowsForms>\s*true", text):
         return "ui" if re.search(r"<OutputType", text) else "library"
     if re.search(r"<OutputType[^>]*>\s*(Win)?Exe", text):
-        return "tool" if re.search(r"(?i)(codegen|generator|build|tool)s?$", name) else "application"
+        return (
+            "tool" if re.search(r"(?i)(codegen|generator|build|tool)s?$", name) else "application"
+        )
     return "library"
 
 
@@ -119,12 +123,12 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
     """The statements of a program, roughly: cut at semicolons that stand in no bracket."""
     depth, start = 0, 0
     for match in re.finditer(r"[;()]|\"(?:[^\"\\\n]|\\.)*\"", text):
-        token = match.group(0)
-        if token == "(":
+        sign = match.group(0)
+        if sign == "(":
             depth += 1
-        elif token == ")":
+        elif sign == ")":
             depth = max(0, depth - 1)
-        elif token == ";" and depth == 0:
+        elif sign == ";" and depth == 0:
             yield start, text[start : match.start()]
             start = match.end()
     yield start, text[start:]
@@ -143,8 +147,10 @@ def _resource(match: re.Match[str], file: File, line: int) -> Declared | None:
     if what in {"Container", "Dockerfile"}:
         image = _quoted(match["rest"]) if what == "Container" else ""
         known = known_image(image)
-        return Declared(name=match["name"], kind=known[1] if known else "service", path=file.path,
-                        line=line, text=text, image=image, language=known[0] if known else "")  # fmt: skip
+        return Declared(
+            name=match["name"], kind=known[1] if known else "service", path=file.path, line=line,
+            text=text, image=image, language=known[0] if known else "",
+        )  # fmt: skip
     known = known_image(re.sub(r"^Azure|Server$|Container$", "", what)) or known_image(what)
     if known is None:
         known = _AZURE.get(what)
@@ -163,7 +169,11 @@ _AZURE = {
 
 def _quoted(text: str) -> str:
     match = re.search(r"\"([^\"]+)\"", text)
-    return match.group(1).replace("\\", "/").rpartition("/")[2].removesuffix(".csproj") if match else ""
+    return (
+        match.group(1).replace("\\", "/").rpartition("/")[2].removesuffix(".csproj")
+        if match
+        else ""
+    )
 
 
 def _wires(chain: str, file: File, line: int, means: dict[str, str]) -> list[Reference]:
@@ -179,7 +189,7 @@ def _wires(chain: str, file: File, line: int, means: dict[str, str]) -> list[Ref
         at = line + chain.count("\n", 0, match.start())
         bare = re.sub(r"\"[^\"]*\"|\w+\s*=>", "", inside)
         for name in dict.fromkeys(re.findall(r"(?<![\w.])([a-z_]\w*)\b(?!\s*\()", bare)):
-            words = f"{call} {means.get(name) and name or ''}".strip()
+            words = f"{call} {(means.get(name) and name) or ''}".strip()
             sure = 0.95 if call.startswith(("WithReference", "WithEnvironment")) else 0.8
             found.append(Reference("resource", name, file.path, at, text=words, confidence=sure))
     return found
@@ -192,5 +202,3 @@ def _arguments(text: str, start: int) -> str:
         if depth == 0:
             return text[start:at]
     return text[start:]
-
-

@@ -1,8 +1,8 @@
 """Helm charts: templates are no YAML until they are rendered, so they are rendered here by rules.
 
 What a rule knows: `.Values` (of `values.yaml`), the chart's own name, `include` of the chart's own
-helpers, `default`, `quote`, `printf`. Conditions are decided by the values; `range` and `with` stand
-once. What no rule knows becomes a word that names nothing. A chart within a chart is vendored.
+helpers, `default`, `quote`, `printf`. Conditions are decided by the values; `range` and `with`
+stand once. What no rule knows becomes a word that names nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from orch_nb.analysis.scan import File
 
 __all__ = ["chart", "chart_of", "template"]
 
-_TAG = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.S)
+_TAG = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
 _UNKNOWN = "unknown"
 _DEPTH = 6
 
@@ -79,7 +79,10 @@ def template(text: str, file: File, around: Surroundings) -> Iterable[Declared]:
         for one in workloads(roots, file, "helm", optional=optional):
             if _UNKNOWN not in one.name:
                 line = one.line if one.line and one.line > 1 else line_of(text, r"^kind:")
-                yield msgspec.structs.replace(one, line=line)
+                short = one.name.removeprefix(f"{rules.name}-")
+                yield msgspec.structs.replace(
+                    one, line=line, name=short, aliases=(*one.aliases, one.name)
+                )
 
 
 def _parsed(text: str) -> list[str]:
@@ -141,7 +144,9 @@ class _Rules:
             if file.path.startswith(inside) and file.name.endswith(".tpl"):
                 text = around.text(file.path)
                 for match in re.finditer(
-                    r"\{\{-?\s*define\s+\"([^\"]+)\"\s*-?\}\}(.*?)(?=\{\{-?\s*define\s|\Z)", text, re.S
+                    r"\{\{-?\s*define\s+\"([^\"]+)\"\s*-?\}\}(.*?)(?=\{\{-?\s*define\s|\Z)",
+                    text,
+                    re.DOTALL,
                 ):
                     self.helpers[match.group(1)] = match.group(2)
 
@@ -151,7 +156,7 @@ class _Rules:
         optional = ""
         stack: list[tuple[bool, bool]] = []  # whether a block stands, whether one of its arms did
         lines = re.sub(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", lambda m: "\n" * m[0].count("\n"), text,
-                       flags=re.S).splitlines()  # fmt: skip
+                       flags=re.DOTALL).splitlines()  # fmt: skip
         for n, one in enumerate(lines):
             tags = [tag.strip() for tag in _TAG.findall(one)]
             words = [tag.split(None, 1)[0] if tag else "" for tag in tags]
@@ -172,9 +177,9 @@ class _Rules:
                     elif word == "end" and stack:
                         stack.pop()
                 out.append("")
-            elif not all(stands for stands, _ in stack):
-                out.append("")
-            elif alone and (re.search(r"toYaml|nindent|tpl |:=|fail ", one)):
+            elif not all(stands for stands, _ in stack) or (
+                alone and (re.search(r"toYaml|nindent|tpl |:=|fail ", one))
+            ):
                 out.append("")
             else:
                 out.append(_TAG.sub(lambda match: self.value(match.group(1)), one))
@@ -211,13 +216,13 @@ class _Rules:
                 found = found.lower()
         return found.strip().strip("-") if "include" in first or "template" in first else found
 
-    def _term(self, term: str, depth: int) -> str:
+    def _term(self, term: str, depth: int) -> str:  # noqa: PLR0911  # a table of cases
         term = term.removeprefix("(").removesuffix(")").strip() if term.startswith("(") else term
         if term.startswith('"'):
             return term.strip('"')
         if match := re.match(r"(?:include|template)\s+\"([^\"]+)\"", term):
             return self._helper(match.group(1), depth)
-        if term.startswith(".Release.") or term.startswith("$.Release."):
+        if term.startswith((".Release.", "$.Release.")):
             return ""
         if re.match(r"\$?\.Chart\.(Name)", term):
             return self.name
@@ -231,11 +236,10 @@ class _Rules:
             parts = re.findall(r"\([^)]*\)|\"[^\"]*\"|\S+", match.group(2))
             made = match.group(1)
             for part in parts:
-                made = re.sub(r"%[sdv]", lambda _, p=part: self._term(p, depth), made, count=1)  # type: ignore[misc]
+                made = re.sub(r"%[sdv]", lambda _, p=part: self._term(p, depth), made, count=1)
             return re.sub(r"%[sdv]", "", made)
-        if match := re.match(r"(?:quote|required\s+\"[^\"]*\"|tpl|lower|toString)\s+(.+)", term):
-            return self._term(match.group(1).split(" $")[0].split(" .")[0] if " ." in match.group(1)[1:]
-                              else match.group(1), depth)  # fmt: skip
+        if match := re.match(r"(?:quote|required\s+\"[^\"]*\"|tpl|lower|toString)\s+(\S+)", term):
+            return self._term(match.group(1), depth)
         return _UNKNOWN
 
     def _helper(self, name: str, depth: int) -> str:

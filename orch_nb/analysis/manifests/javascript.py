@@ -19,7 +19,8 @@ _UI = frozenset(
 )
 _SERVER = frozenset(
     "express fastify koa @nestjs/core @hapi/hapi hono restify @grpc/grpc-js apollo-server "
-    "@apollo/server moleculer @feathersjs/feathers @restatedev/restate-sdk @temporalio/worker".split()
+    "@apollo/server moleculer @feathersjs/feathers @restatedev/restate-sdk "
+    "@temporalio/worker".split()
 )
 
 
@@ -34,7 +35,7 @@ def package_json(text: str, file: File, around: Surroundings) -> Iterable[Declar
     every = {**runs, **table(data.get("devDependencies"))}
     beside = "typescript" in every or around.has(_beside(file, "tsconfig.json"))
     yield Declared(
-        name=name, kind=_kind(data, file, around, every), path=file.path,
+        name=name, kind=_kind(data, file, around, every, runs), path=file.path,
         line=line_of(text, r'"name"\s*:'), system="npm",
         language="TypeScript" if beside else "JavaScript", folder=file.folder,
         confidence=0.9 if runs or not file.folder else 0.7,
@@ -47,12 +48,25 @@ def package_json(text: str, file: File, around: Surroundings) -> Iterable[Declar
     )  # fmt: skip
 
 
-def _kind(data: dict[str, Any], file: File, around: Surroundings, every: dict[str, Any]) -> str:
+def _kind(
+    data: dict[str, Any],
+    file: File,
+    around: Surroundings,
+    every: dict[str, Any],
+    runs: dict[str, Any],
+) -> str:
     scripts = table(data.get("scripts"))
     if data.get("workspaces") or any(
         around.has(_beside(file, one)) for one in ("pnpm-workspace.yaml", "lerna.json", "nx.json")
     ):
         return "workspace"
+    if (
+        not runs
+        and every
+        and not scripts.keys() & {"start", "serve", "dev"}
+        and not data.get("bin")
+    ):
+        return "tool" if data.get("private") else "library"  # for those who work on it
     if data.get("main") or data.get("exports") or data.get("module") or data.get("types"):
         published = not data.get("private")
         if published or not (scripts.get("start") or scripts.get("serve")):
@@ -62,7 +76,9 @@ def _kind(data: dict[str, Any], file: File, around: Surroundings, every: dict[st
     if data.get("bin") or scripts.get("start") or not _SERVER.isdisjoint(every):
         return "application"
     if data.get("private"):
-        return "application" if scripts.keys() & {"dev", "serve"} or file.folder == "" else "library"
+        return (
+            "application" if scripts.keys() & {"dev", "serve"} or file.folder == "" else "library"
+        )
     return "library"
 
 

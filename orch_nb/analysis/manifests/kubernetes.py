@@ -67,7 +67,9 @@ def workloads(
     """What a stream of resources deploys. Services and config maps of it are put in."""
     resources: list[yaml.Node] = []
     for root in roots:
-        resources += items(child(root, "items")) if scalar(child(root, "kind")) == "List" else [root]
+        resources += (
+            items(child(root, "items")) if scalar(child(root, "kind")) == "List" else [root]
+        )
     services = [one for one in resources if scalar(child(one, "kind")) == "Service"]
     maps = {
         scalar(child(one, "metadata", "name")): child(one, "data")
@@ -114,7 +116,9 @@ def _workload(
     template = child(spec, "jobTemplate", "spec", "template") or child(spec, "template") or node
     pod = child(template, "spec")
     containers = items(child(pod, "containers"))
-    labels = {key: scalar(value) for key, _, value in entries(child(template, "metadata", "labels"))}
+    labels = {
+        key: scalar(value) for key, _, value in entries(child(template, "metadata", "labels"))
+    }
     main = _main(containers, name)
     image = scalar(child(main, "image")) if main is not None else ""
     aliases = [_named(one) for one in services if _selects(one, labels)]
@@ -137,8 +141,12 @@ def _main(containers: list[yaml.Node], name: str) -> yaml.Node | None:
     for container in containers:
         if scalar(child(container, "name")) == name:
             return container
-    own = [c for c in containers if (known_image(scalar(child(c, "image"))) or ("", ""))[1] != "support"]
-    return (own or containers or [None])[0]
+    own = [
+        c
+        for c in containers
+        if (known_image(scalar(child(c, "image"))) or ("", ""))[1] != "support"
+    ]
+    return next(iter(own or containers), None)
 
 
 def _selects(service: yaml.Node, labels: dict[str, str]) -> bool:

@@ -103,7 +103,9 @@ def django_settings(text: str, file: File, around: Surroundings) -> Iterable[Dec
         if not any(name.endswith("_APPS") for name in names) or value is None:
             continue
         for constant in ast.walk(value):
-            app = constant.value if isinstance(constant, ast.Constant) else None
+            if not isinstance(constant, ast.Constant):
+                continue
+            app = constant.value
             if not isinstance(app, str) or app in seen:
                 continue
             seen.add(app)

@@ -20,7 +20,9 @@ def _folder_name(file: File) -> str:
 def gemfile(text: str, file: File, around: Surroundings) -> Iterable[Declared]:
     """An application where Rails, Sinatra or a rack file is; else only a list of tools."""
     rack = around.has(f"{file.folder}/config.ru" if file.folder else "config.ru")
-    runs = re.search(r"^\s*gem\s+['\"](rails|sinatra|hanami|grape|sidekiq|roda)['\"]", text, re.M)
+    runs = re.search(
+        r"^\s*gem\s+['\"](rails|sinatra|hanami|grape|sidekiq|roda)['\"]", text, re.MULTILINE
+    )
     if runs or rack:
         yield Declared(
             name=_folder_name(file), kind="application", path=file.path, system="ruby",
@@ -73,9 +75,13 @@ def pubspec(text: str, file: File, around: Surroundings) -> Iterable[Declared]:
     if named:
         inside = f"{file.folder}/" if file.folder else ""
         ui = re.search(r"(?m)^\s+flutter:\s*$", text) and around.has(f"{inside}lib/main.dart")
-        kind = "ui" if ui else "application" if around.has(f"{inside}bin/server.dart") else "library"
-        yield Declared(name=named.group(1), kind=kind, path=file.path, system="pub",
-                       line=line_of(text, r"^name:"), language="Dart", folder=file.folder)  # fmt: skip
+        kind = (
+            "ui" if ui else "application" if around.has(f"{inside}bin/server.dart") else "library"
+        )
+        yield Declared(
+            name=named.group(1), kind=kind, path=file.path, system="pub",
+            line=line_of(text, r"^name:"), language="Dart", folder=file.folder,
+        )  # fmt: skip
 
 
 def swift(text: str, file: File, _: Surroundings) -> Iterable[Declared]:

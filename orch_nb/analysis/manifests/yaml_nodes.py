@@ -55,7 +55,7 @@ def _checked(text: str) -> None:
 
 
 def child(node: yaml.Node | None, *keys: str) -> yaml.Node | None:
-    """The value below `keys`, one in the other; the first one that stands there, merges included."""
+    """The value below `keys`, one in the other; the first that stands there, merges included."""
     for key in keys:
         node = _child(node, key, 0)
     return node
