@@ -32,7 +32,7 @@ __all__ = ["BROKEN", "WORDS", "Inventory", "components", "inventory"]
 
 _EXAMPLES = frozenset(
     "example examples sample samples demo demos docs doc tutorial tutorials quickstart quickstarts "
-    "playground playgrounds templates-example cookbook starter starters".split()
+    "playground playgrounds extras cookbook starter starters".split()
 )
 #: Readers whose files are told by what is in them: by a word, since their names say little.
 _BY_WORD = {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import posixpath
 import re
+from typing import Any
 
 import msgspec
 
@@ -54,6 +56,8 @@ class Surroundings:
 
     def __init__(self, scan: Scan) -> None:
         self._scan = scan
+        self._paths: list[str] | None = None
+        self.memo: dict[str, Any] = {}  # what readers made of files that several of them need
 
     @property
     def files(self) -> list[File]:
@@ -67,10 +71,24 @@ class Surroundings:
     def has(self, path: str) -> bool:
         return path in self._scan.by_path
 
+    def under(self, folder: str) -> list[File]:
+        """The files in `folder` and below, by path."""
+        if not folder:
+            return self._scan.files
+        if self._paths is None:
+            self._paths = sorted(self._scan.by_path)
+        first = bisect.bisect_left(self._paths, f"{folder}/")
+        last = bisect.bisect_left(self._paths, f"{folder}0")  # "0" comes after "/"
+        return [self._scan.by_path[path] for path in self._paths[first:last]]
+
+    def at(self, path: str) -> list[File]:
+        """The file of that path, or the files in the folder of that path."""
+        file = self._scan.by_path.get(path)
+        return [file] if file is not None else self.under(path)
+
     def named(self, name: str, folder: str) -> list[File]:
         """The files of that name in `folder` and below."""
-        inside = f"{folder}/" if folder else ""
-        return [f for f in self._scan.files if f.name == name and f.path.startswith(inside)]
+        return [file for file in self.under(folder) if file.name == name]
 
 
 def joined(folder: str, relative: str) -> str:

@@ -90,6 +90,11 @@ _KNOWN = {
         "Selenium": "standalone-chrome standalone-firefox selenium chrome",
     },
 }  # fmt: skip
+#: In the name of an image that works with a store, and is none.
+_NOT_ITSELF = frozenset(
+    "to sync backup exporter ui gui init migrate migration migrations connect connector consumer "
+    "producer proxy bridge sink source cdc operator api service client setup web for".split()
+)
 _BY_IMAGE = {
     word: (technology, kind)
     for kind, technologies in _KNOWN.items()
@@ -117,6 +122,10 @@ def known_image(image: str) -> tuple[str, str] | None:
         return found
     if "exporter" in name or name.endswith(("-operator", "-client", "-ui", "-init")):
         return None
+    if tokens := set(re.split(r"[-_]", name)) - {""}:
+        last = _BY_IMAGE.get(re.split(r"[-_]", name)[-1])
+        if last is not None and last[1] != "support" and tokens.isdisjoint(_NOT_ITSELF):
+            return last  # somebody's build of it
     owner = image.partition("@")[0].lower().split("/")
     if len(owner) > 1 and owner[-2] in {"bitnami", "bitnamilegacy", "library", "opensearchproject"}:
         return _BY_IMAGE.get(re.split(r"[-_]", name)[0])

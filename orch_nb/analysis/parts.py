@@ -26,7 +26,8 @@ _PROJECTS = (
 _SECONDARY = frozenset({"setup.cfg", "setup.py", "requirements.txt", "CMakeLists.txt"})
 _RUNS = frozenset({"service", "worker", "job", "store", "queue", "support"})
 _WORKS = re.compile(
-    r"(?i)(^|[-_.])(worker|workers|consumer|celery|sidekiq|beat|cron|scheduler)s?([-_.]|$)"
+    r"(?i)(^|[-_.])(worker|celery|sidekiq|beat|cron|scheduler)s?([-_.]|$)"
+    r"|[-_.](consumer|processor)s?$"
 )
 _ONCE = re.compile(
     r"(?i)(^|[-_.])(init|setup|migrat\w+|seed\w*|bootstrap|createbuckets|create-\w+)([-_.]|$)"
@@ -35,6 +36,8 @@ _WORKING = re.compile(
     r"\b(celery\b.*\b(worker|beat)|sidekiq|rq worker|dramatiq|resque|huey_consumer"
     r"|queue:work|horizon)\b"
 )
+#: What stands beside a store to set it up, and is no program.
+_NO_PROGRAM = frozenset({"", "Shell", "SQL"})
 _FAMILY = {
     "npm": {"JavaScript", "TypeScript"}, "maven": {"Java", "Kotlin", "Scala"},
     "gradle": {"Java", "Kotlin", "Scala"}, "cmake": {"C", "C++"},
@@ -160,8 +163,8 @@ def _image(
     """A Dockerfile makes the part of its folder a service, or is one by itself."""
     folder = declared.folder or ""
     beside = at.get(folder, [])
-    if declared.kind == "tool":
-        return
+    if declared.kind == "tool" or (not beside and not folder and "/" in declared.path):
+        return  # also one for whatever it is told to build
     if beside and (not declared.aliases or len(beside) == 1):
         runs = [part for part in beside if any(d.kind != "library" for d, _ in part.told)] or beside
         if not declared.aliases or "dockerfile" not in runs[0].systems:
@@ -194,11 +197,11 @@ def _deployed(told: list[tuple[Declared, str]], units: list[Part]) -> list[Part]
         (one for one in told if one[0].system in DEPLOYED),
         key=lambda one: (DEPLOYED.index(one[0].system), "patched" in one[0].text),
     )
-    prefixes = _prefixes([declared for declared, _ in ordered])
+    short = _short_names([declared for declared, _ in ordered])
     for one, place in ordered:
         if one.kind in {"alias", "config"}:
             continue
-        declared = _without(one, prefixes)
+        declared = _shortened(one, short)
         folder = declared.folder
         if folder is None and declared.system != "terraform":
             folder = _source_of(declared, artifacts, units)
@@ -226,36 +229,36 @@ def _deployed(told: list[tuple[Declared, str]], units: list[Part]) -> list[Part]
     return _one_store(parts)
 
 
-def _prefixes(told: list[Declared]) -> set[tuple[str, str]]:
-    """What a system puts before the names of all that it deploys (`shop-cart`, `shop-web`), where
-    another system has the same names without it."""
+def _short_names(told: list[Declared]) -> dict[tuple[str, str], str]:
+    """Names without what a system puts before those of all that it deploys (`shop-cart`,
+    `shop-web`), where another system has the same names without it."""
     names: dict[str, set[str]] = {}
     for declared in told:
         if declared.kind not in {"alias", "config"}:
             names.setdefault(declared.system, set()).add(declared.name)
-    found = set()
+    found = {}
     for system, own in names.items():
-        others = set().union(*(those for other, those in names.items() if other != system))
+        others = {
+            key_of(name) for other, those in names.items() if other != system for name in those
+        }
         before: dict[str, set[str]] = {}
         for name in own:
-            for at in [match.start() for match in re.finditer("-", name)]:
-                before.setdefault(name[: at + 1], set()).add(name[at + 1 :])
-        for prefix, rest in before.items():
-            same = len(rest & others)
-            if same >= 2 and same * 2 >= len(rest):
-                found.add((system, prefix))
+            if key_of(name) not in others:
+                for match in re.finditer("-", name):
+                    before.setdefault(name[: match.end()], set()).add(name)
+        for prefix, full in before.items():
+            same = sum(key_of(name[len(prefix) :]) in others for name in full)
+            if same >= 2 and same * 2 >= len(full):
+                found.update({(system, name): name[len(prefix) :] for name in full})
     return found
 
 
-def _without(declared: Declared, prefixes: set[tuple[str, str]]) -> Declared:
-    """What is declared, named without its system's prefix."""
-    for system, prefix in sorted(prefixes, key=lambda one: -len(one[1])):
-        if declared.system == system and declared.name.startswith(prefix):
-            short = declared.name[len(prefix) :]
-            return msgspec.structs.replace(
-                declared, name=short, aliases=(*declared.aliases, declared.name)
-            )
-    return declared
+def _shortened(declared: Declared, short: Mapping[tuple[str, str], str]) -> Declared:
+    name = short.get((declared.system, declared.name))
+    if name is None:
+        return declared
+    aliases = (*declared.aliases, declared.name)
+    return msgspec.structs.replace(declared, name=name, aliases=aliases)
 
 
 def _configured(
@@ -278,8 +281,7 @@ def _artifact_folders(told: list[tuple[Declared, str]]) -> dict[str, str]:
 
 def _source_of(declared: Declared, artifacts: Mapping[str, str], units: list[Part]) -> str | None:
     """The folder whose code a deployment runs, by the names of its image and of itself."""
-    if declared.image and known_image(declared.image):
-        return None
+    known = declared.image and known_image(declared.image)
     names = [*declared.aliases] if declared.system == "aspire" else []
     names += [image_name(declared.image), declared.name]
     for key in dict.fromkeys(key_of(name) for name in names if name):
@@ -289,6 +291,7 @@ def _source_of(declared: Declared, artifacts: Mapping[str, str], units: list[Par
             unit
             for unit in units
             if unit.folder is not None
+            and (not known or "dockerfile" in unit.systems)
             and key in {key_of(unit.name), key_of(unit.folder.rpartition("/")[2])}
         ]
         runs = [unit for unit in fits if any(d.kind != "library" for d, _ in unit.told)] or fits
@@ -438,35 +441,43 @@ def _kind(part: Part, languages: Mapping[str, str]) -> None:
         return
     runs = [one for one, _ in part.told if one.system in (*DEPLOYED, *_ARTIFACTS, "dockerfile")]
     said = [one.kind for one in runs if one.kind not in {"", "service"}]
-    known = known_image(part.image)
-    source = part.folder is not None and (
-        part.folder in languages or bool(part.systems & set(_PROJECTS))
-    )
-    if (known and known[1] in {"store", "queue"} and not source) or (
-        known and not runs_from_source(part)
-    ):
-        said = [known[1]]
-    if _ONCE.search(part.name) and runs and (known or not part.systems & {"dockerfile"}):
+    known = _image_of(part, languages)
+    if runs and _ONCE.search(part.name):
         said = ["job"]
+    elif known is not None and "job" not in said:
+        said = [known[1]]
     if said:
         part.kind = said[0]
     elif part.kind == "library" or not runs:
         part.kind = part.kind or main.kind
     else:
-        works = _WORKS.search(part.name) or any(
-            _WORKING.search(
-                f"{one.text} {' '.join(r.value for r in one.references if r.kind == 'command')}"
-            )
-            for one in runs
-        )
-        sdk = any(one.kind == "worker" for one, _ in part.told)
-        part.kind = "worker" if works or sdk else "service"
+        part.kind = "worker" if _works(part, runs) else "service"
     part.language = _language(part, languages, known)
 
 
-def runs_from_source(part: Part) -> bool:
-    """Whether a part is built here, and not only pulled."""
-    return part.folder is not None
+def _image_of(part: Part, languages: Mapping[str, str]) -> tuple[str, str] | None:
+    """What the part's image is known to be: the one that is pulled, or, for a store or a queue with
+    no program of its own beside it, the one that its Dockerfile starts from."""
+    if part.folder is None:
+        return known_image(part.image)  # what it is called says nothing: it may be a client of it
+    if part.systems & set(_PROJECTS):
+        return None
+    images = [one.image for one, _ in part.told if one.system == "dockerfile" and one.image]
+    known = known_image(images[0]) if images else None
+    if known is None and languages.get(part.folder, "") in _NO_PROGRAM:
+        known = known_image(part.image) or known_image(part.name)
+    return known if known is not None and known[1] in {"store", "queue"} else None
+
+
+def _works(part: Part, runs: list[Declared]) -> bool:
+    """Whether a part takes work from a queue or a clock, and serves no requests."""
+    said = " ".join(ref.value for ref in part.references if ref.kind == "command")
+    return bool(
+        _WORKS.search(part.name)
+        or _WORKING.search(said)
+        or any(_WORKING.search(one.text) for one in runs)
+        or any(one.kind == "worker" for one, _ in part.told)
+    )
 
 
 def _language(part: Part, languages: Mapping[str, str], known: tuple[str, str] | None) -> str:

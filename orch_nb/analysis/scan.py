@@ -12,6 +12,7 @@ unreadable, late.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from collections import Counter, OrderedDict, deque
@@ -38,15 +39,13 @@ _TESTS = frozenset(
     "test tests testdata test-data fixtures __tests__ __mocks__ testing e2e spec specs cypress "
     "integration-tests integration_tests functional-tests e2e-tests unittests".split()
 )
-_OF_TESTS = ("tests", "unittests", "functionaltests", "integrationtests")
+_OF_TESTS = re.compile(r"[-_.](tests?|e2e|(unit|functional|integration|acceptance)tests)$")
 
 
 def of_tests(path: str) -> bool:
     """Whether a file stands among tests or their fixtures, by the names of its folders."""
     folders = path.lower().split("/")[:-1]
-    return not _TESTS.isdisjoint(folders) or any(
-        folder.rpartition(".")[2] in _OF_TESTS for folder in folders if "." in folder
-    )
+    return not _TESTS.isdisjoint(folders) or any(map(_OF_TESTS.search, folders))
 
 
 class File:

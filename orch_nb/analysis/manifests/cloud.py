@@ -18,7 +18,7 @@ _RESOURCES = (
     (r"aws_dynamodb_table", "DynamoDB", "store"),
     (r"aws_(opensearch_domain|elasticsearch_domain)", "OpenSearch", "store"),
     (r"aws_(docdb|neptune|redshift)_cluster", "AWS database", "store"),
-    (r"aws_s3_bucket", "S3", "store"),
+    (r"aws_s3_bucket", "S3", "bucket"),
     (r"aws_sqs_queue", "SQS", "queue"),
     (r"aws_sns_topic", "SNS", "queue"),
     (r"aws_(msk_cluster|msk_serverless_cluster)", "Kafka", "queue"),
@@ -31,7 +31,7 @@ _RESOURCES = (
     (r"google_spanner_instance", "Spanner", "store"),
     (r"google_alloydb_cluster", "AlloyDB", "store"),
     (r"google_(firestore_database|bigtable_instance|bigquery_dataset)", "Google database", "store"),
-    (r"google_storage_bucket", "Cloud Storage", "store"),
+    (r"google_storage_bucket", "Cloud Storage", "bucket"),
     (r"google_pubsub_topic", "Pub/Sub", "queue"),
     (r"google_container_cluster", "cluster", "cluster"),
     (r"google_(cloud_run_v2_service|cloud_run_service|cloudfunctions2?_function)", "", "service"),
@@ -56,6 +56,8 @@ def terraform(text: str, file: File, _: Surroundings) -> Iterable[Declared]:
             off = re.search(r"(?m)^\s*count\s*=.*\?", body)
             named = re.search(r'(?m)^\s*(?:name|identifier|cluster_id)\s*=\s*"([\w.-]+)"', body)
             label = match.group(2)
+            if label in {"this", "main", "default", "instance", "cluster", "primary"}:
+                label = technology or label
             yield Declared(
                 name=named.group(1) if named else label, kind=kind, path=file.path,
                 line=text.count("\n", 0, match.start(1)) + 1, text=match.group(1),

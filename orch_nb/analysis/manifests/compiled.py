@@ -13,6 +13,8 @@ from orch_nb.analysis.scan import File
 
 __all__ = ["cargo", "cmake", "go_mod", "gradle", "parsed_xml", "pom"]
 
+_MAIN = re.compile(r"(Application|Main)\.(java|kt)$")
+
 
 def go_mod(text: str, file: File, around: Surroundings) -> Iterable[Declared]:
     match = re.search(r"^module\s+(\S+)", text, re.MULTILINE)
@@ -94,11 +96,10 @@ def pom(text: str, file: File, around: Surroundings) -> Iterable[Declared]:
     if root.findtext(f"{space}packaging") == "pom":
         return  # an aggregator or a parent: its modules have manifests of their own
     inside = f"{file.folder}/" if file.folder else ""
-    runs = re.search(r"spring-boot-maven-plugin|<packaging>war|quarkus-maven-plugin|<mainClass>"
-                     r"|jib-maven-plugin|maven-assembly-plugin", text) or any(
-        f.name.endswith("Application.java") and f.path.startswith(f"{inside}src/main/")
-        for f in around.files
-    )  # fmt: skip
+    runs = re.search(
+        r"spring-boot-maven-plugin|<packaging>war|quarkus-maven-plugin|<mainClass>|jib-maven-plugin",
+        text,
+    ) or any(_MAIN.search(one.name) for one in around.under(f"{inside}src/main"))
     uses = [
         Reference("imports", needed, file.path, line_of(text, rf"<artifactId>{re.escape(needed)}<"),
                   text=f"depends on {needed}")
@@ -120,7 +121,7 @@ def gradle(text: str, file: File, around: Surroundings) -> Iterable[Declared]:
         f"{inside}settings.gradle"
     )
     includes = re.search(r"(?m)^\s*include\b", settings)
-    has_source = any(f.path.startswith(f"{inside}src/main/") for f in around.files)
+    has_source = any(around.under(f"{inside}src/main"))
     if includes and not has_source:
         return  # the root of a build: its projects have files of their own
     named = re.search(r"rootProject\.name\s*=\s*['\"]([\w.-]+)", settings)
@@ -128,16 +129,17 @@ def gradle(text: str, file: File, around: Surroundings) -> Iterable[Declared]:
     applied = re.search(
         r"(?<![\w.])application(?![\w.])|org\.springframework\.boot['\"]|com\.android\.application"
         r"|io\.quarkus['\"]|io\.micronaut\.application|mainClass|shadowJar|com\.google\.cloud\.tools"
-        r"\.jib|spring[.-]?boot(?!.*apply false)",
+        r"\.jib|bootJar\b",
         text,
-    )
+    ) or any(_MAIN.search(one.name) for one in around.under(f"{inside}src/main"))
+    kind = "application" if applied else "tool" if name == "buildSrc" else "library"
     uses = [
         Reference("imports", m.group(1).rpartition(":")[2], file.path,
                   text.count("\n", 0, m.start()) + 1, text=f"depends on {m.group(1)}")
         for m in re.finditer(r"project\(\s*(?:path\s*[:=]\s*)?['\"]:?([\w:.-]+)", text)
     ]  # fmt: skip
     yield Declared(
-        name=name or file.root.rpartition("/")[2], kind="application" if applied else "library",
+        name=name or file.root.rpartition("/")[2], kind=kind,
         path=file.path, line=1, system="gradle", folder=file.folder,
         language="Kotlin" if "kotlin" in text else "Java", references=tuple(uses),
         aliases=(file.folder.rpartition("/")[2],) if file.folder else (),

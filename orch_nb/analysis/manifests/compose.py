@@ -239,8 +239,7 @@ def _mounted(node: yaml.Node, image: str, folder: str | None, place: _Place) -> 
         if not path.startswith((".", "/")) or path.startswith("/") or path in {".", "./", ".."}:
             continue
         where = joined(place.file.folder, path)
-        files = [f for f in place.around.files
-                 if f.path == where or f.path.startswith(f"{where}/")] if where else []  # fmt: skip
+        files = place.around.at(where) if where else []
         for file in files[:_MOST_MOUNTED]:
             if (
                 not _SETTINGS.search(file.name)

@@ -67,7 +67,9 @@ def template(text: str, file: File, around: Surroundings) -> Iterable[Declared]:
     folder = chart_of(file.path, around)
     if folder is None or not re.search(r"kind:", text) or "apiVersion" not in text:
         return
-    rules = _Rules(folder, around)
+    rules = around.memo.get(f"helm:{folder}")
+    if rules is None:
+        rules = around.memo[f"helm:{folder}"] = _Rules(folder, around)
     rendered, optional = rules.render(text)
     if not looks_like_kubernetes(rendered):
         return
@@ -139,9 +141,8 @@ class _Rules:
         self.values = _values(folder, around)
         self.name = _chart_name(folder, around)
         self.helpers: dict[str, str] = {}
-        inside = f"{folder}/templates/" if folder else "templates/"
-        for file in around.files:
-            if file.path.startswith(inside) and file.name.endswith(".tpl"):
+        for file in around.under(f"{folder}/templates" if folder else "templates"):
+            if file.name.endswith(".tpl"):
                 text = around.text(file.path)
                 for match in re.finditer(
                     r"\{\{-?\s*define\s+\"([^\"]+)\"\s*-?\}\}(.*?)(?=\{\{-?\s*define\s|\Z)",

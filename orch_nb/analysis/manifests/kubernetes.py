@@ -193,7 +193,8 @@ def skaffold(text: str, file: File, _: Surroundings) -> Iterable[Declared]:
         for artifact in items(child(root, "build", "artifacts")):
             image, context = scalar(child(artifact, "image")), scalar(child(artifact, "context"))
             if image:
-                folder = joined(file.folder, context or ".")
+                project = scalar(child(artifact, "jib", "project"))
+                folder = joined(joined(file.folder, context or "."), project)
                 yield Declared(
                     name=image_name(image), kind="", path=file.path, line=line(artifact),
                     system="skaffold", folder=folder, image=image_name(image),
