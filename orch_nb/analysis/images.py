@@ -115,7 +115,7 @@ def image_name(image: str) -> str:
 
 def known_image(image: str) -> tuple[str, str] | None:
     """What the image is, and its kind (store, queue, support); None if it is not known."""
-    name = image_name(image).lower()
+    name = image_name(image).lower().removesuffix("-local").removeprefix("aws-")
     if not name or "$" in name:
         return None
     if found := _BY_IMAGE.get(name):

@@ -24,7 +24,7 @@ _CHECK = re.compile(r"\bnc\s+(?:-\w+\s+)*([A-Za-z][\w.-]*)\s+\d{2,5}")
 _BARE = re.compile(r"[A-Za-z][\w.-]*(?:,[A-Za-z][\w.-]*)*")
 _HOST_KEY = re.compile(
     r"(?i)(addr|address|host|hostname|hosts|url|uri|endpoint|server|servers|broker|brokers|service"
-    r"|upstream|backend|database|db|dsn|node|nodes|seeds|contact_?points)(_?(name|s))?$"
+    r"|upstream|backend|dsn|node|nodes|seeds|contact_?points)(_?(name|s))?$"
 )
 #: Variables that say where a part itself is reached, or who may come, and not whom it calls.
 _NOT_A_CALL = re.compile(
@@ -104,6 +104,8 @@ def links(parts: list[Part], seen: Iterable[tuple[Part, Part, Reference]] = ()) 
     book = Book(parts)
     best: dict[tuple[str, str], Link] = {}
     for source in parts:
+        if source.kind == "store":
+            continue  # it is asked, and asks nobody: what it names are its own databases
         for reference in source.references:
             for target in _targets(reference, source, book):
                 _keep(best, source, target, reference, _kind_of(reference, target))

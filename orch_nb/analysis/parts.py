@@ -145,7 +145,7 @@ def _units(told: list[tuple[Declared, str]]) -> list[Part]:
         units.append(part)
     images = [one for one in told if one[0].system == "dockerfile"]
     images.sort(
-        key=lambda one: (one[0].kind == "tool", (one[0].folder or "").count("/"), one[0].path)
+        key=lambda one: (bool(one[0].aliases), (one[0].folder or "").count("/"), one[0].path)
     )
     built = {folder for folder, parts in at.items() if parts}
     for declared, place in images:
@@ -170,6 +170,10 @@ def _image(
         if not declared.aliases or "dockerfile" not in runs[0].systems:
             runs[0].add(declared, place)
             return
+    if declared.aliases and any(
+        one.system == "dockerfile" and not one.aliases for part in beside for one, _ in part.told
+    ):
+        return  # another way to build what is built there
     above = folder
     while above and not declared.aliases:
         above = above.rpartition("/")[0]
@@ -226,7 +230,7 @@ def _deployed(told: list[tuple[Declared, str]], units: list[Part]) -> list[Part]
             )
         ]
     _artifacts(told, parts, named)
-    return _one_store(parts)
+    return _one_folder(_one_store(parts))
 
 
 def _short_names(told: list[Declared]) -> dict[tuple[str, str], str]:
@@ -348,6 +352,25 @@ def _one_store(parts: list[Part]) -> list[Part]:
             first = singles[0]
             if other is not first and id(other) not in gone and not first.systems & other.systems:
                 first.take(other)
+                gone.add(id(other))
+    return [part for part in parts if id(part) not in gone]
+
+
+def _one_folder(parts: list[Part]) -> list[Part]:
+    """What two systems deploy of one folder under two names is one, where each deploys but one."""
+    by: dict[str, list[Part]] = {}
+    for part in parts:
+        if part.folder:
+            by.setdefault(part.folder, []).append(part)
+    gone: set[int] = set()
+    for found in by.values():
+        deployed = [part.systems & set(DEPLOYED) for part in found]
+        apart = all(not one & other for n, one in enumerate(deployed) for other in deployed[:n])
+        if len(found) > 1 and apart:
+            found.sort(key=lambda part: min(map(DEPLOYED.index, part.systems & set(DEPLOYED)),
+                                            default=len(DEPLOYED)))  # fmt: skip
+            for other in found[1:]:
+                found[0].take(other)
                 gone.add(id(other))
     return [part for part in parts if id(part) not in gone]
 

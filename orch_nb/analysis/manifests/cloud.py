@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from orch_nb.analysis.declared import Declared, Surroundings
+from orch_nb.analysis.images import known_image
 from orch_nb.analysis.manifests.yaml_nodes import child, compose_nodes, entries, scalar
 from orch_nb.analysis.scan import File
 
@@ -57,7 +58,9 @@ def terraform(text: str, file: File, _: Surroundings) -> Iterable[Declared]:
             named = re.search(r'(?m)^\s*(?:name|identifier|cluster_id)\s*=\s*"([\w.-]+)"', body)
             label = match.group(2)
             if label in {"this", "main", "default", "instance", "cluster", "primary"}:
-                label = technology or label
+                label = technology
+            if not label:
+                break  # one of a module, named where the module is used
             yield Declared(
                 name=named.group(1) if named else label, kind=kind, path=file.path,
                 line=text.count("\n", 0, match.start(1)) + 1, text=match.group(1),
@@ -73,7 +76,8 @@ def procfile(text: str, file: File, _: Surroundings) -> Iterable[Declared]:
     for n, line in enumerate(text.splitlines(), 1):
         match = re.match(r"([A-Za-z][\w-]*):\s*(\S.*)", line)
         if match and match.group(1) not in {"release", "console"}:
-            kind = "service" if match.group(1) == "web" else "worker"
+            known = known_image(match.group(1))
+            kind = known[1] if known else ""
             yield Declared(
                 name=home if match.group(1) == "web" else match.group(1), kind=kind,
                 path=file.path, line=n, text=match.group(2)[:80], system="procfile",

@@ -25,7 +25,11 @@ def go_mod(text: str, file: File, around: Surroundings) -> Iterable[Declared]:
     if len(parts) > 1 and re.fullmatch(r"v\d+", parts[-1]):
         parts.pop()
     inside = f"{file.folder}/" if file.folder else ""
-    runs = around.has(f"{inside}main.go")
+    runs = around.has(f"{inside}main.go") or any(
+        re.search(r"(?m)^package main\b", around.text(one.path))
+        for one in around.under(file.folder)[:200]
+        if one.folder == file.folder and one.name.endswith(".go")
+    )
     uses = [
         Reference("path", joined(file.folder, m.group(1)), file.path,
                   text.count("\n", 0, m.start(1)) + 1, text=f"replaced by {m.group(1)}")

@@ -30,6 +30,10 @@ from orch_nb.analysis.scan import File
 __all__ = ["chart", "chart_of", "template"]
 
 _TAG = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
+_CODE_IS_HERE = (
+    "Dockerfile", "package.json", "go.mod", "pom.xml", "build.gradle", "build.gradle.kts",
+    "pyproject.toml", "Cargo.toml", "requirements.txt", "Gemfile", "composer.json", "mix.exs",
+)  # fmt: skip
 _UNKNOWN = "unknown"
 _DEPTH = 6
 
@@ -81,10 +85,23 @@ def template(text: str, file: File, around: Surroundings) -> Iterable[Declared]:
         for one in workloads(roots, file, "helm", optional=optional):
             if _UNKNOWN not in one.name:
                 line = one.line if one.line and one.line > 1 else line_of(text, r"^kind:")
-                short = one.name.removeprefix(f"{rules.name}-")
+                short = one.name.removeprefix(f"{rules.own}-").removeprefix(f"{rules.name}-")
                 yield msgspec.structs.replace(
-                    one, line=line, name=short, aliases=(*one.aliases, one.name)
-                )
+                    one, line=line, name=short, aliases=(*one.aliases, one.name),
+                    folder=_beside(folder, around) if one.name == rules.own else None,
+                )  # fmt: skip
+
+
+def _beside(folder: str, around: Surroundings) -> str | None:
+    """The folder of the code that a chart deploys, where it stands in the midst of it."""
+    above = folder.rpartition("/")[0]
+    while above:
+        if any(around.has(f"{above}/{name}") for name in _CODE_IS_HERE):
+            return above
+        if above.rpartition("/")[2].lower() not in {"chart", "charts", "helm", "deploy", "k8s"}:
+            return None
+        above = above.rpartition("/")[0]
+    return None
 
 
 def _parsed(text: str) -> list[str]:
@@ -140,6 +157,8 @@ class _Rules:
     def __init__(self, folder: str, around: Surroundings) -> None:
         self.values = _values(folder, around)
         self.name = _chart_name(folder, around)
+        named = self.values.get("fullnameOverride") or self.values.get("nameOverride")
+        self.own = named if isinstance(named, str) and named else self.name
         self.helpers: dict[str, str] = {}
         for file in around.under(f"{folder}/templates" if folder else "templates"):
             if file.name.endswith(".tpl"):
@@ -246,7 +265,7 @@ class _Rules:
     def _helper(self, name: str, depth: int) -> str:
         """A helper of the chart: its name where it makes names, else its first words."""
         if name.endswith((".fullname", ".name", ".chart")) and name.count(".") == 1:
-            return self.name
+            return self.own
         body = self.helpers.get(name, "")
         if not body or depth > _DEPTH:
             return self.name if name.endswith("name") and body else _UNKNOWN

@@ -67,10 +67,11 @@ def _kind(
         and not data.get("bin")
     ):
         return "tool" if data.get("private") else "library"  # for those who work on it
-    if data.get("main") or data.get("exports") or data.get("module") or data.get("types"):
-        published = not data.get("private")
-        if published or not (scripts.get("start") or scripts.get("serve")):
-            return "application" if data.get("bin") and not data.get("exports") else "library"
+    started = scripts.keys() & {"start", "serve", "dev"}
+    if any(data.get(key) for key in ("exports", "module", "types", "typings", "publishConfig")) or (
+        data.get("main") and not started
+    ):
+        return "application" if data.get("bin") and not data.get("exports") else "library"
     if not _UI.isdisjoint(every) and (scripts.keys() & {"start", "dev", "build", "serve"}):
         return "ui" if _SERVER.isdisjoint(every) or "next" in every else "application"
     if data.get("bin") or scripts.get("start") or not _SERVER.isdisjoint(every):
