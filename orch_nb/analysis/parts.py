@@ -250,10 +250,11 @@ def _short_names(told: list[Declared]) -> dict[tuple[str, str], str]:
             if key_of(name) not in others:
                 for match in re.finditer("-", name):
                     before.setdefault(name[: match.end()], set()).add(name)
-        for prefix, full in before.items():
+        for prefix, full in sorted(before.items()):
             same = sum(key_of(name[len(prefix) :]) in others for name in full)
             if same >= 2 and same * 2 >= len(full):
-                found.update({(system, name): name[len(prefix) :] for name in full})
+                for name in full:
+                    found.setdefault((system, name), name[len(prefix) :])
     return found
 
 
