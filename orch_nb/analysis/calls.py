@@ -23,10 +23,11 @@ __all__ = ["WORDS", "calls"]
 
 _SERVES = re.compile(
     r"\bRegister(\w+)Server\(|\badd_(\w+)Servicer_to_server\(|\b(\w+)Grpc(?:Kt)?\.\w*ImplBase\b"
-    r"|:\s*(?:[\w.]+\.)?(\w+)\.\w+Base\b|\baddService\(\s*(?:[\w.]+\.)?(\w+?)(?:\.service\b|Service\b|,)"
-    r"|public\s+(?:[\w:]+::)?(\w+)::(?:Async|Callback)?Service\b|\b(\w+)Server::(?:new|with_interceptor)\("
-    r"|<\s*(?:[\w:]+::)?(\w+)::Service\b|use\s+GRPC\.Server,\s*service:\s*(?:[\w.]+\.)?(\w+)\.Service"
-    r"|\b(\w+)CoroutineImplBase\b"
+    r"|:\s*(?:[\w.]+\.)?(\w+)\.\w+Base\b|\baddService\(\s*(?:[\w.]+\.)?(\w+)\.service\b"
+    r"|\baddService\(\s*(?:[\w.]+\.)?(\w+?)(?:Service)?\s*,"
+    r"|public\s+(?:[\w:]+::)?(\w+)::(?:Async|Callback)?Service\b"
+    r"|\b(\w+)Server::(?:new|with_interceptor)\(|<\s*(?:[\w:]+::)?(\w+)::Service\b"
+    r"|use\s+GRPC\.Server,\s*service:\s*(?:[\w.]+\.)?(\w+)\.Service|\b(\w+)CoroutineImplBase\b"
 )
 _CALLS = re.compile(
     r"\bNew(\w+)Client\(|\b(\w+)Stub\(|\b(\w+)Grpc\.new\w*Stub\(|\b(\w+)CoroutineStub\("

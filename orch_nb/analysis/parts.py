@@ -163,7 +163,9 @@ def _image(
     """A Dockerfile makes the part of its folder a service, or is one by itself."""
     folder = declared.folder or ""
     beside = at.get(folder, [])
-    if declared.kind == "tool" or (not beside and not folder and "/" in declared.path):
+    if declared.kind == "tool" or (
+        not beside and not folder and not declared.aliases and "/" in declared.path
+    ):
         return  # also one for whatever it is told to build
     if beside and (not declared.aliases or len(beside) == 1):
         runs = [part for part in beside if any(d.kind != "library" for d, _ in part.told)] or beside

@@ -2,7 +2,8 @@
 
 Where `python-ripgrep` is installed (`orch_nb[search]`), ripgrep's own engine, in this process,
 tells which files hold any of them at all, and only those are read and asked which; without it
-every file is read, and asked word by word, which costs some five times as much.
+every file is read, and asked word by word, which costs some five times as much. Its binding does
+not tell of a line that is no UTF-8: a file whose first hit stands in one is missed.
 
     search(scan, {"temporal": Pattern(r"@workflow\\.defn", ("workflow.defn",))})
 """

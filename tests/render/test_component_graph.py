@@ -50,7 +50,7 @@ def test_stores_are_round_queues_are_cut_and_loose_ties_are_dashed():
 
 def test_it_says_in_words_all_that_it_shows():
     alt = component_drawing(SHOP).alt
-    assert alt.startswith("Components and their links: 2 services, 1 store and 1 queue, 4 links")
+    assert alt.startswith("Components and their links: 2 services, 1 queue and 1 store, 4 links")
     assert "web calls cart" in alt
     assert "cart publishes mq" in alt
 

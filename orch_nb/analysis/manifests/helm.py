@@ -35,6 +35,8 @@ _CODE_IS_HERE = (
     "pyproject.toml", "Cargo.toml", "requirements.txt", "Gemfile", "composer.json", "mix.exs",
 )  # fmt: skip
 _UNKNOWN = "unknown"
+#: The name of a release, until it is taken out of the names that it is put before.
+_RELEASE = "release0name"
 _DEPTH = 6
 
 
@@ -203,7 +205,10 @@ class _Rules:
                 out.append("")
             else:
                 out.append(_TAG.sub(lambda match: self.value(match.group(1)), one))
-        return "\n".join(out) + "\n", optional
+        made = "\n".join(out) + "\n"
+        for name in (f"{_RELEASE}-", f"-{_RELEASE}", _RELEASE):
+            made = made.replace(name, "")
+        return made, optional
 
     def _holds(self, condition: str) -> bool:
         """Whether a condition holds by the values; what is unknown holds."""
@@ -243,7 +248,7 @@ class _Rules:
         if match := re.match(r"(?:include|template)\s+\"([^\"]+)\"", term):
             return self._helper(match.group(1), depth)
         if term.startswith((".Release.", "$.Release.")):
-            return ""
+            return _RELEASE if term.endswith(".Name") else ""
         if re.match(r"\$?\.Chart\.(Name)", term):
             return self.name
         if match := re.fullmatch(r"\$?\.Values\.([\w.-]+)", term):
