@@ -31,9 +31,9 @@ class Rules:
         self._folders: set[str] = set()
         self._suffixes: set[str] = set()
         self._spec: pathspec.GitIgnoreSpec | None = None
-        rest: list[str] = kept
-        if not any(line.startswith("!") for line in kept):  # else their order matters
-            rest = [line for line in kept if not self._simple(line.rstrip())]
+        # After the last exception the order of lines matters no more: any that speaks decides.
+        free = max((n for n, line in enumerate(kept) if line.startswith("!")), default=-1) + 1
+        rest = kept[:free] + [line for line in kept[free:] if not self._simple(line.rstrip())]
         if rest:
             self._spec = pathspec.GitIgnoreSpec.from_lines(rest)
 

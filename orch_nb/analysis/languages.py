@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 __all__ = ["BINARY_SUFFIXES", "CODE", "language_of"]
 
 _BY_SUFFIX = {
@@ -57,4 +55,5 @@ def language_of(name: str) -> str:
         return found
     if name.startswith("Dockerfile.") or name.endswith(".Dockerfile"):
         return "Dockerfile"
-    return _BY_SUFFIX.get(os.path.splitext(name)[1].lower(), "")
+    stem, dot, suffix = name.rpartition(".")
+    return _BY_SUFFIX.get(f".{suffix.lower()}", "") if dot and stem else ""

@@ -242,7 +242,7 @@ def _short_names(told: list[Declared]) -> dict[tuple[str, str], str]:
     for declared in told:
         if declared.kind not in {"alias", "config"}:
             names.setdefault(declared.system, set()).add(declared.name)
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     for system, own in names.items():
         others = {
             key_of(name) for other, those in names.items() if other != system for name in those

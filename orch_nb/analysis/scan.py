@@ -30,6 +30,7 @@ __all__ = ["HUGE_BYTES", "File", "Scan", "of_tests", "scan"]
 #: Files above this many bytes are counted and not read.
 HUGE_BYTES = 1_000_000
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".jj", "CVS"})
+_BINARY = frozenset(suffix[1:] for suffix in BINARY_SUFFIXES)
 _SNIFF_BYTES = 4096
 _REPORT_EVERY = 256
 #: So many bytes of files that were read are kept for the next reader.
@@ -115,42 +116,30 @@ class Scan:
         if file.path in self._kept:
             self._kept.move_to_end(file.path)
             return self._kept[file.path]
-        reason, data = self.load(file)
-        return self.keep(file, reason, data)
+        reason, data = self._load(file)
+        if reason and file.path not in self._counted:
+            self._counted.add(file.path)
+            self.skipped[reason] += 1
+        self._kept[file.path] = data
+        self._kept_bytes += len(data or b"")
+        while self._kept_bytes > _KEPT_BYTES and len(self._kept) > 1:
+            self._kept_bytes -= len(self._kept.popitem(last=False)[1] or b"")
+        return data
 
-    def peek(self, file: File) -> tuple[str, bytes | None] | None:
-        """What is kept of a file that was read before; None: read it. Any thread may."""
-        try:
-            return "", self._kept[file.path]
-        except KeyError:
-            return None
-
-    def load(self, file: File) -> tuple[str, bytes | None]:
-        """Reads a file: why it is left out ("" if it is not) and its bytes. Any thread may."""
+    def _load(self, file: File) -> tuple[str, bytes | None]:
+        """Reads a file: why it is left out ("" if it is not) and its bytes."""
         try:
             with open(os.path.join(self.root, file.path), "rb", buffering=0) as handle:
                 data = handle.read(HUGE_BYTES)
         except OSError:
             return "unreadable", None
-        if b"\0" in data[:_SNIFF_BYTES] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            data = data.decode("utf-16", errors="replace").encode()
+        if b"\0" in data[:_SNIFF_BYTES]:
             return "binary", None
         if file.language in CODE and says_generated(data[:1500]):
             return "generated", None
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            data = data.decode("utf-16", errors="replace").encode()
         return "", data
-
-    def keep(self, file: File, reason: str, data: bytes | None) -> bytes | None:
-        """Counts what `load` said, and keeps the bytes for the next reader."""
-        if reason and file.path not in self._counted:
-            self._counted.add(file.path)
-            self.skipped[reason] += 1
-        if file.path not in self._kept:
-            self._kept[file.path] = data
-            self._kept_bytes += len(data or b"")
-        while self._kept_bytes > _KEPT_BYTES and len(self._kept) > 1:
-            self._kept_bytes -= len(self._kept.popitem(last=False)[1] or b"")
-        return data
 
     def look_for(self, words: Iterable[str]) -> None:
         """Finds in one pass which files hold which of `words`, for `candidates` to tell.
@@ -172,7 +161,9 @@ class Scan:
 
 
 def scan(
-    workspace: str | Path, budget_s: float = 2.0, progress: Callable[[int], None] | None = None
+    workspace: str | Path,
+    budget_s: float = 2.0,
+    progress: Callable[[int], None] | None = None,
 ) -> Scan:
     """Walk `workspace` for at most `budget_s` seconds; `progress` is told the number of files seen.
 
@@ -249,7 +240,7 @@ def _seen(found: Scan, entry: os.DirEntry[str], path: str, ignores: Ignores) -> 
         reason = "special"
     elif ignores.ignored(path, entry.name, folder=False):
         reason = "ignored"
-    elif os.path.splitext(entry.name)[1].lower() in BINARY_SUFFIXES:
+    elif entry.name.rpartition(".")[2].lower() in _BINARY:
         reason = "binary"
     elif generated_name(entry.name):
         reason = "generated"

@@ -14,7 +14,6 @@ import importlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,8 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Pattern", "engine", "holding", "search"]
 
-_THREADS = 3
-_BATCH = 400
+#: Files a turn: ripgrep prepares its patterns anew for each, and the clock is looked at between.
+_BATCH = 4000
+_BATCH_READ = 100
 
 #: The numbers of the words or patterns that some bytes hold.
 Which = Callable[[bytes], list[int]]
@@ -101,30 +101,15 @@ def _hits(
     """Each file with the numbers of what it holds; stops, and says so, when time is out."""
     rg = _ripgrep()
     pending = [file for file in files if file.size]
-    batches = [pending[at : at + _BATCH] for at in range(0, len(pending), _BATCH)]
-
-    def look(batch: list[File]) -> list[tuple[File, str, bytes | None, list[int]]]:
-        told = []
-        for file in _worth_reading(scan.root, batch, rg, regexes):
-            kept = scan.peek(file)
-            reason, data = kept if kept is not None else scan.load(file)
-            told.append((file, reason, data, which(data) if data else []))
-        return told
-
-    with ThreadPoolExecutor(_THREADS, "orch_nb-search") as pool:
-        ahead = [pool.submit(look, batch) for batch in batches[: 2 * _THREADS]]
-        for at in range(len(batches)):
-            if scan.out_of_time:
-                scan.complete = False
-                scan.skipped["late"] += sum(map(len, batches[at:]))
-                for waiting in ahead:
-                    waiting.cancel()
-                return
-            done = ahead.pop(0).result()
-            if at + 2 * _THREADS < len(batches):
-                ahead.append(pool.submit(look, batches[at + 2 * _THREADS]))
-            for file, reason, data, hits in done:
-                scan.keep(file, reason, data)
+    size = _BATCH if rg is not None else _BATCH_READ
+    for at in range(0, len(pending), size):
+        if scan.out_of_time:
+            scan.complete = False
+            scan.skipped["late"] += len(pending) - at
+            return
+        for file in _worth_reading(scan.root, pending[at : at + size], rg, regexes):
+            data = scan.data(file)
+            if data and (hits := which(data)):
                 yield file, hits
 
 

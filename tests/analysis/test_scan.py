@@ -227,4 +227,7 @@ def test_what_was_read_is_kept_up_to_a_bound(repository, monkeypatch):
     root = repository({f"{n}.txt": "x" * 400 for n in range(10)})
     found = scan(root)
     assert all(found.read(file) == "x" * 400 for file in found.files)
-    assert sum(found.peek(file) is not None for file in found.files) == 2
+    (root / "9.txt").unlink()
+    (root / "0.txt").unlink()
+    assert found.read(found.by_path["9.txt"]) == "x" * 400
+    assert found.data(found.by_path["0.txt"]) is None  # long let go of

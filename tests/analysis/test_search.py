@@ -71,7 +71,7 @@ def test_candidates_are_the_files_worth_reading(repository, by):
 def test_a_file_is_read_once_for_all_its_readers(repository, by, monkeypatch):
     seen = scan(repository(FILES))
     seen.look_for(["celery"])
-    monkeypatch.setattr(seen, "load", lambda file: pytest.fail(f"{file.path} was read again"))
+    monkeypatch.setattr(seen, "_load", lambda file: pytest.fail(f"{file.path} was read again"))
     assert [seen.read(file) is not None for file in seen.candidates("celery")] == [True] * 4
 
 
