@@ -3,8 +3,8 @@
 Several manifests may speak of one part: a folder with `pyproject.toml`, `requirements.txt` and a
 `Dockerfile` is one service in Python; the compose service that is built from that folder, the
 Deployment that runs its image and the chart that templates it are the same one again. So what the
-manifests declare is put together (`parts`), under the name that its deployment gives it, and what
-they refer to becomes links (`links`).
+manifests declare is put together (`assembly`), under the name that its deployment gives it, and
+what they refer to becomes links (`links`).
 
 Manifests of tests and fixtures are counted and left out; those of examples are marked so. A
 manifest that does not parse is noted and stops nothing.
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from orch_nb.analysis.assembly import assembled
 from orch_nb.analysis.calls import WORDS as CALL_WORDS
 from orch_nb.analysis.calls import calls
 from orch_nb.analysis.declared import Declared, Surroundings
@@ -24,7 +25,7 @@ from orch_nb.analysis.links import links
 from orch_nb.analysis.manifests import Reader, dotnet, python, reader_for
 from orch_nb.analysis.manifests.kubernetes import kubernetes
 from orch_nb.analysis.owners import folder_languages
-from orch_nb.analysis.parts import BROKEN, Part, assembled
+from orch_nb.analysis.parts import BROKEN, Part
 from orch_nb.analysis.scan import File, Scan, of_tests
 from orch_nb.model.analysis import Component, Evidence, Link
 

@@ -99,22 +99,38 @@ def outside(root: str) -> Ignores:
     for place in above:
         inner = os.path.relpath(root, place).replace(os.sep, "/") + "/"
         layers += _layer(os.path.join(place, ".gitignore"), inner)
+    rest = os.path.relpath(root, at).replace(os.sep, "/").split("/") if above else []
+    if any(_covers(rules, rest) for _, rules in layers):
+        layers = []  # who names a folder that the repository ignores wants to see it all the same
     layers += _layer(os.path.join(at, ".git", "info", "exclude"), "")
     layers += _layer(_global_excludes(), "")
     return Ignores(tuple(layers))
 
 
+def _covers(rules: Rules, rest: list[str]) -> bool:
+    """Whether rules of a folder above ignore the workspace itself, or a folder it is in."""
+    if not isinstance(rules, _Above):
+        return False
+    inner = rules.inner.rstrip("/").split("/")
+    skipped = len(rest) - len(inner)
+    parts = rest[skipped:]
+    return any(
+        Rules.decide(rules, "/".join(parts[: n + 1]), part, folder=True) is True
+        for n, part in enumerate(parts)
+    )
+
+
 class _Above(Rules):
     """Rules of a folder above the workspace: paths are lengthened before they are asked."""
 
-    __slots__ = ("_inner",)
+    __slots__ = ("inner",)
 
     def __init__(self, lines: Iterable[str], inner: str) -> None:
         super().__init__(lines)
-        self._inner = inner
+        self.inner = inner
 
     def decide(self, path: str, name: str, *, folder: bool) -> bool | None:
-        return super().decide(self._inner + path, name, folder=folder)
+        return super().decide(self.inner + path, name, folder=folder)
 
 
 def _layer(path: str, inner: str) -> list[tuple[str, Rules]]:

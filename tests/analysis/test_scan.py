@@ -184,6 +184,12 @@ def test_a_gitignore_above_the_workspace_and_excludes_of_the_repository_hold(rep
     assert paths(scan(root / "sub")) == ["a.py"]
 
 
+def test_a_workspace_that_its_repository_ignores_is_seen_all_the_same(repository):
+    root = repository({".git/config": "", ".gitignore": "/build/\n*.tmp\n", "build/x/a.py": ""})
+    assert paths(scan(root / "build")) == ["x/a.py"]
+    assert paths(scan(root / "build/x")) == ["a.py"]
+
+
 def test_the_persons_global_excludes_hold(repository, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
