@@ -101,6 +101,8 @@ def _attach(units: list[Part], deployed: list[Part]) -> None:
             inside = [p for p in deployed if p.folder and unit.folder.startswith(f"{p.folder}/")]
             others = [u for u in units if inside and u.folder == inside[0].folder]
             here = inside[:1] if inside and not others and _main_of(unit, inside[0], units) else []
+        for part in here:
+            part.base = part.base or unit.base
         if len(here) > 1:
             keys = {key_of(alias) for alias in unit.aliases} | {key_of(unit.name)}
             same = [part for part in here if key_of(part.name) in keys]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from orch_nb.analysis.declared import Reference
 from orch_nb.analysis.languages import CODE
 from orch_nb.analysis.links import Book
-from orch_nb.analysis.manifests import is_compose, reader_for
+from orch_nb.analysis.manifests import either, is_compose, reader_for
 from orch_nb.analysis.owners import owner_of
 from orch_nb.analysis.parts import Part
 from orch_nb.analysis.scan import File, Scan, of_tests
@@ -43,6 +43,12 @@ _QUIET = re.compile(
     r"(^|/)(docs?|documentation|scripts|\.github|migrations|locales?|i18n)/|(^|/)(README|CHANGELOG)"
     r"|(_test\.go|\.(test|spec)\.[jt]sx?|_spec\.rb|Tests?\.(java|kt|cs))$"
 )
+_SETTINGS = frozenset({"YAML", "JSON", "TOML", "Properties"})
+#: What stands before a host in settings that hold no address: `host: db`, `Server=db;`.
+_SAYS_HOST = (
+    r"(?:host|hostname|host[_-]?name|server|addresses|bootstrap[.-]?servers|data source)"
+    r"[\"']?\s*[:=]\s*[\"']?(?:tcp:)?"
+)
 _TEXTUAL = frozenset({"YAML", "JSON", "TOML", "Properties", "XML", "Razor", ""})
 
 Seen = tuple[Part, Part, Reference]
@@ -63,27 +69,26 @@ def calls(scan: Scan, parts: list[Part]) -> list[Seen]:
 
 
 def _source_files(scan: Scan) -> list[File]:
-    beside: dict[str, list[str]] = {}
-    for file in scan.files:
-        if file.language == "YAML":
-            beside.setdefault(file.folder, []).append(file.name)
+    """Programs and their settings: no tests, no documents, no manifests, which are read as such."""
+    manifests = {file.path for file in scan.candidates("apiVersion", "services:")}
+    with_compose = {file.folder for file in scan.files if is_compose(file.name)}
     return [
         file
         for file in scan.files
         if (file.language in CODE or file.language in _TEXTUAL)
         and not of_tests(file.path)
         and not _QUIET.search(file.path)
-        and not (file.name.startswith(".env") and any(
-            is_compose(name) for name in beside.get(file.folder, ())
-        ))
-        and not (file.language in {"YAML", "JSON", "TOML", "XML", ""} and reader_for(file.path) and
-                 _is_manifest(file))
-    ]  # fmt: skip
+        and not (file.name.startswith(".env") and file.folder in with_compose)
+        and not (file.language not in CODE and _is_manifest(file, manifests))
+    ]
 
 
-def _is_manifest(file: File) -> bool:
+def _is_manifest(file: File, manifests: set[str]) -> bool:
     """Whether a file is read as a manifest, and not as the settings of a program."""
-    return not re.search(r"(?i)application[\w-]*\.ya?ml$|bootstrap[\w-]*\.ya?ml$", file.name)
+    reader = reader_for(file.path)
+    if reader is None or re.match(r"(?i)(application|bootstrap)[\w-]*\.ya?ml$", file.name):
+        return False
+    return reader is not either or file.path in manifests
 
 
 def _home(file: File, homes: dict[str, Part], every: set[str]) -> Part | None:
@@ -91,26 +96,47 @@ def _home(file: File, homes: dict[str, Part], every: set[str]) -> Part | None:
     return homes.get(folder) if folder is not None else None
 
 
+def _spoken_of(file: File, book: Book, home: Part | None) -> Part | None:
+    """Whose settings a file holds: a configuration server keeps those of others, by their names."""
+    if file.language in _SETTINGS:
+        return book.host(file.name.rpartition(".")[0]) or home
+    return home
+
+
 def _addresses(scan: Scan, book: Book, homes: dict[str, Part], every: set[str]) -> Iterator[Seen]:
     names = [name for name in book.hosts if len(name) > 3 and name not in _NOT_CALLED][:400]
     if not names:
         return
     one = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    regex = rf"(?i)[a-z]://(?:{one})(?:[:/\"'`\s]|$)"
-    shown = re.compile(rf"(?i)\b([a-z][a-z0-9+.-]*)://({one})(?=[:/\"'`\s]|$)")
+    url, setting = rf"\b[a-z][a-z0-9+.-]*://({one})", rf"{_SAYS_HOST}({one})"
+    end = r"(?:[:/;,\"'`\s]|$)"
     files = [file for file in _source_files(scan) if _home(file, homes, every) is not None]
-    for file in search(scan, {"address": Pattern(regex, ("://",))}, files)["address"]:
-        source = _home(file, homes, every)
-        text = scan.read(file)
-        for match in shown.finditer(text or ""):
-            target = book.host(match.group(2), source)
-            start = (text or "").rfind("\n", 0, match.start()) + 1
-            comment = re.match(r"\s*(//|#|\*|--|<!--)", (text or "")[start : match.start()])
-            if source is None or target is None or target is source or comment:
-                continue
-            line = (text or "").count("\n", 0, match.start()) + 1
-            yield source, target, Reference("calls", match.group(2), file.path, line,
-                                            text=match.group(0), confidence=0.7)  # fmt: skip
+    settings = [file for file in files if file.language in _SETTINGS]
+    asked = {"url": Pattern(f"(?i){url}{end}", ("://",))}
+    for regex, found in (
+        (url, search(scan, asked, files)["url"]),
+        (setting, search(scan, {"host": Pattern(f"(?i){setting}{end}")}, settings)["host"]),
+    ):
+        shown = re.compile(f"(?i){regex}(?={end})")
+        for file in found:
+            source = _spoken_of(file, book, _home(file, homes, every))
+            if source is not None:
+                yield from _shown(file, scan.read(file) or "", shown, source, book)
+
+
+def _shown(
+    file: File, text: str, shown: re.Pattern[str], source: Part, book: Book
+) -> Iterator[Seen]:
+    for match in shown.finditer(text):
+        target = book.host(match.group(1), source)
+        start = text.rfind("\n", 0, match.start()) + 1
+        comment = re.match(r"\s*(//|#|\*|--|<!--)", text[start : match.start()])
+        if target is None or target is source or comment:
+            continue
+        line = text.count("\n", 0, match.start(1)) + 1
+        words = " ".join(match.group(0).split())
+        yield source, target, Reference("calls", match.group(1), file.path, line,
+                                        text=words, confidence=0.7)  # fmt: skip
 
 
 def _grpc(scan: Scan, homes: dict[str, Part], every: set[str]) -> Iterator[Seen]:

@@ -22,8 +22,7 @@ from orch_nb.analysis.calls import WORDS as CALL_WORDS
 from orch_nb.analysis.calls import calls
 from orch_nb.analysis.declared import Declared, Surroundings
 from orch_nb.analysis.links import links
-from orch_nb.analysis.manifests import Reader, dotnet, python, reader_for
-from orch_nb.analysis.manifests.kubernetes import kubernetes
+from orch_nb.analysis.manifests import Reader, dotnet, either, python, reader_for
 from orch_nb.analysis.owners import folder_languages
 from orch_nb.analysis.parts import BROKEN, Part
 from orch_nb.analysis.scan import File, Scan, of_tests
@@ -37,11 +36,11 @@ _EXAMPLES = frozenset(
 )
 #: Readers whose files are told by what is in them: by a word, since their names say little.
 _BY_WORD = {
-    kubernetes: "apiVersion", dotnet.aspire_host: "DistributedApplication",
-    python.django_settings: "INSTALLED_APPS",
+    either: ("apiVersion", "services:"), dotnet.aspire_host: ("DistributedApplication",),
+    python.django_settings: ("INSTALLED_APPS",),
 }  # fmt: skip
 #: What is looked for in all files at once, for the readers here.
-WORDS = (*_BY_WORD.values(), *CALL_WORDS)
+WORDS = (*(word for words in _BY_WORD.values() for word in words), *CALL_WORDS)
 
 
 class Inventory(msgspec.Struct, frozen=True):
@@ -80,7 +79,10 @@ def _counts(part: Part) -> bool:
 def _declared(scan: Scan, around: Surroundings) -> Iterator[tuple[Declared, str]]:
     """Everything that the manifests declare, each with the place it stands in ("" or example)."""
     scan.look_for(WORDS)
-    worth = {reader: {f.path for f in scan.candidates(word)} for reader, word in _BY_WORD.items()}
+    worth = {
+        reader: {file.path for file in scan.candidates(*words)}
+        for reader, words in _BY_WORD.items()
+    }
     for file in scan.files:
         reader = reader_for(file.path)
         if reader is None or (reader in worth and file.path not in worth[reader]):

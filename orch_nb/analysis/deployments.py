@@ -10,6 +10,7 @@ import msgspec
 
 from orch_nb.analysis.declared import Declared, Reference, key_of
 from orch_nb.analysis.images import image_name, known_image
+from orch_nb.analysis.manifests.compose import is_compose
 from orch_nb.analysis.parts import ARTIFACTS, DEPLOYED, Part
 
 __all__ = ["deployed"]
@@ -27,9 +28,16 @@ def deployed(told: list[tuple[Declared, str]], units: list[Part]) -> list[Part]:
         (one for one in told if one[0].system in DEPLOYED),
         key=lambda one: (DEPLOYED.index(one[0].system), "patched" in one[0].text),
     )
+    bases = {  # what others extend, in a file that nobody runs
+        reference.value
+        for declared, _ in ordered
+        for reference in declared.references
+        if reference.kind == "extends"
+        and not is_compose(reference.value.partition("#")[0].rpartition("/")[2])
+    }
     short = _short_names([declared for declared, _ in ordered])
     for one, place in ordered:
-        if one.kind in {"alias", "config"}:
+        if one.kind in {"alias", "config"} or f"{one.path}#{one.name}" in bases:
             continue
         declared = _shortened(one, short)
         folder = declared.folder
@@ -67,6 +75,11 @@ def _short_names(told: list[Declared]) -> dict[tuple[str, str], str]:
         if declared.kind not in {"alias", "config"}:
             names.setdefault(declared.system, set()).add(declared.name)
     found: dict[tuple[str, str], str] = {}
+    known = {name for those in names.values() for name in those}
+    for system, own in names.items():  # `cart-v1` and `cart-v2` are two states of `cart`
+        versions = [(name, re.sub(r"-v\d+$", "", name)) for name in own]
+        found.update({(system, name): base for name, base in versions
+                      if base != name and base in known})  # fmt: skip
     for system, own in names.items():
         others = {
             key_of(name) for other, those in names.items() if other != system for name in those

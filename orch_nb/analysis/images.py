@@ -127,6 +127,8 @@ def known_image(image: str) -> tuple[str, str] | None:
         if last is not None and last[1] != "support" and tokens.isdisjoint(_NOT_ITSELF):
             return last  # somebody's build of it
     owner = image.partition("@")[0].lower().split("/")
+    if len(owner) > 1 and name in {"server", "database", "enterprise", "community"}:
+        return _BY_IMAGE.get(owner[-2])
     if len(owner) > 1 and owner[-2] in {"bitnami", "bitnamilegacy", "library", "opensearchproject"}:
         return _BY_IMAGE.get(re.split(r"[-_]", name)[0])
     return None

@@ -52,13 +52,17 @@ class Part:
         self.aliases: set[str] = set()
         self.references: list[Reference] = []
         self.told: list[tuple[Declared, str]] = []
-        self.image = ""
+        self.image = ""  # what is pulled or built for it
+        self.base = ""  # what its Dockerfile starts from, where that is known
 
     def add(self, declared: Declared, place: str) -> None:
         self.told.append((declared, place))
         self.aliases |= {declared.name, *declared.aliases}
         self.references += declared.references
-        self.image = self.image or declared.image
+        if declared.system == "dockerfile":
+            self.base = self.base or declared.image
+        else:
+            self.image = self.image or declared.image
         if self.folder is None:
             self.folder = declared.folder
 
@@ -82,11 +86,11 @@ class Part:
 
     def component(self) -> Component:
         """The part as a value, with the best of its evidence."""
-        main = max(self.told, key=lambda told: (not told[1], told[0].confidence))[0]
+        main = max(self.told, key=_weight)[0]
         for system in (*DEPLOYED, *ARTIFACTS):  # its deployment says best what it is
             of = [told for told in self.told if told[0].system == system and not told[0].optional]
             if of and self.kind in _RUNS:
-                main = max(of, key=lambda told: (not told[1], told[0].confidence))[0]
+                main = max(of, key=_weight)[0]
                 break
         optional = main.optional if all(one.optional for one, _ in self.told
                                         if one.system in DEPLOYED) else ""  # fmt: skip
@@ -103,6 +107,12 @@ class Part:
             evidence=Evidence(text, main.path, main.line),
             confidence=round(confidence * (0.5 if example else 1.0), 2),
         )
+
+
+def _weight(told: tuple[Declared, str]) -> tuple[bool, float, int]:
+    """Of two that say as much, the file with the shorter name is the main one."""
+    declared, place = told
+    return not place, declared.confidence, -len(declared.path)
 
 
 def define(part: Part, languages: Mapping[str, str]) -> None:
@@ -134,8 +144,7 @@ def _image_of(part: Part, languages: Mapping[str, str]) -> tuple[str, str] | Non
         return known_image(part.image)  # what it is called says nothing: it may be a client of it
     if part.systems & set(PROJECTS):
         return None
-    images = [one.image for one, _ in part.told if one.system == "dockerfile" and one.image]
-    known = known_image(images[0]) if images else None
+    known = known_image(part.base)
     if known is None and languages.get(part.folder, "") in _NO_PROGRAM:
         known = known_image(part.image) or known_image(part.name)
     return known if known is not None and known[1] in {"store", "queue"} else None

@@ -152,6 +152,32 @@ def test_a_store_that_is_built_here_is_a_store(repository):
     assert (found(root)["data"].kind, found(root)["data"].language) == ("store", "MySQL")
 
 
+def test_several_stores_are_built_of_one_folder(repository):
+    root = repository(
+        {"mongo/Dockerfile": "FROM mongo:7\nADD init.js /\n", "mongo/init.js": "",
+         "compose.yaml": "services:\n  a-db: {build: mongo}\n  b-db: {build: mongo}\n"}
+    )  # fmt: skip
+    assert {name: part.kind for name, part in found(root).items()} == {
+        "a-db": "store", "b-db": "store",
+    }  # fmt: skip
+
+
+def test_a_compose_file_under_a_name_of_its_own_is_known_by_what_is_in_it(repository):
+    root = repository(
+        {"scripts/infra.yml": "services:\n  db:\n    image: mcr.microsoft.com/mssql/server:2022\n",
+         "conf/other.yaml": "services:\n  - a\n"}
+    )  # fmt: skip
+    assert {name: part.language for name, part in found(root).items()} == {"db": "SQL Server"}
+
+
+def test_two_versions_of_a_service_are_that_service(repository):
+    root = repository(
+        {"compose.yaml": "services:\n  cart: {image: a/cart}\n",
+         "k8s/v.yaml": deployment("cart-v1", "a/cart:1") + deployment("cart-v2", "a/cart:2")}
+    )  # fmt: skip
+    assert set(found(root)) == {"cart"}
+
+
 def test_a_container_that_sets_up_and_ends_is_a_job(repository):
     root = repository({"compose.yaml": "services:\n  kafka-init: {image: apache/kafka}\n"})
     assert found(root)["kafka-init"].kind == "job"

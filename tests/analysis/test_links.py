@@ -45,6 +45,9 @@ def test_addresses_are_read_out_of_variables(key, value, hosts):
         ("shop/src/api.ts", "\nfetch('http://orders:8080/x')\n", 2),
         ("shop/src/main/resources/application.yml", "uri: lb://orders\n", 1),
         ("shop/Client.cs", 'new Uri("https+http://orders");\n', 1),
+        ("shop/appsettings.json", '{\n"Mq": {"Host": "orders"}}\n', 2),
+        ("shop/settings.yaml", "db: 'Server=orders;User=x'\n", 1),
+        ("mails/shared/shop.yml", "spring:\n  host: orders\n", 2),
     ],
 )
 def test_an_address_in_code_or_settings_is_a_call(repository, path, text, line):
@@ -63,6 +66,7 @@ def test_an_address_in_code_or_settings_is_a_call(repository, path, text, line):
         ("shop/docs/a.py", "'http://orders:8080'"),
         ("shop/a.py", "# as in http://orders:8080\n"),
         ("shop/a.py", "x = 'http://orders.example.com'\n"),
+        ("shop/settings.yaml", "name: orders\n"),
         ("orders/a.py", "me = 'http://orders:8080'\n"),
     ],
 )

@@ -27,7 +27,7 @@ from orch_nb.analysis.manifests.python import (
 from orch_nb.analysis.manifests.yaml_nodes import compose_nodes
 from orch_nb.analysis.scan import File
 
-__all__ = ["Reader", "compose_nodes", "is_compose", "line_of", "reader_for"]
+__all__ = ["Reader", "compose_nodes", "either", "is_compose", "line_of", "reader_for"]
 
 Reader = Callable[[str, File, Surroundings], Iterable[Declared]]
 
@@ -53,6 +53,13 @@ _OF_CI = (".github/", ".circleci/", ".gitlab/", ".buildkite/", ".azure-pipelines
 _NO_MANIFESTS = re.compile(r"(^|/)(\.github|\.circleci|docs?|\.vscode|\.tekton|locales?|i18n)/")
 
 
+def either(text: str, file: File, around: Surroundings) -> Iterable[Declared]:
+    """A YAML file whose name says nothing: Kubernetes, or compose under a name of its own."""
+    if re.search(r"(?m)^services:\s*$", text) and re.search(r"(?m)^ +(image|build):", text):
+        return compose(text, file, around)
+    return kubernetes(text, file, around)
+
+
 def reader_for(path: str) -> Reader | None:  # noqa: PLR0911  # a table of cases
     """The reader of a file of that path; None if a file of that name is no manifest."""
     if path.startswith(_OF_CI):
@@ -70,7 +77,7 @@ def reader_for(path: str) -> Reader | None:  # noqa: PLR0911  # a table of cases
     if suffix in {"yaml", "yml"}:
         if "templates/" in path:
             return helm.template
-        return None if _NO_MANIFESTS.search(path) else kubernetes
+        return None if _NO_MANIFESTS.search(path) else either
     if suffix == "py" and _SETTINGS.search(path):
         return django_settings
     if suffix == "cs" and _APP_HOST.search(path):

@@ -128,6 +128,7 @@ def _service(name: str, at: int, node: yaml.MappingNode, place: _Place) -> Decla
     ]
     references = [*_depends(node, place.file), *_environment(node, place)]
     if base is not None:
+        references += [Reference("extends", _base_name(node, place), place.file.path)]
         references += [*_depends(base, place.file), *_environment(base, place)]
     words = f"image {image}" if image and build is None else f"built from {folder or '.'}"
     confidence = 0.95 if image or build is not None else 0.6
@@ -139,6 +140,14 @@ def _service(name: str, at: int, node: yaml.MappingNode, place: _Place) -> Decla
         references=(*references, *_commands(node, place), *_mounted(node, image, folder, place)),
         confidence=confidence - (0.2 if optional else 0.0), optional=optional,
     )  # fmt: skip
+
+
+def _base_name(node: yaml.MappingNode, place: _Place) -> str:
+    """The service that this one extends, with the path of its file."""
+    extends = child(node, "extends")
+    other = scalar(child(extends, "file"))
+    path = joined(place.file.folder, other) if other else place.file.path
+    return f"{path}#{scalar(extends) or scalar(child(extends, 'service'))}"
 
 
 def _extended(node: yaml.MappingNode, place: _Place) -> yaml.Node | None:
