@@ -24,7 +24,8 @@ from orch_nb.analysis.declared import Declared, Surroundings
 from orch_nb.analysis.links import links
 from orch_nb.analysis.manifests import Reader, dotnet, either, python, reader_for
 from orch_nb.analysis.owners import folder_languages
-from orch_nb.analysis.parts import BROKEN, Part
+from orch_nb.analysis.parts import BROKEN
+from orch_nb.analysis.queues import directed
 from orch_nb.analysis.scan import File, Scan, of_tests
 from orch_nb.model.analysis import Component, Evidence, Link
 
@@ -67,13 +68,8 @@ def inventory(scan: Scan) -> Inventory:
         evidence = Evidence("no other manifest was found", made.path, 1)
         told[name] = Component(name, "application", language, ".", evidence)
     found = sorted(told.values(), key=lambda c: (c.evidence.path.count("/"), c.path, c.name))
-    return Inventory(
-        tuple(found), links([part for part in parts if _counts(part)], calls(scan, parts))
-    )
-
-
-def _counts(part: Part) -> bool:
-    return part.kind != BROKEN
+    read = [part for part in parts if part.kind != BROKEN]
+    return Inventory(tuple(found), directed(scan, read, links(read, calls(scan, read))))
 
 
 def _declared(scan: Scan, around: Surroundings) -> Iterator[tuple[Declared, str]]:

@@ -125,6 +125,8 @@ def _artifact_folders(told: list[tuple[Declared, str]]) -> dict[str, str]:
 
 def _source_of(declared: Declared, artifacts: Mapping[str, str], units: list[Part]) -> str | None:
     """The folder whose code a deployment runs, by the names of its image and of itself."""
+    if declared.kind in {"store", "queue", "support"}:
+        return None  # a library may well be called like the queue that it speaks to
     known = declared.image and known_image(declared.image)
     names = [*declared.aliases] if declared.system == "aspire" else []
     names += [image_name(declared.image), declared.name]

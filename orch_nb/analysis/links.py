@@ -8,7 +8,7 @@ names nothing of this codebase is no link; neither is what a part says of itself
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from orch_nb.analysis.declared import Reference, key_of
 from orch_nb.analysis.parts import DEPLOYED, Part
@@ -35,19 +35,22 @@ _NOT_A_CALL = re.compile(
 _WEIGHT = {"uses": 4, "calls": 4, "publishes": 5, "consumes": 5, "imports": 2, "depends_on": 1}
 
 
-def addresses(key: str, value: str) -> Iterator[str]:
-    """The hosts that a variable's value names.
+def addresses(key: str, value: str) -> list[str]:
+    """The hosts that a variable's value names, each once.
 
-    >>> list(addresses("DB", "postgres://u:p@db:5432/x")), list(addresses("CART_HOST", "cart"))
+    >>> addresses("DB", "postgres://u:p@db:5432/x"), addresses("CART_HOST", "cart")
     (['db'], ['cart'])
     """
     if not value or len(value) > 4000:
-        return
-    for regex in (_URL, _HOST_PORT, _KEYED, _CHECK):
-        for match in regex.finditer(value):
-            yield match.group(1)
+        return []
+    found = [
+        match.group(1)
+        for regex in (_URL, _HOST_PORT, _KEYED, _CHECK)
+        for match in regex.finditer(value)
+    ]
     if key and _BARE.fullmatch(value) and _HOST_KEY.search(key):
-        yield from value.split(",")
+        found += value.split(",")
+    return list(dict.fromkeys(found))
 
 
 class Book:
@@ -145,7 +148,7 @@ def _targets(reference: Reference, source: Part, book: Book) -> list[Part]:
     elif reference.kind == "path":
         found = [book.folder(reference.value)]
     elif reference.kind in {"env", "command"} and not _NOT_A_CALL.search(reference.key):
-        hosts = dict.fromkeys(addresses(reference.key, reference.value))
+        hosts = addresses(reference.key, reference.value)
         found = [book.host(host, source) for host in hosts]
     return [part for part in found if part is not None and part is not source]
 

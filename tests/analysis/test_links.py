@@ -27,7 +27,7 @@ def ties(root):
         ("URL", "https://user:pw@cart.prod/x", ["cart.prod"]),
         ("KAFKA_BROKERS", "k1:9092,k2:9092", ["k1", "k2"]),
         ("ConnectionString", "Host=db;Username=x", ["db"]),
-        ("JDBC", "jdbc:postgresql://db:5432/x", ["db", "db"]),
+        ("JDBC", "jdbc:postgresql://db:5432/x", ["db"]),
         ("", "nc -z kafka 9092", ["kafka"]),
         ("NAME", "cart", []),
         ("TIME", "12:30", []),
@@ -36,7 +36,7 @@ def ties(root):
     ],
 )
 def test_addresses_are_read_out_of_variables(key, value, hosts):
-    assert list(addresses(key, value)) == hosts
+    assert addresses(key, value) == hosts
 
 
 @pytest.mark.parametrize(
@@ -120,3 +120,19 @@ def test_a_generated_client_calls_nobody(repository):
         }
     )
     assert ties(root) == {}
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        ({"shop/a.py": "p = KafkaProducer()\n"}, "publishes"),
+        ({"shop/A.java": '@KafkaListener(topics = "x")\n'}, "consumes"),
+        ({"shop/a.go": "sarama.NewSyncProducer(b, c)\nsarama.NewConsumerGroup(b, c)\n"}, "uses"),
+        ({"shop/a.go": "package main\n"}, "uses"),
+        ({"shop/a.go": "package main\n", "shop/tests/a.go": "sarama.NewSyncProducer(b)\n"}, "uses"),
+    ],
+)
+def test_the_way_of_messages_is_read_from_the_code(repository, files, kind):
+    compose = "services:\n  shop: {build: shop, depends_on: [mq]}\n  mq: {image: apache/kafka}\n"
+    root = repository({"compose.yaml": compose, **files})
+    assert [link.kind for link in inventory(scan(root)).links] == [kind]

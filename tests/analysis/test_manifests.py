@@ -190,6 +190,17 @@ def test_an_aspire_host_names_services_and_wires_them(repository):
     assert ties(root) == {("api", "cache"), ("api", "sql"), ("web", "api")}
 
 
+def test_a_queue_is_not_the_library_of_its_name(repository):
+    root = repository(
+        {
+            "AppHost/Program.cs": "var builder = DistributedApplication.CreateBuilder(args);\n"
+            'var mq = builder.AddRabbitMQ("eventbus");\n',
+            "EventBus/EventBus.csproj": '<Project Sdk="Microsoft.NET.Sdk"></Project>',
+        }
+    )
+    assert told(root) == {"eventbus": ("queue", "RabbitMQ"), "EventBus": ("library", "C#")}
+
+
 @pytest.mark.parametrize("path", ["pyproject.toml", "package.json", "compose.yaml", "x.csproj"])
 def test_a_manifest_with_a_byte_order_mark_and_windows_line_ends_is_read(repository, path):
     text = {
