@@ -23,6 +23,7 @@ __all__ = ["MOST", "component_alt", "component_drawing", "component_sketch"]
 #: A picture of more boxes is not read.
 MOST = 60
 _MOST_ARROWS = 180
+_HUB = 8
 _MOST_ALT = 4000
 _LABEL = 30
 _RANK = {
@@ -54,10 +55,12 @@ def component_sketch(scope: Scope) -> Sketch | None:
     shown, links = _shown(scope)
     if not links:
         return None
-    boxes = tuple(_box(part, n) for n, part in enumerate(shown))
+    hubs = _hubs(shown, links)
+    boxes = tuple(_box(part, n, hubs.get(part.name, 0)) for n, part in enumerate(shown))
     arrows = tuple(
         Arrow(link.source, link.target, dashed=link.kind in _LOOSE, label=_label(link))
         for link in links
+        if link.target not in hubs
     )
     return Sketch(boxes, arrows)
 
@@ -109,7 +112,18 @@ def _shown(scope: Scope) -> tuple[list[Component], list[Link]]:
     return shown, links[:_MOST_ARROWS]
 
 
-def _box(part: Component, n: int) -> Box:
+def _hubs(shown: list[Component], links: list[Link]) -> dict[str, int]:
+    """What serves nearly everything (a collector of traces, say), with how many rely on it: that is
+    said in its box, since so many arrows would hide all others."""
+    serves = {part.name for part in shown if part.kind == "support"}
+    counted: dict[str, int] = {}
+    for link in links:
+        if link.target in serves:
+            counted[link.target] = counted.get(link.target, 0) + 1
+    return {name: many for name, many in counted.items() if many >= _HUB}
+
+
+def _box(part: Component, n: int, many: int) -> Box:
     said = " · ".join(word for word in (part.kind, one_line(part.language, 20)) if word)
     doubt = "" if part.confidence >= 0.7 else " ?"
     return Box(
@@ -118,6 +132,7 @@ def _box(part: Component, n: int) -> Box:
         label=bounded(one_line(part.name), _LABEL) or "·",
         detail=said + doubt,
         shape=_SHAPES.get(part.kind, "task"),
+        notes=(f"{many} others rely on it",) if many else (),
         title=one_line(f"{part.name}: {said}, {part.evidence}", 300),
     )
 

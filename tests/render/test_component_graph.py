@@ -71,6 +71,20 @@ def test_of_a_big_codebase_what_runs_is_drawn_first_and_the_rest_is_counted():
     assert "260 components more not drawn" in component_drawing(scope).alt
 
 
+def test_what_serves_nearly_everything_says_so_in_its_box_and_not_by_arrows():
+    services = [part(f"svc{n}") for n in range(9)]
+    links = [Link(f"svc{n}", "collector", "calls") for n in range(9)]
+    scope = Scope(
+        components=(*services, part("collector", "support")),
+        links=(*links, Link("svc0", "svc1", "calls")),
+    )
+    sketch = component_sketch(scope)
+    assert [(arrow.tail, arrow.head) for arrow in sketch.arrows] == [("svc0", "svc1")]
+    notes = {box.key: box.notes for box in sketch.boxes}
+    assert notes["collector"] == ("9 others rely on it",)
+    assert "svc3 calls collector" in component_drawing(scope).alt
+
+
 def test_examples_and_tools_are_left_out():
     scope = Scope(
         components=(*SHOP.components, part("hello", "example"), part("gen", "tool")),
