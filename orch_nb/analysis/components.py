@@ -36,7 +36,7 @@ _EXAMPLES = frozenset(
     "playground playgrounds extras cookbook starter starters".split()
 )
 #: Readers whose files are told by what is in them: by a word, since their names say little.
-_BY_WORD = {
+_BY_WORD: dict[Reader, tuple[str, ...]] = {
     either: ("apiVersion", "services:"), dotnet.aspire_host: ("DistributedApplication",),
     python.django_settings: ("INSTALLED_APPS",),
 }  # fmt: skip
@@ -73,16 +73,25 @@ def inventory(scan: Scan) -> Inventory:
 
 
 def _declared(scan: Scan, around: Surroundings) -> Iterator[tuple[Declared, str]]:
-    """Everything that the manifests declare, each with the place it stands in ("" or example)."""
+    """Everything that the manifests declare, each with the place it stands in ("" or example).
+
+    Those that are known by their names come first: they are few, and say most.
+    """
+    readers = [(file, reader) for file in scan.files if (reader := reader_for(file.path))]
+    yield from _of(scan, around, [one for one in readers if one[1] not in _BY_WORD])
     scan.look_for(WORDS)
     worth = {
         reader: {file.path for file in scan.candidates(*words)}
         for reader, words in _BY_WORD.items()
     }
-    for file in scan.files:
-        reader = reader_for(file.path)
-        if reader is None or (reader in worth and file.path not in worth[reader]):
-            continue
+    told = [(file, reader) for file, reader in readers if file.path in worth.get(reader, ())]
+    yield from _of(scan, around, told)
+
+
+def _of(
+    scan: Scan, around: Surroundings, readers: list[tuple[File, Reader]]
+) -> Iterator[tuple[Declared, str]]:
+    for file, reader in readers:
         if scan.out_of_time:
             scan.complete = False
             break

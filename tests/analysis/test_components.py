@@ -178,3 +178,10 @@ def test_a_makefile_is_a_component_where_nothing_else_names_one(repository):
     root = repository({"Makefile": "all:\n\tcc a.c\n", "a.c": "int main;"})
     part = found(root)["repository"]
     assert (part.language, part.evidence.path) == ("C", "Makefile")
+
+
+def test_manifests_by_name_are_read_before_the_search_for_others(repository, monkeypatch):
+    root = repository({"go.mod": "module x.org/shop\n", "k8s/a.yaml": "apiVersion: v1\n"})
+    seen = scan(root)
+    monkeypatch.setattr(seen, "look_for", lambda words: setattr(seen, "late", 0.0))
+    assert [part.name for part in components(seen)] == ["shop"]
