@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orch_nb.analysis.complexity import complexity
-from orch_nb.analysis.components import components
+from orch_nb.analysis.components import inventory
 from orch_nb.analysis.landmarks import landmarks
 from orch_nb.analysis.risks import risks
 from orch_nb.analysis.scan import scan
@@ -88,7 +88,7 @@ def _scope(
     started = time.monotonic()
     seen = scan(workspace, budget_s * _WALK_SHARE, progress)
     seen.late = started + budget_s
-    parts = components(seen)
+    made = inventory(seen)
     flows = workflows(seen)
     scope = Scope(
         root=seen.root,
@@ -96,7 +96,8 @@ def _scope(
         size_bytes=seen.size_bytes,
         languages=dict(seen.languages.most_common()),
         skipped=dict(seen.skipped),
-        components=parts,
+        components=made.components,
+        links=made.links,
         workflows=flows,
         landmarks=landmarks(seen),
         complete=seen.complete,
