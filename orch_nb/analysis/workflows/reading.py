@@ -1,0 +1,181 @@
+"""One pass over a scan's files: each is given to the readers whose names or words it bears."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from orch_nb.analysis.scan import File, Scan
+from orch_nb.analysis.workflows import (
+    airflow,
+    builds,
+    celery,
+    ci,
+    cluster,
+    data_flows,
+    python_flows,
+    restate_python,
+    retries,
+    temporal_python,
+    timers,
+    tools,
+)
+from orch_nb.analysis.workflows.page import Page, Pages, a_test_file
+from orch_nb.analysis.workflows.python_names import Packages
+from orch_nb.model.analysis import Workflow
+
+__all__ = ["a_test", "workflows"]
+
+_ANY_TEST = re.compile(
+    r"(^|/)(test_[^/]+\.py|[^/]+_test\.(py|go|rb|exs|dart|cc|cpp)|[^/]+\.(test|spec)\.[cm]?[jt]sx?|"
+    r"[^/]*Tests?\.(java|kt|cs|swift|php)|[^/]+_spec\.rb)$"
+)
+#: The whole path -> who reads such a file alone; the first that matches does.
+_FILES: tuple[tuple[re.Pattern[str], Callable[[Page], Iterator[Workflow]]], ...] = tuple(
+    (re.compile(pattern), read)
+    for pattern, read in (
+        (r"\.github/workflows/[^/]+\.ya?ml", ci.github_actions),
+        (r"(.*/)?action\.ya?ml", ci.github_action),
+        (r"\.gitlab-ci\.ya?ml|\.gitlab/ci/[^/]+\.ya?ml", ci.gitlab_ci),
+        (r"\.circleci/config\.ya?ml", ci.circleci),
+        (r"(.*/)?\.?azure-pipelines[^/]*\.ya?ml|\.azure(-pipelines)?/.*\.ya?ml", ci.azure),
+        (r"(.*/)?cloudbuild[^/]*\.ya?ml", ci.cloud_build),
+        (r"(.*/)?\.buildkite/[^/]+\.ya?ml", ci.buildkite),
+        (r"\.drone\.ya?ml", ci.drone),
+        (r"\.travis\.ya?ml", ci.travis),
+        (r"(.*/)?(Jenkinsfile([.-][^/]+)?|[^/]+\.jenkinsfile)", ci.jenkins),
+        (r"(.*/)?(GNUm|M|m)akefile", builds.make),
+        (r"(.*/)?[Tt]askfile(\.dist)?\.ya?ml", builds.taskfile),
+        (r"(.*/)?\.?[Jj]ustfile|(.*/)?[^/]+\.just", builds.just),
+        (r"(.*/)?package\.json", builds.npm),
+        (r"(.*/)?turbo\.json", builds.turbo),
+        (r"(.*/)?(nx|project)\.json", builds.nx),
+        (r"(.*/)?(tox\.ini|noxfile\.py)", builds.tox),
+        (r"(.*/)?Rakefile", builds.rake),
+        (r"(.*/)?(Snakefile|[^/]+\.smk)", data_flows.snakemake),
+        (r"(.*/)?[^/]+\.nf", data_flows.nextflow),
+        (r"(.*/)?[^/]+\.wdl", data_flows.wdl),
+        (r"(.*/)?[^/]+\.cwl", data_flows.cwl),
+        (r"(.*/)?(crontab|[^/]+\.(cron|crontab)|cron\.d/[^/]+)", timers.crontab),
+        (r"(.*/)?[^/]+\.timer", timers.systemd),
+        (r"(.*/)?[^/]+\.bpmn", timers.bpmn),
+        (r"(.*/)?serverless\.ya?ml", timers.serverless),
+        (r"(.*/)?[^/]+\.asl\.json", timers.state_machine),
+    )
+)
+_ANY_FILE = re.compile("|".join(f"(?:{pattern.pattern})" for pattern, _ in _FILES))
+_STATES = re.compile(r"\"StartAt\"\s*:")
+_PYTHON: tuple[tuple[tuple[str, ...], Callable[[Pages, Packages], Iterator[Workflow]]], ...] = (
+    (airflow.NEEDLES, airflow.airflow),
+    (celery.NEEDLES, celery.celery),
+    (temporal_python.NEEDLES, temporal_python.temporal_python),
+    (restate_python.NEEDLES, restate_python.restate_python),
+    (python_flows.NEEDLES, python_flows.python_flows),
+    (retries.NEEDLES, retries.retries),
+)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What one pass gives to whom."""
+
+    scan: Scan
+    found: list[Workflow] = field(default_factory=list)
+    python: dict[int, list[Page]] = field(default_factory=dict)
+    dbt: list[Page] = field(default_factory=list)
+
+
+def workflows(scan: Scan) -> tuple[Workflow, ...]:
+    """Every workflow that was seen, those near the root first.
+
+    Files that say by their name what they are come first, source code last, since there is most
+    of it; where the time is up, the rest is left out and `scan.complete` says so.
+    """
+    reading = _Reading(scan)
+    dbt = {f.folder for f in scan.files if f.name in {"dbt_project.yml", "dbt_project.yaml"}}
+    sources: list[File] = []
+    for file in scan.files:
+        if scan.out_of_time:
+            scan.complete = False
+            break
+        if _ANY_FILE.fullmatch(file.path) and file.name != "noxfile.py":
+            _named(reading, file)
+        elif file.language in {"YAML", "JSON"} and not a_test_file(file.path):
+            _manifest(reading, file)
+        elif file.language in _SOURCES:
+            sources.append(file)
+        if dbt and _of_dbt(file, dbt):
+            reading.dbt.append(Page(file.path, scan.read(file) or ""))
+    _sources(reading, sources)
+    reading.found += data_flows.dbt(Pages(scan, reading.dbt))
+    reading.found += tools.tools(scan)
+    return tuple(
+        sorted(reading.found, key=lambda w: (w.evidence.path.count("/"), w.system, w.name))
+    )
+
+
+def a_test(scan: Scan) -> str:
+    """The path of the first file whose name is that of a test, "" if there is none."""
+    return next((file.path for file in scan.files if _ANY_TEST.search(file.path)), "")
+
+
+def _named(reading: _Reading, file: File) -> None:
+    text = reading.scan.read(file)
+    if text is None:
+        return
+    page = Page(file.path, text)
+    for pattern, read in _FILES:
+        if pattern.fullmatch(file.path):
+            _collect(reading, read, page)
+            return
+
+
+def _collect(reading: _Reading, read: Callable[[Page], Iterator[Workflow]], page: Page) -> None:
+    try:
+        reading.found += list(read(page))
+    except ValueError:
+        reading.scan.skipped["broken workflow"] += 1
+
+
+def _manifest(reading: _Reading, file: File) -> None:
+    text = reading.scan.read(file) or ""
+    if file.language == "YAML":
+        if "kind:" in text and cluster.MANIFEST.search(text):
+            _collect(reading, cluster.cluster, Page(file.path, text))
+    elif '"StartAt"' in text and _STATES.search(text):
+        _collect(reading, timers.state_machine, Page(file.path, text))
+
+
+def _of_dbt(file: File, projects: set[str]) -> bool:
+    if not file.name.endswith((".sql", ".py", ".csv", "dbt_project.yml", "dbt_project.yaml")):
+        return False
+    return any(not folder or file.path.startswith(f"{folder}/") for folder in projects)
+
+
+_SOURCES = frozenset({"Python"})
+
+
+def _sources(reading: _Reading, sources: list[File]) -> None:
+    scan = reading.scan
+    packages = Packages(scan)
+    pages: dict[int, list[Page]] = {}
+    for file in sources:
+        if scan.out_of_time:
+            scan.complete = False
+            break
+        if a_test_file(file.path):
+            scan.skipped["tests"] += 1
+            continue
+        text = scan.read(file)
+        if not text:
+            continue
+        page: Page | None = None
+        if file.name == "noxfile.py":
+            _collect(reading, builds.tox, Page(file.path, text))
+        for index, (needles, _) in enumerate(_PYTHON):
+            if any(needle in text for needle in needles):
+                page = page or Page(file.path, text)
+                pages.setdefault(index, []).append(page)
+    for index, (_, read) in enumerate(_PYTHON):
+        reading.found += read(Pages(scan, pages.get(index, [])), packages)
