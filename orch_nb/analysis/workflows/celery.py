@@ -196,19 +196,23 @@ def _is_signature(node: ast.expr) -> bool:
     )
 
 
-def _canvas(module: Module, node: ast.expr, draft: Draft) -> Ends:  # noqa: C901  a case a shape
+def _canvas(
+    module: Module, node: ast.expr, draft: Draft, depth: int = 12
+) -> Ends:
     """Add what a canvas performs to the draft; the tasks it begins and ends with."""
+    if depth == 0:
+        return _NONE  # a name that is made of itself, as `job = job | next.s()`
     if isinstance(node, ast.Starred):
-        return _canvas(module, node.value, draft)
+        return _canvas(module, node.value, draft, depth - 1)
     if isinstance(node, ast.List | ast.Tuple):
-        return _beside([_canvas(module, item, draft) for item in node.elts])
+        return _beside([_canvas(module, item, draft, depth - 1) for item in node.elts])
     if isinstance(node, ast.ListComp | ast.GeneratorExp | ast.SetComp):
-        return _canvas(module, node.elt, draft)
+        return _canvas(module, node.elt, draft, depth - 1)
     if isinstance(node, ast.Name):
         value = module.assigned.get(node.id)
-        return _canvas(module, value, draft) if isinstance(value, ast.Call | ast.BinOp) else _NONE
+        return _canvas(module, value, draft, depth - 1) if isinstance(value, ast.Call | ast.BinOp) else _NONE
     if isinstance(node, ast.BinOp):
-        parts = [_canvas(module, node.left, draft), _canvas(module, node.right, draft)]
+        parts = [_canvas(module, node.left, draft, depth - 1), _canvas(module, node.right, draft, depth - 1)]
         return _behind(parts, draft)
     if not isinstance(node, ast.Call):
         return _NONE
@@ -221,20 +225,20 @@ def _canvas(module: Module, node: ast.expr, draft: Draft) -> Ends:  # noqa: C901
         draft.task(name, "task", node.lineno)
         return (name,), (name,)
     if isinstance(node.func, ast.Call) and _is_canvas(module, node.func):
-        head = _canvas(module, node.func, draft)  # chord(header)(callback)
-        return _behind([head, *(_canvas(module, a, draft) for a in node.args)], draft)
+        head = _canvas(module, node.func, draft, depth - 1)  # chord(header)(callback)
+        return _behind([head, *(_canvas(module, a, draft, depth - 1) for a in node.args)], draft)
     kind = module.origin(node).rpartition(".")[2]
-    parts = [_canvas(module, argument, draft) for argument in node.args]
+    parts = [_canvas(module, argument, draft, depth - 1) for argument in node.args]
     if kind == "signature" and node.args and (name := module.text(node.args[0])):
         draft.task(name, "task", node.lineno)
         return (name,), (name,)
     if kind == "chain":
         if len(node.args) == 1 and isinstance(node.args[0], ast.List | ast.Tuple):
-            parts = [_canvas(module, item, draft) for item in node.args[0].elts]
+            parts = [_canvas(module, item, draft, depth - 1) for item in node.args[0].elts]
         return _behind(parts, draft)
     if kind == "chord":
         body = keyword(node, "body")
-        return _behind([*parts, *([_canvas(module, body, draft)] if body else [])], draft)
+        return _behind([*parts, *([_canvas(module, body, draft, depth - 1)] if body else [])], draft)
     return _beside(parts) if kind == "group" else _NONE
 
 

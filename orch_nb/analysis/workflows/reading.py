@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from orch_nb.analysis.scan import File, Scan
 from orch_nb.analysis.workflows import (
@@ -14,15 +15,25 @@ from orch_nb.analysis.workflows import (
     ci,
     cluster,
     data_flows,
+    go_flows,
+    jvm,
+    node_queues,
+    other_languages,
     python_flows,
     restate_python,
+    restate_typescript,
     retries,
+    temporal_go,
     temporal_python,
+    temporal_typescript,
     timers,
     tools,
+    xstate,
 )
+from orch_nb.analysis.workflows.go_packages import GoPackages
 from orch_nb.analysis.workflows.page import Page, Pages, a_test_file
 from orch_nb.analysis.workflows.python_names import Packages
+from orch_nb.analysis.workflows.scripts import Scripts
 from orch_nb.model.analysis import Workflow
 
 __all__ = ["a_test", "workflows"]
@@ -66,14 +77,44 @@ _FILES: tuple[tuple[re.Pattern[str], Callable[[Page], Iterator[Workflow]]], ...]
 )
 _ANY_FILE = re.compile("|".join(f"(?:{pattern.pattern})" for pattern, _ in _FILES))
 _STATES = re.compile(r"\"StartAt\"\s*:")
-_PYTHON: tuple[tuple[tuple[str, ...], Callable[[Pages, Packages], Iterator[Workflow]]], ...] = (
-    (airflow.NEEDLES, airflow.airflow),
-    (celery.NEEDLES, celery.celery),
-    (temporal_python.NEEDLES, temporal_python.temporal_python),
-    (restate_python.NEEDLES, restate_python.restate_python),
-    (python_flows.NEEDLES, python_flows.python_flows),
-    (retries.NEEDLES, retries.retries),
+_JAVASCRIPT = ("TypeScript", "JavaScript", "Vue", "Svelte")
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A reader of source code: for which languages, by which words, with what shared index."""
+
+    languages: tuple[str, ...]
+    needles: tuple[str, ...]
+    read: Callable[..., Iterator[Workflow]]
+    shared: Callable[[Scan], Any] | None = None
+
+
+_SOURCES = (
+    _Source(("Python",), airflow.NEEDLES, airflow.airflow, Packages),
+    _Source(("Python",), celery.NEEDLES, celery.celery, Packages),
+    _Source(("Python",), temporal_python.NEEDLES, temporal_python.temporal_python, Packages),
+    _Source(("Python",), restate_python.NEEDLES, restate_python.restate_python, Packages),
+    _Source(("Python",), python_flows.NEEDLES, python_flows.python_flows, Packages),
+    _Source(("Python",), retries.NEEDLES, retries.retries, Packages),
+    _Source(_JAVASCRIPT, temporal_typescript.NEEDLES, temporal_typescript.temporal_typescript, Scripts),
+    _Source(_JAVASCRIPT, restate_typescript.NEEDLES, restate_typescript.restate_typescript, Scripts),
+    _Source(_JAVASCRIPT, node_queues.NEEDLES, node_queues.node_queues, Scripts),
+    _Source(_JAVASCRIPT, xstate.NEEDLES, xstate.xstate, Scripts),
+    _Source(("Go",), temporal_go.NEEDLES, temporal_go.temporal_go, GoPackages),
+    _Source(("Go",), go_flows.NEEDLES, go_flows.go_flows, GoPackages),
+    _Source(("Java", "Kotlin"), jvm.JVM_NEEDLES, jvm.jvm),
+    _Source(("C#",), jvm.CSHARP_NEEDLES, jvm.csharp),
+    _Source(("Ruby",), other_languages.RUBY, other_languages.ruby),
+    _Source(("PHP",), other_languages.PHP, other_languages.php),
+    _Source(("Elixir",), other_languages.ELIXIR, other_languages.elixir),
+    _Source(("Rust",), other_languages.RUST, other_languages.rust),
 )
+_BY_LANGUAGE = {
+    language: [i for i, source in enumerate(_SOURCES) if language in source.languages]
+    for source in _SOURCES
+    for language in source.languages
+}
 
 
 @dataclass(slots=True)
@@ -82,7 +123,6 @@ class _Reading:
 
     scan: Scan
     found: list[Workflow] = field(default_factory=list)
-    python: dict[int, list[Page]] = field(default_factory=dict)
     dbt: list[Page] = field(default_factory=list)
 
 
@@ -103,7 +143,7 @@ def workflows(scan: Scan) -> tuple[Workflow, ...]:
             _named(reading, file)
         elif file.language in {"YAML", "JSON"} and not a_test_file(file.path):
             _manifest(reading, file)
-        elif file.language in _SOURCES:
+        elif file.language in _BY_LANGUAGE:
             sources.append(file)
         if dbt and _of_dbt(file, dbt):
             reading.dbt.append(Page(file.path, scan.read(file) or ""))
@@ -134,7 +174,7 @@ def _named(reading: _Reading, file: File) -> None:
 def _collect(reading: _Reading, read: Callable[[Page], Iterator[Workflow]], page: Page) -> None:
     try:
         reading.found += list(read(page))
-    except ValueError:
+    except (ValueError, RecursionError):
         reading.scan.skipped["broken workflow"] += 1
 
 
@@ -153,12 +193,9 @@ def _of_dbt(file: File, projects: set[str]) -> bool:
     return any(not folder or file.path.startswith(f"{folder}/") for folder in projects)
 
 
-_SOURCES = frozenset({"Python"})
-
-
 def _sources(reading: _Reading, sources: list[File]) -> None:
+    """Give each source file to the readers of its language that look for a word of it."""
     scan = reading.scan
-    packages = Packages(scan)
     pages: dict[int, list[Page]] = {}
     for file in sources:
         if scan.out_of_time:
@@ -173,9 +210,20 @@ def _sources(reading: _Reading, sources: list[File]) -> None:
         page: Page | None = None
         if file.name == "noxfile.py":
             _collect(reading, builds.tox, Page(file.path, text))
-        for index, (needles, _) in enumerate(_PYTHON):
-            if any(needle in text for needle in needles):
+        for index in _BY_LANGUAGE[file.language]:
+            if any(needle in text for needle in _SOURCES[index].needles):
                 page = page or Page(file.path, text)
                 pages.setdefault(index, []).append(page)
-    for index, (_, read) in enumerate(_PYTHON):
-        reading.found += read(Pages(scan, pages.get(index, [])), packages)
+    shared: dict[str, Any] = {}
+    for index, own in sorted(pages.items()):
+        source = _SOURCES[index]
+        given: list[Any] = []
+        if source.shared is not None:
+            key = source.shared.__name__
+            if key not in shared:
+                shared[key] = source.shared(scan)
+            given = [shared[key]]
+        try:
+            reading.found += list(source.read(Pages(scan, own), *given))
+        except RecursionError:
+            scan.skipped["broken workflow"] += len(own)
