@@ -19,6 +19,10 @@ _IMPORTS = re.compile(r"^import\s*(?:\((?P<many>.*?)^\)|(?P<one>[^\n(]+))", re.M
 _CONST = re.compile(r"^\s*(?:const\s+|var\s+)?(\w+)(?:\s+[\w.]+)?\s*:?=\s*\"([^\"\n]*)\"", re.MULTILINE)
 
 
+#: Packages whose name is another than their path's end.
+_NAMED = {"github.com/restatedev/sdk-go": "restate"}
+
+
 @dataclass(frozen=True, slots=True)
 class GoFunction:
     """A function, or the method of `receiver`: its parameters as text, and its body's span."""
@@ -51,7 +55,11 @@ class GoFile:
                 path = match.group("path")
                 alias = (match.group("alias") or "").strip()
                 last = re.sub(r"/v\d+$", "", path).rpartition("/")[2]
-                self.imports[alias or last] = path
+                # Without an alias a package has the name of its clause, which its path only hints at.
+                guesses = (last, last.replace("-", "_"), last.replace("-", ""), _NAMED.get(path, ""))
+                for name in (alias,) if alias else guesses:
+                    if name:
+                        self.imports.setdefault(name, path)
         package = re.search(r"^package\s+(\w+)", self.code.blanked, re.MULTILINE)
         self.package = package.group(1) if package else ""
         self.functions = [

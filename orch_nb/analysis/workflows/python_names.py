@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from orch_nb.analysis.scan import File, Scan
@@ -175,10 +176,56 @@ def _is_text(node: ast.expr | None) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
+_NEWER = (
+    (re.compile(r"(?m)^(\s*except\*?[ \t]+)([^(\n:]+,[^:\n]+?)([ \t]*:)"), r"\1(\2)\3"),  # 3.14
+    (re.compile(r"(?m)^(\s*(?:async[ \t]+def|def|class)[ \t]+\w+)\[[^\]\n]*\]"), r"\1"),  # 3.12
+    (re.compile(r"(?m)^(\s*)type[ \t]+(\w+)(?:\[[^\]\n]*\])?[ \t]*="), r"\1\2 ="),
+)
+_BEGINS = re.compile(r"(?m)^(?=[^\s#)\]}])")
+
+
 def module_of(page: Page) -> Module | None:
-    """The module of a page; None where it is not for this Python, or a template."""
+    """The module of a page; None where it is not Python for this or any version.
+
+    What only a newer Python understands is put in older words, line by line; a statement that still
+    does not parse is left out, and the rest of the file is read.
+    """
     try:
         return Module(page, ast.parse(page.text))
+    except (ValueError, RecursionError, MemoryError):
+        return None
+    except SyntaxError:
+        text = page.text
+    for pattern, older in _NEWER:
+        text = pattern.sub(older, text)
+    try:
+        return Module(page, ast.parse(text))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return _in_pieces(page, text)
+
+
+def _in_pieces(page: Page, text: str) -> Module | None:
+    """The statements of a file that parse, each in its place; decorators stay with what they mark."""
+    starts = [match.start() for match in _BEGINS.finditer(text)]
+    if not starts or len(starts) > 5_000:
+        return None
+    kept: list[str] = [text[: starts[0]]]
+    held = ""
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        piece = held + text[start:end]
+        held = ""
+        try:
+            ast.parse(piece)
+            kept.append(piece)
+        except SyntaxError:
+            if piece.lstrip().startswith("@") and piece.count("\n") < 200 and "\ndef " not in piece:
+                held = piece
+            else:
+                kept.append(re.sub(r"[^\n]", "", piece))
+        except (ValueError, RecursionError, MemoryError):
+            kept.append(re.sub(r"[^\n]", "", piece))
+    try:
+        return Module(page, ast.parse("".join([*kept, held and re.sub(r"[^\n]", "", held)])))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -176,6 +176,12 @@ class Scripts:
         self._scan = scan
         self._files = {f.path: f for f in scan.files if f.language in {"TypeScript", "JavaScript"}}
         self._read: dict[str, Script] = {}
+        self._packages: dict[str, str] = {}
+        for file in scan.files:
+            if file.name == "package.json" and file.folder:
+                said = re.search(r"\"name\"\s*:\s*\"([^\"]+)\"", scan.read(file) or "")
+                if said:
+                    self._packages.setdefault(said.group(1), file.folder)
 
     def read(self, page: Page) -> Script:
         if page.path not in self._read:
@@ -192,16 +198,27 @@ class Scripts:
         return self._read[path]
 
     def resolve(self, module: str, near: str) -> str:
-        """The path of a relative module as seen from a file; "" where it is another's."""
-        if not module.startswith("."):
-            return ""
-        base = posixpath.normpath(posixpath.join(posixpath.dirname(near), module))
-        plain = re.sub(r"\.[cm]?js$", "", base)
-        for stem in (base, plain):
+        """The path of a module as seen from a file; "" where it is not of this workspace."""
+        if module.startswith("."):
+            bases = [posixpath.normpath(posixpath.join(posixpath.dirname(near), module))]
+        else:
+            bases = self._of_workspace(module)
+        stems = [stem for base in bases for stem in (base, re.sub(r"\.[cm]?js$", "", base))]
+        for stem in stems:
             for suffix in _SUFFIXES:
                 if stem + suffix in self._files:
                     return stem + suffix
         return ""
+
+    def _of_workspace(self, module: str) -> list[str]:
+        """Where a module of one of the workspace's own packages may stand."""
+        parts = module.split("/")
+        for count in (2, 1):
+            folder = self._packages.get("/".join(parts[:count]))
+            if folder is not None:
+                rest = "/".join(parts[count:])
+                return [posixpath.normpath(f"{folder}/{at}/{rest}") for at in (".", "src", "lib")]
+        return []
 
     def exported(self, path: str, depth: int = 5) -> dict[str, tuple[Script, FunctionAt]]:
         """The functions that a module exports, its own and those that it passes on."""

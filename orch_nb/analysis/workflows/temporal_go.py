@@ -44,13 +44,20 @@ def temporal_go(pages: Pages, packages: GoPackages) -> Iterator[Workflow]:
                 workflows.append((file, function, file.code.confidence))
             elif key in reading.started:
                 workflows.append((file, function, LIKELY))
-            elif function.name.endswith("Workflow") and function.name[0].isupper():
+            elif _like_a_workflow(function):
                 workflows.append((file, function, GUESSED))
     for file, function, sure in workflows:
         yield _workflow(file, function, sure, reading, packages)
     yield from _activities(reading, packages)
     for file in files:
         yield from _workers(file, packages)
+
+
+def _like_a_workflow(function: GoFunction) -> bool:
+    """Named as a workflow and free of a receiver: registered by means that were not seen."""
+    return (
+        function.name.endswith("Workflow") and function.name[0].isupper() and not function.receiver
+    )
 
 
 class _Registry:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from orch_nb.analysis.workflows.code import Code, FunctionAt
-from orch_nb.analysis.workflows.page import LIKELY, Draft, Pages, a_test_file
+from orch_nb.analysis.workflows.page import GUESSED, LIKELY, Draft, Pages, a_test_file
 from orch_nb.analysis.workflows.scripts import Script, Scripts
 from orch_nb.model.analysis import Evidence, Workflow
 
@@ -46,7 +46,12 @@ def temporal_typescript(pages: Pages, scripts: Scripts) -> Iterator[Workflow]:
     for root in roots:
         for name, (script, function) in scripts.exported(root).items():
             if script.is_async(function):
-                workflows[script.page.path, name] = script, function, script.code.confidence
+                own = function.name if function.name != "default" else name
+                workflows[script.page.path, own] = script, function, script.code.confidence
+    imported = {
+        path for script in every for module in script.modules
+        if (path := scripts.resolve(module, script.page.path))
+    }  # fmt: skip
     for script in every:
         if _MODULE not in script.modules:
             continue
@@ -57,6 +62,9 @@ def temporal_typescript(pages: Pages, scripts: Scripts) -> Iterator[Workflow]:
             said = re.search(r"workflows?\b", path.rpartition("/")[2] + "/" + path, re.IGNORECASE)
             if name in started or said:
                 workflows[path, name] = script, function, LIKELY
+            elif path not in imported:
+                # Nobody's module: a bundle of its own, or an example of one.
+                workflows[path, name] = script, function, GUESSED
     workflows = {
         key: value for key, value in workflows.items()
         if not a_test_file(key[0]) and not _intercepts(value[0], value[1])
@@ -170,7 +178,7 @@ def _activities(
         for local in script.local("@temporalio/worker", "Worker"):
             for call in script.code.calls(re.escape(local) + r"\.create"):
                 wanted |= _given(script.code, call.arguments)
-        for name in wanted:
+        for name in wanted | _maker(script, wanted):
             module, own = script.imports.get(name, ("", ""))
             path = scripts.resolve(module, script.page.path) if module else script.page.path
             if not path or a_test_file(path):
@@ -182,21 +190,62 @@ def _activities(
                 if held is not None:
                     held.add(own if module else name)
     drafts: dict[str, Draft] = {}
+
+    def add(script: Script, activity: str, at: int) -> None:
+        line, where = script.code.line(at), script.page.path
+        draft = drafts.setdefault(where, Draft(
+            f"{script.page.stem} activities", "temporal", "activities",
+            Evidence("activities", where, line), script.code.confidence,
+        ))  # fmt: skip
+        draft.task(activity, "activity", line)
+
     for path, only in modules.items():
+        holder = scripts.at(path)
+        for name in only or () if holder is not None else ():
+            assert holder is not None
+            for activity, at in _of_class(holder, name).items():
+                add(holder, activity, at)
         for name, (script, function) in scripts.exported(path).items():
             where = script.page.path
             if only is not None and name not in only or (where, name) in workflows:
                 continue
             made = _made(script, function)
-            named = made or ({name: function.start} if script.is_async(function) or only is None else {})
+            named = made or ({name: function.start} if script.is_async(function) else {})
             for activity, at in named.items():
-                line = script.code.line(at)
-                draft = drafts.setdefault(where, Draft(
-                    f"{script.page.stem} activities", "temporal", "activities",
-                    Evidence("activities", where, line), script.code.confidence,
-                ))  # fmt: skip
-                draft.task(activity, "activity", line)
+                add(script, activity, at)
     yield from (draft.done() for draft in drafts.values() if draft.tasks)
+
+
+def _maker(script: Script, names: set[str]) -> set[str]:
+    """The functions that made what these names hold: `const activities = createActivities(db)`."""
+    found: set[str] = set()
+    for name in names:
+        found |= set(re.findall(
+            rf"\b(?:const|let)\s+{re.escape(name)}\s*(?::[^=]*)?=\s*(?:await\s+)?([A-Za-z_$][\w$]*)\s*\(",
+            script.code.blanked,
+        ))  # fmt: skip
+    return found & set(script.imports)
+
+
+def _of_class(script: Script, name: str) -> dict[str, int]:
+    """The public asynchronous methods of a class of that name."""
+    code = script.code
+    match = re.search(rf"\bclass\s+{re.escape(name)}\b[^{{]*(\{{)", code.blanked)
+    if match is None:
+        return {}
+    found: dict[str, int] = {}
+    at, end = match.start(1) + 1, code.close(match.start(1))
+    method = re.compile(r"(?P<hidden>(?:private|protected)\s+)?(?:public\s+)?async\s+(?P<name>[A-Za-z_$][\w$]*)\s*\(")
+    while at < end:
+        seen = method.match(code.blanked, at)
+        if seen:
+            if not seen.group("hidden"):
+                found[seen.group("name")] = at
+            at = code.close(seen.end() - 1)
+        elif code.blanked[at] in "({[":
+            at = code.close(at)
+        at += 1
+    return found
 
 
 def _given(code: Code, arguments: list[tuple[int, int]]) -> set[str]:
@@ -217,9 +266,17 @@ def _made(script: Script, function: FunctionAt) -> dict[str, int]:
     found: dict[str, int] = {}
     if not re.search(r"activit", function.name, re.IGNORECASE):
         return found
-    openings = [m.end() - 1 for m in re.finditer(r"\breturn\s*\{", code.blanked[: end + 1]) if m.start() > start]
-    if code.blanked[start] == "(":
-        openings += [m.end() - 1 for m in re.finditer(r"\(\s*\{", code.blanked[: end + 1]) if m.start() == start]
+    returned = re.compile(r"\breturn\s*(\{)" if code.blanked[start] == "{" else r"\(\s*(\{)")
+    own = code.blanked[start] == "{"
+    at = start + 1 if own else start
+    openings: list[int] = []
+    while at < end and not openings:
+        match = returned.match(code.blanked, at)
+        if match:
+            openings.append(match.start(1))
+        elif code.blanked[at] in "({[":
+            at = code.close(at)  # what an inner function returns is its own
+        at += 1
     for opening in openings:
         for name, span in code.entries(opening).items():
             if re.search(r"async|=>|\(|^\w+$", code.source(span)):
