@@ -58,8 +58,7 @@ def _of_module(module: Module, page: Page, packages: Packages) -> Iterator[Workf
         body.statements(_before(module, node))
         body.open()
         body.statements(node.body)
-        variable = dotted(item.optional_vars) if item.optional_vars is not None else ""
-        body.statements(_after(module, node, variable))
+        body.statements(_after(module, node))
         body.wire()
         drafts.append(draft)
     for name, value in module.assigned.items():
@@ -72,9 +71,11 @@ def _of_module(module: Module, page: Page, packages: Packages) -> Iterator[Workf
         body.statements(module.tree.body)
         body.wire()
         drafts.append(draft)
-    for call in module.calls:
-        if id(call) not in entered and _is_dag(module, call) and _nameless(module, call):
-            drafts.append(_draft(module, page, call))
+    drafts += [
+        _draft(module, page, call)
+        for call in module.calls
+        if id(call) not in entered and _is_dag(module, call) and _nameless(module, call)
+    ]
     drafts.sort(key=lambda draft: draft.evidence.line or 0)
     yield from (draft.done() for draft in drafts)
 
@@ -88,9 +89,8 @@ def _before(module: Module, node: ast.With) -> list[ast.stmt]:
     return [s for s in module.tree.body if s.lineno < node.lineno and s is not node]
 
 
-def _after(module: Module, node: ast.With, variable: str) -> list[ast.stmt]:
-    """Edges that stand behind the block of a module's DAG (`dag` itself is not entered again)."""
-    del variable
+def _after(module: Module, node: ast.With) -> list[ast.stmt]:
+    """Edges that stand behind the block of a DAG."""
     return [
         s
         for s in module.tree.body

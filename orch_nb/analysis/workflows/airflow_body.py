@@ -124,7 +124,7 @@ class Body:
         """A `with DAG(...)`, or `with dag:` where the DAG is another than ours."""
         if isinstance(call, ast.Call):
             return self._last(call) in {"DAG", "DbtDag"}
-        return isinstance(call, ast.Name) and self.dag != "" and call.id != self.dag
+        return isinstance(call, ast.Name) and self.dag not in {"", call.id}
 
     def _enter(self, name: str, line: int) -> str:
         full = ".".join([*([self.prefix[-1]] if self.prefix else []), name])
@@ -172,8 +172,8 @@ class Body:
         if isinstance(node, ast.Dict):
             return [key for key in node.keys if key is not None]
         if isinstance(node, ast.Call) and dotted(node.func) == "range":
-            given = [a.value for a in node.args if isinstance(a, ast.Constant)]
-            numbers = [value for value in given if isinstance(value, int)]
+            said = [a.value for a in node.args if isinstance(a, ast.Constant)]
+            numbers = [value for value in said if isinstance(value, int)]
             if len(numbers) == len(node.args) and all(abs(n) <= 1000 for n in numbers):
                 return [ast.Constant(i) for i in range(*numbers)]
         if isinstance(node, ast.Call) and dotted(node.func) == "enumerate" and node.args:
@@ -186,6 +186,11 @@ class Body:
     def _text(self, node: ast.expr | None) -> str:
         if isinstance(node, ast.Name) and node.id in self.loop:
             return self.loop[node.id]
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            left, right = self._text(node.left), self._text(node.right)
+            return left + right if left and right else ""
+        if isinstance(node, ast.Attribute) and "TriggerRule" in dotted(node):
+            return node.attr.lower()
         text = self.module.text(node)
         for name, value in self.loop.items():
             text = text.replace("{" + name + "}", value)
@@ -195,7 +200,7 @@ class Body:
         origin = self.module.origin(node)
         return (origin or dotted(node.func)).rpartition(".")[2]
 
-    def _value(self, node: ast.expr) -> Nodes:  # noqa: C901, PLR0911  a case a kind of expression
+    def _value(self, node: ast.expr) -> Nodes:  # noqa: C901, PLR0911, PLR0912  a case a kind of expression
         if isinstance(node, ast.Name):
             return self.names.get(node.id, ())
         if isinstance(node, ast.Attribute):
@@ -214,6 +219,8 @@ class Body:
             return self._comprehension(node)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.RShift | ast.LShift):
             left, right = self._value(node.left), self._value(node.right)
+            if self._is_label(node.right):
+                return left  # what is said of an edge stands between its ends
             if isinstance(node.op, ast.RShift):
                 self._follow(left, right)
             else:
@@ -224,6 +231,9 @@ class Body:
         if isinstance(node, ast.Call):
             return self._call(node)
         return ()
+
+    def _is_label(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Call) and self._last(node) == "Label"
 
     def _comprehension(self, node: ast.ListComp | ast.GeneratorExp | ast.SetComp) -> Nodes:
         choices = self._choices(node.generators[0].iter)
@@ -267,7 +277,7 @@ class Body:
             return ()
         if not self.opened:
             return ()
-        if self.dag and (given := keyword(node, "dag")) is not None and dotted(given) != self.dag:
+        if self.dag and (owner := keyword(node, "dag")) is not None and dotted(owner) != self.dag:
             return ()
         base = name.split(".")[0]
         if base in self.functions:
@@ -278,17 +288,18 @@ class Body:
         if task_id is not None and (text := self._text(task_id) or ast.unparse(task_id)):
             return self._task(text, node, last)
         if last == "DbtTaskGroup":
-            group = self._enter(self._text(self._given(node, "group_id")) or "dbt", node.lineno)
-            self.prefix.pop()
-            return (group,)
-        if last in {"Label", "dict", "list", "str"} and last == "Label":
-            return ()
+            # Its tasks are the models of a project, which only dbt knows: it stands for them.
+            name = self._text(self._given(node, "group_id")) or "dbt"
+            full = f"{self.prefix[-1]}.{name}" if self.prefix else name
+            self._place(full)
+            self.draft.task(full, "group", node.lineno, last, self.confidence)
+            return (full,)
         if self._made_from_function(node):
             return self._flow_of_call(node)
         if method and isinstance(node.func, ast.Attribute):
             inner = self._value(node.func.value)
             if method in {"as_setup", "as_teardown", "output", "map", "expand", "concat", "zip"}:
-                for before in (self._arguments(node) if "setups" in ast.unparse(node) else ()):
+                for before in self._arguments(node) if "setups" in ast.unparse(node) else ():
                     self._follow((before,), inner)
                 return inner
         return self._local(node, name)

@@ -12,7 +12,7 @@ from orch_nb.analysis.workflows.documents import child, documents, entries, item
 from orch_nb.analysis.workflows.page import LIKELY, Draft, Page
 from orch_nb.model.analysis import Evidence, Workflow
 
-__all__ = ["just", "make", "npm", "nx", "tox", "rake", "taskfile", "turbo"]
+__all__ = ["just", "make", "npm", "nx", "rake", "taskfile", "tox", "turbo"]
 
 _RULE = re.compile(
     r"^(?P<names>[A-Za-z0-9$_(.][\w.$(){}/ +-]*?)\s*::?(?![=:])(?P<needs>[^#\n]*)", re.MULTILINE
@@ -150,15 +150,22 @@ def taskfile(page: Page) -> Iterator[Workflow]:
     yield draft.done()
 
 
-_RECIPE = re.compile(r"^@?(?P<name>[A-Za-z_][\w-]*)(?P<given>(?:\s+[^:=\n]*)?)\s*:(?!=)(?P<needs>[^\n#]*)", re.MULTILINE)
+_RECIPE = re.compile(
+    r"^@?(?P<name>[A-Za-z_][\w-]*)(?P<given>(?:\s+[^:=\n]*)?)\s*:(?!=)(?P<needs>[^\n#]*)",
+    re.MULTILINE,
+)
 
 
 def just(page: Page) -> Iterator[Workflow]:
     draft: Draft | None = None
-    found = [m for m in _RECIPE.finditer(page.text) if m.group("name") not in {"set", "alias", "export"}]
+    found = [
+        m for m in _RECIPE.finditer(page.text) if m.group("name") not in {"set", "alias", "export"}
+    ]
     for match in found:
         number = page.line(match.start())
-        draft = draft or Draft(page.name, "just", "justfile", Evidence("recipes", page.path, number))
+        draft = draft or Draft(
+            page.name, "just", "justfile", Evidence("recipes", page.path, number)
+        )
         draft.task(match.group("name"), "target", number)
     for match in found:
         for need in re.findall(r"\(?([A-Za-z_][\w-]*)", match.group("needs")):
@@ -168,7 +175,10 @@ def just(page: Page) -> Iterator[Workflow]:
         yield draft.done()
 
 
-_RAKE = re.compile(r"^\s*(?:multi)?task\s+(?::(?P<name>\w+)|['\"](?P<quoted>[\w:]+)['\"]|(?P<key>\w+):)[^\n]*", re.MULTILINE)
+_RAKE = re.compile(
+    r"^\s*(?:multi)?task\s+(?::(?P<name>\w+)|['\"](?P<quoted>[\w:]+)['\"]|(?P<key>\w+):)[^\n]*",
+    re.MULTILINE,
+)
 
 
 def rake(page: Page) -> Iterator[Workflow]:
@@ -176,7 +186,9 @@ def rake(page: Page) -> Iterator[Workflow]:
     for match in _RAKE.finditer(page.text):
         name = match.group("name") or match.group("quoted") or match.group("key")
         number = page.line(match.start())
-        draft = draft or Draft(page.name, "rake", "rakefile", Evidence("tasks", page.path, number), LIKELY)
+        draft = draft or Draft(
+            page.name, "rake", "rakefile", Evidence("tasks", page.path, number), LIKELY
+        )
         draft.task(name, "target", number)
         needs = re.search(r"(?:=>|:\s)\s*(\[[^\]]*\]|:\w+)", match.group())
         for need in re.findall(r":?([A-Za-z_]\w*)", needs.group(1)) if needs else ():
@@ -201,7 +213,12 @@ def tox(page: Page) -> Iterator[Workflow]:
     names = [s.removeprefix("testenv:") for s in parser.sections() if s.startswith("testenv:")]
     plain = [n.strip() for n in re.split(r"[\n,]", re.sub(r"\{[^}]*\}", "{}", listed)) if n.strip()]
     plain = [n for n in plain if "{" not in n and "#" not in n]
-    draft = Draft("tox", "tox", "environments", Evidence("[tox]", page.path, page.line(page.text.find("[tox]"))))
+    draft = Draft(
+        "tox",
+        "tox",
+        "environments",
+        Evidence("[tox]", page.path, page.line(page.text.find("[tox]"))),
+    )
     for name in dict.fromkeys([*plain, *names]):
         at = page.text.find(f"[testenv:{name}]")
         draft.task(name, "environment", page.line(at) if at >= 0 else None)
@@ -209,14 +226,21 @@ def tox(page: Page) -> Iterator[Workflow]:
         yield draft.done()
 
 
-_SESSION = re.compile(r"^@(?:nox\.)?session\b[^\n]*(?:\n(?!def )[^\n]*){0,8}\ndef\s+(\w+)", re.MULTILINE)
+_SESSION = re.compile(
+    r"^@(?:nox\.)?session\b[^\n]*(?:\n(?!def )[^\n]*){0,8}\ndef\s+(\w+)", re.MULTILINE
+)
 
 
 def _nox(page: Page) -> Iterator[Workflow]:
     found = list(_SESSION.finditer(page.text))
     if found:
-        draft = Draft("nox", "nox", "sessions", Evidence("sessions", page.path, page.line(found[0].start())), LIKELY)
+        draft = Draft(
+            "nox",
+            "nox",
+            "sessions",
+            Evidence("sessions", page.path, page.line(found[0].start())),
+            LIKELY,
+        )
         for match in found:
             draft.task(match.group(1), "session", page.line(match.start()))
         yield draft.done()
-

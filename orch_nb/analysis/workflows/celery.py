@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import pairwise
 
 from orch_nb.analysis.workflows.page import GUESSED, LIKELY, SURE, Draft, Page, Pages
 from orch_nb.analysis.workflows.python_names import (
@@ -24,7 +25,9 @@ __all__ = ["NEEDLES", "celery"]
 
 NEEDLES = ("celery", "Celery", "beat_schedule", "BEAT_SCHEDULE", "app.task")
 _CANVAS = frozenset({"chain", "group", "chord"})
-_BEATS = frozenset({"beat_schedule", "CELERY_BEAT_SCHEDULE", "CELERYBEAT_SCHEDULE", "BEAT_SCHEDULE"})
+_BEATS = frozenset(
+    {"beat_schedule", "CELERY_BEAT_SCHEDULE", "CELERYBEAT_SCHEDULE", "BEAT_SCHEDULE"}
+)
 _ROUTES = frozenset({"task_routes", "CELERY_TASK_ROUTES", "CELERY_ROUTES", "task_queues"})
 _SIGNATURE = frozenset({"s", "si", "signature", "subtask"})
 
@@ -32,14 +35,16 @@ _SIGNATURE = frozenset({"s", "si", "signature", "subtask"})
 def celery(pages: Pages, packages: Packages) -> Iterator[Workflow]:
     """The tasks of each file, and the canvases, beats and routes that it makes."""
     for page in pages:
-        if not any(word in page.text for word in ("task", "chain", "chord", "group", "beat", "BEAT")):
+        if not any(
+            word in page.text for word in ("task", "chain", "chord", "group", "beat", "BEAT")
+        ):
             continue
         module = packages.read(page)
         if module is None:
             continue
         yield from _tasks(module, packages, page)
         yield from _canvases(module, page)
-        yield from _beats(module, packages, page)
+        yield from _beats(module, page)
         yield from _routes(module, page)
 
 
@@ -83,7 +88,12 @@ def _said(decorator: ast.expr) -> str:
 def _marks_task(module: Module, packages: Packages, decorator: ast.expr) -> float:
     """How surely a decorator makes a Celery task; 0 where it does not."""
     origin = module.origin(decorator)
-    if origin in {"celery.shared_task", "celery.task", "celery.decorators.task", "celery.app.shared_task"}:
+    if origin in {
+        "celery.shared_task",
+        "celery.task",
+        "celery.decorators.task",
+        "celery.app.shared_task",
+    }:
         return SURE
     target = decorator.func if isinstance(decorator, ast.Call) else decorator
     if not isinstance(target, ast.Attribute) or target.attr not in {"task", "periodic_task"}:
@@ -196,7 +206,7 @@ def _is_signature(node: ast.expr) -> bool:
     )
 
 
-def _canvas(
+def _canvas(  # noqa: C901, PLR0911, PLR0912  a case a shape of canvas
     module: Module, node: ast.expr, draft: Draft, depth: int = 12
 ) -> Ends:
     """Add what a canvas performs to the draft; the tasks it begins and ends with."""
@@ -210,9 +220,16 @@ def _canvas(
         return _canvas(module, node.elt, draft, depth - 1)
     if isinstance(node, ast.Name):
         value = module.assigned.get(node.id)
-        return _canvas(module, value, draft, depth - 1) if isinstance(value, ast.Call | ast.BinOp) else _NONE
+        return (
+            _canvas(module, value, draft, depth - 1)
+            if isinstance(value, ast.Call | ast.BinOp)
+            else _NONE
+        )
     if isinstance(node, ast.BinOp):
-        parts = [_canvas(module, node.left, draft, depth - 1), _canvas(module, node.right, draft, depth - 1)]
+        parts = [
+            _canvas(module, node.left, draft, depth - 1),
+            _canvas(module, node.right, draft, depth - 1),
+        ]
         return _behind(parts, draft)
     if not isinstance(node, ast.Call):
         return _NONE
@@ -238,7 +255,9 @@ def _canvas(
         return _behind(parts, draft)
     if kind == "chord":
         body = keyword(node, "body")
-        return _behind([*parts, *([_canvas(module, body, draft, depth - 1)] if body else [])], draft)
+        return _behind(
+            [*parts, *([_canvas(module, body, draft, depth - 1)] if body else [])], draft
+        )
     return _beside(parts) if kind == "group" else _NONE
 
 
@@ -248,14 +267,14 @@ def _beside(parts: list[Ends]) -> Ends:
 
 def _behind(parts: list[Ends], draft: Draft) -> Ends:
     known = [part for part in parts if part[0] or part[1]]
-    for one, other in zip(known, known[1:], strict=False):
+    for one, other in pairwise(known):
         for before in one[1]:
             for after in other[0]:
                 draft.edge(before, after)
     return (known[0][0], known[-1][1]) if known else _NONE
 
 
-def _beats(module: Module, packages: Packages, page: Page) -> Iterator[Workflow]:
+def _beats(module: Module, page: Page) -> Iterator[Workflow]:
     for name, value in module.assigned.items():
         if name.rpartition(".")[2] in _BEATS and isinstance(value, ast.Dict):
             yield from _beat(module, page, value)
@@ -267,12 +286,27 @@ def _beats(module: Module, packages: Packages, page: Page) -> Iterator[Workflow]
                 yield from _beat(module, page, given)
     timed = [c for c in module.calls if dotted(c.func).endswith(".add_periodic_task")]
     if timed and (module.uses("celery") or any("celery" in o for o in module.imports.values())):
-        draft = Draft("beat", "celery", "beat", Evidence("add_periodic_task", page.path, timed[0].lineno), LIKELY)
+        draft = Draft(
+            "beat",
+            "celery",
+            "beat",
+            Evidence("add_periodic_task", page.path, timed[0].lineno),
+            LIKELY,
+        )
         for call in timed:
             if len(call.args) > 1:
                 made = call.args[1]
-                what = dotted(made.func.value) if isinstance(made, ast.Call) and isinstance(made.func, ast.Attribute) else dotted(made)
-                draft.task(what.rpartition(".")[2] or ast.unparse(made)[:60], "schedule", call.lineno, ast.unparse(call.args[0])[:80])
+                what = (
+                    dotted(made.func.value)
+                    if isinstance(made, ast.Call) and isinstance(made.func, ast.Attribute)
+                    else dotted(made)
+                )
+                draft.task(
+                    what.rpartition(".")[2] or ast.unparse(made)[:60],
+                    "schedule",
+                    call.lineno,
+                    ast.unparse(call.args[0])[:80],
+                )
         yield draft.done()
 
 
@@ -286,7 +320,9 @@ def _beat(module: Module, page: Page, value: ast.Dict) -> Iterator[Workflow]:
             said = ast.unparse(when)[:80] if when is not None else ""
             name = module.text(key) if key is not None else ""
             if task or name:
-                draft.task(task or name, "schedule", entry.lineno, " ".join(filter(None, (name, said))))
+                draft.task(
+                    task or name, "schedule", entry.lineno, " ".join(filter(None, (name, said)))
+                )
     if draft.tasks:
         yield draft.done()
 
@@ -296,11 +332,15 @@ def _routes(module: Module, page: Page) -> Iterator[Workflow]:
     for name, value in module.assigned.items():
         if name.rpartition(".")[2] not in _ROUTES or not isinstance(value, ast.Dict):
             continue
-        draft = Draft("routes", "celery", "routes", Evidence("task routes", page.path, value.lineno), LIKELY)
+        draft = Draft(
+            "routes", "celery", "routes", Evidence("task routes", page.path, value.lineno), LIKELY
+        )
         queues = 0
         for key, entry in zip(value.keys, value.values, strict=True):
             if isinstance(entry, ast.Dict):
-                fields = {module.text(k): v for k, v in zip(entry.keys, entry.values, strict=True) if k}
+                fields = {
+                    module.text(k): v for k, v in zip(entry.keys, entry.values, strict=True) if k
+                }
                 if queue := module.text(fields.get("queue")):
                     draft.part(queue, "queue", entry.lineno, module.text(key))
                     queues += 1

@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import yaml
 
 from orch_nb.analysis.workflows.code import Code
-from orch_nb.analysis.workflows.documents import child, documents, entries, items, line, text, texts, under
+from orch_nb.analysis.workflows.documents import (
+    child,
+    documents,
+    entries,
+    items,
+    line,
+    text,
+    texts,
+    under,
+)
 from orch_nb.analysis.workflows.page import LIKELY, Draft, Page
 from orch_nb.model.analysis import Evidence, Workflow
 
@@ -93,7 +103,12 @@ def gitlab_ci(page: Page) -> Iterator[Workflow]:
             jobs[key] = value, number
     if not jobs:
         return
-    draft = Draft("GitLab CI", "gitlab_ci", "ci", Evidence("jobs", page.path, min(n for _, n in jobs.values())))
+    draft = Draft(
+        "GitLab CI",
+        "gitlab_ci",
+        "ci",
+        Evidence("jobs", page.path, min(n for _, n in jobs.values())),
+    )
     staged: dict[str, list[str]] = {}
     for job, (body, number) in jobs.items():
         stage = text(_inherited(bodies, body, "stage")) or "test"
@@ -106,7 +121,9 @@ def gitlab_ci(page: Page) -> Iterator[Workflow]:
                 draft.edge(text(need) or text(child(need, "job")), job)
             continue
         stage = text(_inherited(bodies, body, "stage")) or "test"
-        earlier = [s for s in stages[: stages.index(stage)] if s in staged] if stage in stages else []
+        earlier = (
+            [s for s in stages[: stages.index(stage)] if s in staged] if stage in stages else []
+        )
         for before in staged[earlier[-1]] if earlier else ():
             draft.edge(before, job)
     for included in _includes(child(root, "include")):
@@ -137,7 +154,7 @@ def _includes(node: yaml.Node | None) -> list[str]:
 
 
 def circleci(page: Page) -> Iterator[Workflow]:
-    """Each workflow of the file with its jobs and `requires`; the jobs alone where there is none."""
+    """Each workflow of the file with its jobs and `requires`; else the jobs alone."""
     root = _root(page)
     drawn = 0
     for name, body, number in entries(child(root, "workflows")):
@@ -146,7 +163,11 @@ def circleci(page: Page) -> Iterator[Workflow]:
             continue
         draft = Draft(name, "circleci", "ci", Evidence("workflow", page.path, number))
         for job in jobs:
-            named = [(text(job), job)] if text(job) else [(key, value) for key, value, _ in entries(job)]
+            named = (
+                [(text(job), job)]
+                if text(job)
+                else [(key, value) for key, value, _ in entries(job)]
+            )
             for key, value in named:
                 own = text(child(value, "name")) or key
                 approval = text(child(value, "type")) == "approval"
@@ -168,11 +189,39 @@ def azure(page: Page) -> Iterator[Workflow]:
     root = _root(page)
     if not any(child(root, key) is not None for key in ("stages", "jobs", "steps")):
         return
-    if not any(child(root, key) is not None for key in ("trigger", "pool", "pr", "stages", "extends", "schedules", "resources", "parameters")):
+    if not any(
+        child(root, key) is not None
+        for key in (
+            "trigger",
+            "pool",
+            "pr",
+            "stages",
+            "extends",
+            "schedules",
+            "resources",
+            "parameters",
+        )
+    ):
         return
     first = next(n for k, _, n in entries(root) if k in {"stages", "jobs", "steps"})
-    draft = Draft(text(child(root, "name")) if "$" not in text(child(root, "name")) else "" or "Azure Pipelines", "azure_pipelines", "ci", Evidence("pipeline", page.path, first))
-    draft.name = draft.name or "Azure Pipelines"
+    named = text(child(root, "name"))
+    where = Evidence("pipeline", page.path, first)
+    name = named if named and "$" not in named else "Azure Pipelines"
+    draft = Draft(name, "azure_pipelines", "ci", where)
+    _stages(root, draft)
+    for job in items(child(root, "jobs")):
+        own = text(child(job, "job")) or text(child(job, "deployment"))
+        if own:
+            draft.task(own, "job", line(job))
+            for need in texts(child(job, "dependsOn")):
+                draft.edge(need, own)
+    if not draft.tasks and items(child(root, "steps")):
+        _steps(items(child(root, "steps")), draft, "displayName", "task", "script", "bash")
+    if draft.tasks:
+        yield draft.done()
+
+
+def _stages(root: yaml.Node | None, draft: Draft) -> None:
     before = ""
     for stage in items(child(root, "stages")):
         name = text(child(stage, "stage"))
@@ -187,16 +236,6 @@ def azure(page: Page) -> Iterator[Workflow]:
             own = text(child(job, "job")) or text(child(job, "deployment"))
             if own:
                 draft.part(own, "job", line(job), f"stage {name}")
-    for job in items(child(root, "jobs")):
-        own = text(child(job, "job")) or text(child(job, "deployment"))
-        if own:
-            draft.task(own, "job", line(job))
-            for need in texts(child(job, "dependsOn")):
-                draft.edge(need, own)
-    if not draft.tasks and items(child(root, "steps")):
-        _steps(items(child(root, "steps")), draft, "displayName", "task", "script", "bash")
-    if draft.tasks:
-        yield draft.done()
 
 
 def cloud_build(page: Page) -> Iterator[Workflow]:
@@ -230,7 +269,9 @@ def buildkite(page: Page) -> Iterator[Workflow]:
             walls, since = since or walls, []
             continue
         for own in items(child(step, "steps")) or [step]:
-            given = (text(child(own, key)) for key in ("key", "label", "block", "command", "trigger"))
+            given = (
+                text(child(own, key)) for key in ("key", "label", "block", "command", "trigger")
+            )
             name = next((said for said in given if said), f"step {index}")
             draft.task(name, "step", line(own))
             for need in texts(child(own, "depends_on")) or walls:
@@ -261,7 +302,20 @@ def drone(page: Page) -> Iterator[Workflow]:
 def travis(page: Page) -> Iterator[Workflow]:
     root = _root(page)
     keys = {key: number for key, _, number in entries(root)}
-    phases = [k for k in ("before_install", "install", "before_script", "script", "after_success", "before_deploy", "deploy", "after_script") if k in keys]
+    phases = [
+        k
+        for k in (
+            "before_install",
+            "install",
+            "before_script",
+            "script",
+            "after_success",
+            "before_deploy",
+            "deploy",
+            "after_script",
+        )
+        if k in keys
+    ]
     jobs = [j for key in ("jobs", "matrix") for j in items(under(root, key, "include"))]
     if not phases and not jobs and "language" not in keys:
         return
@@ -269,7 +323,7 @@ def travis(page: Page) -> Iterator[Workflow]:
     draft = Draft("Travis CI", "travis", "ci", Evidence("phases", page.path, first))
     for phase in phases:
         draft.task(phase, "step", keys[phase])
-    for one, other in zip(phases, phases[1:], strict=False):
+    for one, other in pairwise(phases):
         draft.edge(one, other)
     for job in jobs:
         if name := text(child(job, "name")) or text(child(job, "stage")):
@@ -287,7 +341,9 @@ def jenkins(page: Page) -> Iterator[Workflow]:
         return
     draft: Draft | None = None
     parallel = [
-        (m.end() - 1, code.close(m.end() - 1)) for m in re.finditer(r"\bparallel\s*\(?\s*[{]?", code.blanked) if code.blanked[m.end() - 1] in "{("
+        (m.end() - 1, code.close(m.end() - 1))
+        for m in re.finditer(r"\bparallel\s*\(?\s*[{]?", code.blanked)
+        if code.blanked[m.end() - 1] in "{("
     ]
     before: list[str] = []
     within: dict[tuple[int, int], list[str]] = {}

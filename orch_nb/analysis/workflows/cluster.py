@@ -1,8 +1,9 @@
-"""Work that a cluster runs: Argo Workflows and Rollouts, Tekton, jobs and cron jobs of Kubernetes."""
+"""Work that a cluster runs: Argo Workflows and Rollouts, Tekton, Kubernetes' own jobs."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 import yaml
@@ -24,8 +25,8 @@ __all__ = ["MANIFEST", "cluster"]
 
 #: A file is worth parsing where it says one of these.
 MANIFEST = re.compile(
-    r"^[ \t-]*kind:\s*['\"]?(Workflow|CronWorkflow|WorkflowTemplate|ClusterWorkflowTemplate|Rollout|"
-    r"Pipeline|PipelineRun|Task|TaskRun|ClusterTask|CronJob|Job|ScheduledJob|ScaledJob)\b",
+    r"^[ \t-]*kind:\s*['\"]?(Workflow|CronWorkflow|WorkflowTemplate|ClusterWorkflowTemplate|"
+    r"Rollout|Pipeline|PipelineRun|Task|TaskRun|ClusterTask|CronJob|Job|ScheduledJob|ScaledJob)\b",
     re.MULTILINE,
 )
 _TEMPLATED = re.compile(r"^[ \t]*\{\{.*\}\}[ \t]*$", re.MULTILINE)
@@ -82,23 +83,33 @@ def _resource(page: Page, root: yaml.Node, sure: float) -> Iterator[Workflow]:
         yield draft.done()
 
 
-def _argo(spec: yaml.Node | None, draft: Draft) -> Workflow:
+def _argo(  # noqa: C901  a template is a graph, steps, or a thing that runs
+    spec: yaml.Node | None, draft: Draft
+) -> Workflow:
     """Tasks of every template; a template that runs a container is a task where none names it."""
     named: set[str] = set()
+    templates = items(child(spec, "templates"))
+    names = Counter(
+        text(child(task, "name"))
+        for template in templates
+        for task in items(under(template, "dag", "tasks"))
+    )
     plain: list[tuple[str, int, str]] = []
-    for template in items(child(spec, "templates")):
+    for template in templates:
         own = text(child(template, "name"))
         tasks = items(under(template, "dag", "tasks"))
         groups = items(child(template, "steps"))
         draft.part(own, "template", line(template))
         for task in tasks:
-            name = text(child(task, "name"))
+            # A name that several templates have is told apart by its template's.
+            known = {n: f"{own}.{n}" if names[n] > 1 else n for n in names}
+            name = known[text(child(task, "name"))]
             named.add(text(child(task, "template")))
             draft.task(name, "task", line(task), text(child(task, "template")))
             needs = texts(child(task, "dependencies")) + texts(child(task, "depends"))
             for need in needs:
                 for word in _WORD.findall(re.sub(r"\.[A-Z]\w*", "", need)):
-                    draft.edge(word, name)
+                    draft.edge(known.get(word, word), name)
         before: list[str] = []
         for group in groups:
             current: list[str] = []

@@ -193,7 +193,9 @@ class Code:
             rf"(?<![\w.$])(?P<name>{names})\s*(?P<types><[^;(){{}}]*(?:\([^()]*\)[^;(){{}}]*)?>)?\s*"
             r"(?:\?\.)?(?P<open>\()"
         )
-        for match in pattern.finditer(self.blanked, start, len(self.blanked) if end is None else end):
+        for match in pattern.finditer(
+            self.blanked, start, len(self.blanked) if end is None else end
+        ):
             opening = match.start("open")
             closing = self.close(opening)
             name = re.sub(r"\s", "", match.group("name"))

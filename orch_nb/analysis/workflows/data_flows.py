@@ -54,7 +54,10 @@ def dbt(pages: Pages) -> Iterator[Workflow]:
 
 
 _RULE = re.compile(r"^(?P<kind>rule|checkpoint)\s+(?P<name>\w+)\s*:", re.MULTILINE)
-_SECTION = re.compile(r"^[ \t]+(?P<key>input|output)\s*:(?P<body>(?:[^\n]*\n)(?:[ \t]{6,}[^\n]*\n|\s*\n)*)", re.MULTILINE)
+_SECTION = re.compile(
+    r"^[ \t]+(?P<key>input|output)\s*:(?P<body>(?:[^\n]*\n)(?:[ \t]{6,}[^\n]*\n|\s*\n)*)",
+    re.MULTILINE,
+)
 _QUOTED = re.compile(r"['\"]([^'\"\n]+)['\"]")
 
 
@@ -64,7 +67,9 @@ def snakemake(page: Page) -> Iterator[Workflow]:
     found = list(_RULE.finditer(source))
     if not found:
         return
-    draft = Draft(page.name, "snakemake", "rules", Evidence("rules", page.path, page.line(found[0].start())))
+    draft = Draft(
+        page.name, "snakemake", "rules", Evidence("rules", page.path, page.line(found[0].start()))
+    )
     reads: dict[str, list[str]] = {}
     writes: dict[str, str] = {}
     for index, match in enumerate(found):
@@ -94,12 +99,20 @@ def _wild(path: str) -> str:
 def nextflow(page: Page) -> Iterator[Workflow]:
     """Processes; edges where a call takes what another process gave (`A.out`, `A(B(x))`)."""
     code = Code(page, "groovy")
-    processes = [(m.group(1), m.start()) for m in re.finditer(r"\bprocess\s+(\w+)\s*\{", code.blanked)]
+    processes = [
+        (m.group(1), m.start()) for m in re.finditer(r"\bprocess\s+(\w+)\s*\{", code.blanked)
+    ]
     flows = list(re.finditer(r"\bworkflow\b\s*(\w*)\s*(\{)", code.blanked))
     if not processes and not flows:
         return
     start = min([at for _, at in processes] + [m.start() for m in flows])
-    draft = Draft(page.name, "nextflow", "workflow", Evidence("processes", page.path, page.line(start)), LIKELY)
+    draft = Draft(
+        page.name,
+        "nextflow",
+        "workflow",
+        Evidence("processes", page.path, page.line(start)),
+        LIKELY,
+    )
     for name, at in processes:
         draft.task(name, "task", page.line(at))
     for match in flows:
@@ -108,7 +121,9 @@ def nextflow(page: Page) -> Iterator[Workflow]:
             draft.task(call.name, "task", page.line(call.start))
             for need in re.findall(r"\b([A-Z]\w*)\.out\b", code.blanked[call.start : call.end]):
                 draft.edge(need, call.name)
-        for need, after in re.findall(r"\b([A-Z]\w*)(?:\.out)?\s*\|\s*([A-Z]\w*)", code.blanked[match.start(2) : end]):
+        for need, after in re.findall(
+            r"\b([A-Z]\w*)(?:\.out)?\s*\|\s*([A-Z]\w*)", code.blanked[match.start(2) : end]
+        ):
             draft.edge(need, after)
     yield draft.done()
 
@@ -116,7 +131,13 @@ def nextflow(page: Page) -> Iterator[Workflow]:
 def wdl(page: Page) -> Iterator[Workflow]:
     source = re.sub(r"(?m)#[^\n]*", lambda m: " " * len(m.group()), page.text)
     for match in re.finditer(r"^workflow\s+(\w+)\s*\{", source, re.MULTILINE):
-        draft = Draft(match.group(1), "wdl", "workflow", Evidence("workflow", page.path, page.line(match.start())), LIKELY)
+        draft = Draft(
+            match.group(1),
+            "wdl",
+            "workflow",
+            Evidence("workflow", page.path, page.line(match.start())),
+            LIKELY,
+        )
         calls = list(re.finditer(r"\bcall\s+([\w.]+)(?:\s+as\s+(\w+))?\s*(\{[^}]*\})?", source))
         for call in calls:
             draft.task(call.group(2) or call.group(1), "task", page.line(call.start()))

@@ -12,11 +12,18 @@ from orch_nb.model.analysis import Evidence, Workflow
 
 __all__ = ["NEEDLES", "go_flows"]
 
-NEEDLES = ("restatedev/sdk-go", "hibiken/asynq", "RichardKnop/machinery", "robfig/cron", "riverqueue/river")
+NEEDLES = (
+    "restatedev/sdk-go",
+    "hibiken/asynq",
+    "RichardKnop/machinery",
+    "robfig/cron",
+    "riverqueue/river",
+)
 _CONTEXTS = {
     "Context": "service", "ObjectContext": "object", "ObjectSharedContext": "object",
     "WorkflowContext": "workflow", "WorkflowSharedContext": "workflow",
 }  # fmt: skip
+_RETURNED = re.compile(r"return\s+([\w.]+|\"[^\"]*\")")
 _NEW = {"NewService": "service", "NewObject": "object", "NewWorkflow": "workflow"}
 
 
@@ -35,7 +42,7 @@ def _restate(file: GoFile, packages: GoPackages) -> Iterator[Workflow]:
         names = {
             f.receiver: packages.constant(file, said.group(1))
             for f in file.functions if f.name == "ServiceName" and f.receiver
-            for said in [re.search(r"return\s+([\w.]+|\"[^\"]*\")", file.page.text[slice(*f.body)])] if said
+            for said in [_RETURNED.search(file.page.text, *f.body)] if said
         }  # fmt: skip
         for function in file.functions:
             kind = contexts.get(function.first)
@@ -44,17 +51,31 @@ def _restate(file: GoFile, packages: GoPackages) -> Iterator[Workflow]:
             line = file.code.line(function.start)
             name = names.get(function.receiver) or function.receiver
             where = Evidence("handlers", file.page.path, line)
-            draft = drafts.setdefault(function.receiver, Draft(name, "restate", kind, where, file.code.confidence))
+            draft = drafts.setdefault(
+                function.receiver, Draft(name, "restate", kind, where, file.code.confidence)
+            )
             draft.task(function.name, "handler", line)
             if kind == "workflow" or (kind == "object" and draft.kind == "service"):
                 draft.kind = kind
         yield from (draft.done() for draft in drafts.values())
         for call in file.code.calls(rf"{re.escape(alias)}\.(?:{'|'.join(_NEW)})"):
-            name = packages.constant(file, file.code.source(call.arguments[0])) if call.arguments else ""
+            name = (
+                packages.constant(file, file.code.source(call.arguments[0]))
+                if call.arguments
+                else ""
+            )
             where = Evidence(call.name, file.page.path, file.code.line(call.start))
-            draft = Draft(name or "service", "restate", _NEW[call.name.rpartition(".")[2]], where, file.code.confidence)
+            draft = Draft(
+                name or "service",
+                "restate",
+                _NEW[call.name.rpartition(".")[2]],
+                where,
+                file.code.confidence,
+            )
             at = call.end
-            while match := re.compile(r"\)?\s*\.\s*\n?\s*Handler\s*(\()").match(file.code.blanked, at):
+            while match := re.compile(r"\)?\s*\.\s*\n?\s*Handler\s*(\()").match(
+                file.code.blanked, at
+            ):
                 closing = file.code.close(match.start(1))
                 given = file.code.split(match.start(1) + 1, closing)
                 handler = packages.constant(file, file.code.source(given[0])) if given else ""
@@ -70,7 +91,7 @@ def _asynq(file: GoFile, packages: GoPackages) -> Iterator[Workflow]:
         return
     for call in file.code.calls(r"\w+\.(?:HandleFunc|Handle|Register)"):
         timed = call.name.endswith("Register")
-        if not call.arguments or timed and len(call.arguments) < 2:
+        if not call.arguments or (timed and len(call.arguments) < 2):
             continue
         said = file.code.source(call.arguments[0])
         name = packages.constant(file, said)
@@ -87,7 +108,9 @@ def _cron(file: GoFile, packages: GoPackages) -> Iterator[Workflow]:
         return
     draft: Draft | None = None
     for index, call in enumerate(file.code.calls(r"[\w.]+\.(?:AddFunc|AddJob)"), 1):
-        when = packages.constant(file, file.code.source(call.arguments[0])) if call.arguments else ""
+        when = (
+            packages.constant(file, file.code.source(call.arguments[0])) if call.arguments else ""
+        )
         what = file.code.source(call.arguments[1]) if len(call.arguments) > 1 else ""
         name = what if re.fullmatch(r"[\w.]+", what) else f"job {index}"
         where = Evidence(call.name, file.page.path, file.code.line(call.start))

@@ -52,7 +52,9 @@ class GoPackages:
                 self._files[file.path] = GoFile(Page(file.path, text))
             yield self._files[file.path]
 
-    def function(self, folder: str, name: str, receiver: str = "") -> tuple[GoFile, GoFunction] | None:
+    def function(
+        self, folder: str, name: str, receiver: str = ""
+    ) -> tuple[GoFile, GoFunction] | None:
         for file in self.files(folder):
             for function in file.functions:
                 if function.name == name and (not receiver or function.receiver == receiver):

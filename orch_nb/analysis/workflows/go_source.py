@@ -14,9 +14,15 @@ _FUNC = re.compile(
     r"^func\s+(?:\(\s*(?P<var>\w+\s+)?\*?(?P<receiver>\w+)(?:\[[^\]]*\])?\s*\)\s*)?(?P<name>\w+)\s*(?:\[[^\]]*\])?(?P<open>\()",
     re.MULTILINE,
 )
-_IMPORT = re.compile(r"^\s*(?:import\s+)?(?P<alias>[\w.]+\s+)?\"(?P<path>[^\"]+)\"\s*$", re.MULTILINE)
-_IMPORTS = re.compile(r"^import\s*(?:\((?P<many>.*?)^\)|(?P<one>[^\n(]+))", re.MULTILINE | re.DOTALL)
-_CONST = re.compile(r"^\s*(?:const\s+|var\s+)?(\w+)(?:\s+[\w.]+)?\s*:?=\s*\"([^\"\n]*)\"", re.MULTILINE)
+_IMPORT = re.compile(
+    r"^\s*(?:import\s+)?(?P<alias>[\w.]+\s+)?\"(?P<path>[^\"]+)\"\s*$", re.MULTILINE
+)
+_IMPORTS = re.compile(
+    r"^import\s*(?:\((?P<many>.*?)^\)|(?P<one>[^\n(]+))", re.MULTILINE | re.DOTALL
+)
+_CONST = re.compile(
+    r"^\s*(?:const\s+|var\s+)?(\w+)(?:\s+[\w.]+)?\s*:?=\s*\"([^\"\n]*)\"", re.MULTILINE
+)
 
 
 #: Packages whose name is another than their path's end.
@@ -55,8 +61,13 @@ class GoFile:
                 path = match.group("path")
                 alias = (match.group("alias") or "").strip()
                 last = re.sub(r"/v\d+$", "", path).rpartition("/")[2]
-                # Without an alias a package has the name of its clause, which its path only hints at.
-                guesses = (last, last.replace("-", "_"), last.replace("-", ""), _NAMED.get(path, ""))
+                # Without an alias it has the name of its clause, which its path only hints at.
+                guesses = (
+                    last,
+                    last.replace("-", "_"),
+                    last.replace("-", ""),
+                    _NAMED.get(path, ""),
+                )
                 for name in (alias,) if alias else guesses:
                     if name:
                         self.imports.setdefault(name, path)

@@ -15,8 +15,27 @@ from orch_nb.model.analysis import Evidence, Workflow
 
 __all__ = ["NEEDLES", "node_queues"]
 
-NEEDLES = ("bullmq", "'bull'", '"bull"', "agenda", "node-cron", "inngest", "@trigger.dev", "bee-queue", "pg-boss", "/bullmq")
-_BULL = {"Queue": "queue", "QueuePro": "queue", "Worker": "worker", "WorkerPro": "worker", "QueueEvents": "events", "FlowProducer": "flow", "FlowProducerPro": "flow"}
+NEEDLES = (
+    "bullmq",
+    "'bull'",
+    '"bull"',
+    "agenda",
+    "node-cron",
+    "inngest",
+    "@trigger.dev",
+    "bee-queue",
+    "pg-boss",
+    "/bullmq",
+)
+_BULL = {
+    "Queue": "queue",
+    "QueuePro": "queue",
+    "Worker": "worker",
+    "WorkerPro": "worker",
+    "QueueEvents": "events",
+    "FlowProducer": "flow",
+    "FlowProducerPro": "flow",
+}
 
 
 def node_queues(pages: Pages, scripts: Scripts) -> Iterator[Workflow]:
@@ -31,9 +50,13 @@ def node_queues(pages: Pages, scripts: Scripts) -> Iterator[Workflow]:
             yield from _instances(script, "bee-queue", "bee_queue", ("default",), ("process",))
         if modules & {"agenda", "@hokify/agenda"}:
             module = "agenda" if "agenda" in modules else "@hokify/agenda"
-            yield from _named(script, module, "agenda", ("default", "Agenda"), ("define",), ("every", "schedule"))
+            yield from _named(
+                script, module, "agenda", ("default", "Agenda"), ("define",), ("every", "schedule")
+            )
         if "pg-boss" in modules:
-            yield from _named(script, "pg-boss", "pg_boss", ("default", "PgBoss"), ("work",), ("schedule",))
+            yield from _named(
+                script, "pg-boss", "pg_boss", ("default", "PgBoss"), ("work",), ("schedule",)
+            )
         if modules & {"node-cron", "cron", "node-schedule"}:
             yield from _cron(script)
         if any(m.startswith("inngest") for m in modules):
@@ -47,8 +70,12 @@ def _value(code: Code, span: tuple[int, int] | None) -> str:
         return ""
     said = code.value(span)
     if said or code.blanked[span[0]] in "\"'`{[(":
-        return said or re.sub(r"\$\{[^}]*\}", "{}", code.source(span).strip("`"))[:60] * (code.blanked[span[0]] == "`")
-    return code.source(span).rpartition(".")[2] if re.fullmatch(r"[\w$.]+", code.source(span)) else ""
+        return said or re.sub(r"\$\{[^}]*\}", "{}", code.source(span).strip("`"))[:60] * (
+            code.blanked[span[0]] == "`"
+        )
+    return (
+        code.source(span).rpartition(".")[2] if re.fullmatch(r"[\w$.]+", code.source(span)) else ""
+    )
 
 
 def _new(script: Script, locals_: set[str]) -> Iterator[tuple[Call, str]]:
@@ -68,11 +95,16 @@ def _bullmq(script: Script) -> Iterator[Workflow]:
     held: dict[str, Draft] = {}
     drafts: list[Draft] = []
     for name, kind in _BULL.items():
-        for call, variable in _new(script, script.local("bullmq", name) | script.local("@taskforcesh/bullmq*", name)):
+        for call, variable in _new(
+            script, script.local("bullmq", name) | script.local("@taskforcesh/bullmq*", name)
+        ):
             queue = _value(code, call.arguments[0] if call.arguments else None)
             if kind == "flow":
                 if variable:
-                    held.setdefault(variable, Draft("", "bullmq", "flow", Evidence(name, path, code.line(call.start))))
+                    held.setdefault(
+                        variable,
+                        Draft("", "bullmq", "flow", Evidence(name, path, code.line(call.start))),
+                    )
                 continue
             own = queue or variable or name
             where = Evidence(f"new {name}", path, code.line(call.start))
@@ -82,13 +114,18 @@ def _bullmq(script: Script) -> Iterator[Workflow]:
                 held[variable] = draft
             drafts.append(draft)
     for variable, draft in held.items():
-        for call in code.calls(rf"(?:this\.)?{re.escape(variable)}\.(?:add|addBulk|upsertJobScheduler)"):
+        for call in code.calls(
+            rf"(?:this\.)?{re.escape(variable)}\.(?:add|addBulk|upsertJobScheduler)"
+        ):
             if draft.kind == "flow":
                 yield from _flow(code, call, path)
             else:
                 _added(code, call, draft)
     for call in code.calls(r"@?Processor"):
-        if script.imports.get("Processor", ("", ""))[0].startswith("@nestjs/bull") and call.arguments:
+        if (
+            script.imports.get("Processor", ("", ""))[0].startswith("@nestjs/bull")
+            and call.arguments
+        ):
             queue = _value(code, call.arguments[0])
             where = Evidence("@Processor", path, code.line(call.start))
             drafts.append(Draft(queue or "processor", "bullmq", "worker", where, code.confidence))
@@ -113,7 +150,13 @@ def _flow(code: Code, call: Call, path: str) -> Iterator[Workflow]:
         if code.blanked[start] != "{":
             continue
         name = _job(code, start)
-        draft = Draft(name or "flow", "bullmq", "flow", Evidence("FlowProducer.add", path, code.line(call.start)), code.confidence)
+        draft = Draft(
+            name or "flow",
+            "bullmq",
+            "flow",
+            Evidence("FlowProducer.add", path, code.line(call.start)),
+            code.confidence,
+        )
         _tree(code, start, draft, 0)
         yield draft.done()
 
@@ -132,7 +175,9 @@ def _tree(code: Code, opening: int, draft: Draft, depth: int) -> str:
         for match in re.finditer(r"[\[{]", code.blanked[children[0] : children[1]]):
             if match.group() != "[":
                 break
-            for start, _ in code.split(children[0] + match.end(), code.close(children[0] + match.start())):
+            for start, _ in code.split(
+                children[0] + match.end(), code.close(children[0] + match.start())
+            ):
                 if code.blanked[start] == "{":
                     draft.edge(_tree(code, start, draft, depth + 1), name)
             break
@@ -145,9 +190,17 @@ def _instances(
     code, path = script.code, script.page.path
     for call, variable in _new(script, script.local(module, *names)):
         queue = _value(code, call.arguments[0] if call.arguments else None)
-        draft = Draft(queue or variable, system, "queue", Evidence("new Queue", path, code.line(call.start)), code.confidence)
+        draft = Draft(
+            queue or variable,
+            system,
+            "queue",
+            Evidence("new Queue", path, code.line(call.start)),
+            code.confidence,
+        )
         draft.part(queue or variable, "queue", code.line(call.start))
-        for use in code.calls(rf"{re.escape(variable)}\.(?:{'|'.join(methods)})") if variable else ():
+        for use in (
+            code.calls(rf"{re.escape(variable)}\.(?:{'|'.join(methods)})") if variable else ()
+        ):
             job = code.value(use.arguments[0]) if use.arguments else ""
             if job:
                 draft.task(job, "job", code.line(use.start))
@@ -201,9 +254,17 @@ def _inngest(script: Script) -> Iterator[Workflow]:
             continue
         entries = code.entries(call.arguments[0][0])
         name = _value(code, entries.get("id")) or _value(code, entries.get("name"))
-        draft = Draft(name or "function", "inngest", "function", Evidence("createFunction", path, code.line(call.start)), code.confidence)
+        draft = Draft(
+            name or "function",
+            "inngest",
+            "function",
+            Evidence("createFunction", path, code.line(call.start)),
+            code.confidence,
+        )
         before = ""
-        for step in code.calls(r"step\.(?:run|sleep|sleepUntil|waitForEvent|invoke|sendEvent)", call.start, call.end):
+        for step in code.calls(
+            r"step\.(?:run|sleep|sleepUntil|waitForEvent|invoke|sendEvent)", call.start, call.end
+        ):
             own = code.value(step.arguments[0]) if step.arguments else ""
             if own:
                 draft.task(own, "step", code.line(step.start))
@@ -214,14 +275,18 @@ def _inngest(script: Script) -> Iterator[Workflow]:
 
 def _trigger(script: Script) -> Iterator[Workflow]:
     code, path = script.code, script.page.path
-    names = script.local("@trigger.dev/sdk*", "task", "schemaTask") | {f"{n}.task" for n in script.local("@trigger.dev/sdk*", "schedules")}
+    names = script.local("@trigger.dev/sdk*", "task", "schemaTask") | {
+        f"{n}.task" for n in script.local("@trigger.dev/sdk*", "schedules")
+    }
     draft: Draft | None = None
     for name in sorted(names):
         for call in code.calls(re.escape(name)):
             if call.arguments and code.blanked[call.arguments[0][0]] == "{":
                 own = _value(code, code.entries(call.arguments[0][0]).get("id"))
                 where = Evidence(name, path, code.line(call.start))
-                draft = draft or Draft(script.page.stem, "trigger_dev", "tasks", where, code.confidence)
+                draft = draft or Draft(
+                    script.page.stem, "trigger_dev", "tasks", where, code.confidence
+                )
                 draft.task(own or "task", "task", code.line(call.start))
     if draft is not None:
         yield draft.done()

@@ -25,7 +25,7 @@ _TEST_NAME = re.compile(
 )
 _TEST_FOLDER = re.compile(
     r"(^|/)(mocha|spec|specs|__mocks__|mocks|[\w.-]+[.-](Unit|Functional|Integration)?Tests?|"
-    r"unit_?tests?|integration_?tests?)/",
+    r"unit_?tests?|integration_?tests?|t/(unit|integration|smoke))/",
     re.IGNORECASE,
 )
 

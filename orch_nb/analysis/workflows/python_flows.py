@@ -60,7 +60,13 @@ def python_flows(pages: Pages, packages: Packages) -> Iterator[Workflow]:
         if module.uses("luigi"):
             yield from _luigi(module, page)
         if module.uses("huey"):
-            yield from _by_instance(module, packages, page, "huey", ("task", "periodic_task", "db_task", "db_periodic_task"))
+            yield from _by_instance(
+                module,
+                packages,
+                page,
+                "huey",
+                ("task", "periodic_task", "db_task", "db_periodic_task"),
+            )
         if module.uses("apscheduler"):
             yield from _scheduled(module, page)
         if module.uses("arq"):
@@ -74,13 +80,18 @@ def _given_name(module: Module, decorator: ast.expr, default: str) -> str:
     return module.text(given) or default
 
 
-def _prefect(module: Module, page: Page) -> Iterator[Workflow]:
+def _prefect(  # noqa: C901, PLR0912  what is made is what is used: one pass over each flow
+    module: Module, page: Page
+) -> Iterator[Workflow]:
     tasks: dict[str, tuple[str, int]] = {}
     flows: list[tuple[FunctionNode, str]] = []
     for function, _ in module.functions:
         for decorator, origin in module.decorators(function):
             if origin in {"prefect.task", "prefect.tasks.task"}:
-                tasks[function.name] = _given_name(module, decorator, function.name), function.lineno
+                tasks[function.name] = (
+                    _given_name(module, decorator, function.name),
+                    function.lineno,
+                )
             elif origin in {"prefect.flow", "prefect.flows.flow"}:
                 flows.append((function, _given_name(module, decorator, function.name)))
     for function, name in flows:
@@ -139,7 +150,9 @@ def _asset_edges(
 ) -> None:
     for argument in function.args.args:
         draft.edge(argument.arg, name)
-    deps = keyword(decorator, "deps", "non_argument_deps") if isinstance(decorator, ast.Call) else None
+    deps = (
+        keyword(decorator, "deps", "non_argument_deps") if isinstance(decorator, ast.Call) else None
+    )
     for item in deps.elts if isinstance(deps, ast.List | ast.Set | ast.Tuple) else []:
         draft.edge(module.text(item) or dotted(item), name)
 
@@ -152,7 +165,9 @@ def _luigi(module: Module, page: Page) -> Iterator[Workflow]:
         known = draft is not None and any(name in draft.tasks for name in local)
         if not known and not any(o.startswith("luigi.") and o.endswith("Task") for o in origins):
             continue
-        draft = draft or Draft(page.stem, "luigi", "tasks", Evidence("luigi.Task", page.path, node.lineno))
+        draft = draft or Draft(
+            page.stem, "luigi", "tasks", Evidence("luigi.Task", page.path, node.lineno)
+        )
         draft.task(node.name, "task", node.lineno)
         for method in node.body:
             if isinstance(method, FunctionNode) and method.name == "requires":
@@ -176,7 +191,12 @@ def _by_instance(
             elif isinstance(target, ast.Attribute) and owner and mark in marks:
                 found = packages.resolve(module, target.value)
                 made = found is not None and isinstance(found[1], ast.expr)
-                ours = made and found is not None and isinstance(found[1], ast.Call) and found[0].origin(found[1]).startswith(package)
+                ours = (
+                    made
+                    and found is not None
+                    and isinstance(found[1], ast.Call)
+                    and found[0].origin(found[1]).startswith(package)
+                )
                 sure = SURE if ours else 0.0
             else:
                 continue
@@ -199,7 +219,9 @@ def _scheduled(module: Module, page: Page) -> Iterator[Workflow]:
 
     def add(name: str, line: int, said: str) -> None:
         nonlocal draft
-        draft = draft or Draft(page.stem, "apscheduler", "schedule", Evidence("scheduler", page.path, line))
+        draft = draft or Draft(
+            page.stem, "apscheduler", "schedule", Evidence("scheduler", page.path, line)
+        )
         draft.task(name, "schedule", line, said)
 
     for call in module.calls:
@@ -224,7 +246,13 @@ def _arq(module: Module, page: Page) -> Iterator[Workflow]:
             if not isinstance(statement, ast.Assign) or dotted(statement.targets[0]) != "functions":
                 continue
             if isinstance(statement.value, ast.List | ast.Tuple) and node.name.endswith("Settings"):
-                draft = Draft(node.name, "arq", "worker", Evidence("functions", page.path, node.lineno), LIKELY)
+                draft = Draft(
+                    node.name,
+                    "arq",
+                    "worker",
+                    Evidence("functions", page.path, node.lineno),
+                    LIKELY,
+                )
                 for item in statement.value.elts:
                     first = item.args[0] if isinstance(item, ast.Call) and item.args else item
                     if name := dotted(first).rpartition(".")[2]:
@@ -238,7 +266,9 @@ def _graphs(module: Module, page: Page) -> Iterator[Workflow]:
             continue
         if module.origin(value).rpartition(".")[2] not in {"StateGraph", "MessageGraph", "Graph"}:
             continue
-        draft = Draft(variable, "langgraph", "graph", Evidence("StateGraph", page.path, value.lineno))
+        draft = Draft(
+            variable, "langgraph", "graph", Evidence("StateGraph", page.path, value.lineno)
+        )
         for call in module.calls:
             owner, _, method = dotted(call.func).rpartition(".")
             if owner.partition(".")[0] != variable:

@@ -141,10 +141,12 @@ class Module:
             return node.value if isinstance(node.value, str) else ""
         if isinstance(node, ast.Name):
             value = self.assigned.get(node.id)
-            return value.value if _is_text(value) else ""
+            return _text_of(value)
         if isinstance(node, ast.JoinedStr):
             return "".join(
-                str(part.value) if isinstance(part, ast.Constant) else f"{{{ast.unparse(part.value)}}}"
+                str(part.value)
+                if isinstance(part, ast.Constant)
+                else f"{{{ast.unparse(part.value)}}}"
                 for part in node.values
                 if isinstance(part, ast.Constant | ast.FormattedValue)
             )
@@ -162,9 +164,8 @@ class Module:
         if not isinstance(definition, ast.ClassDef):
             return ""
         for statement in definition.body:
-            if isinstance(statement, ast.Assign) and _is_text(statement.value):
-                if any(isinstance(t, ast.Name) and t.id == attribute for t in statement.targets):
-                    return statement.value.value
+            if isinstance(statement, ast.Assign) and attribute in map(dotted, statement.targets):
+                return _text_of(statement.value)
         return ""
 
     def decorators(self, node: FunctionNode | ast.ClassDef) -> Iterator[tuple[ast.expr, str]]:
@@ -172,8 +173,8 @@ class Module:
             yield decorator, self.origin(decorator)
 
 
-def _is_text(node: ast.expr | None) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+def _text_of(node: ast.expr | None) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 _NEWER = (
@@ -205,7 +206,7 @@ def module_of(page: Page) -> Module | None:
 
 
 def _in_pieces(page: Page, text: str) -> Module | None:
-    """The statements of a file that parse, each in its place; decorators stay with what they mark."""
+    """The statements of a file that parse, each in its place and with its decorators."""
     starts = [match.start() for match in _BEGINS.finditer(text)]
     if not starts or len(starts) > 5_000:
         return None
@@ -285,10 +286,11 @@ class Packages:
     def resolve(self, module: Module, node: ast.expr) -> tuple[Module, Definition] | None:
         """The definition that an expression of a module names, there or elsewhere."""
         name = dotted(node)
-        if name in module.defined:
-            return module, module.defined[name]
-        if name in module.assigned:
-            return module, module.assigned[name]
+        if name.partition(".")[0] not in module.imports:
+            if name in module.defined:
+                return module, module.defined[name]
+            if name in module.assigned:
+                return module, module.assigned[name]
         origin = module.origin(node)
         return self.definition(origin, module.path) if origin else None
 

@@ -97,8 +97,12 @@ _SOURCES = (
     _Source(("Python",), restate_python.NEEDLES, restate_python.restate_python, Packages),
     _Source(("Python",), python_flows.NEEDLES, python_flows.python_flows, Packages),
     _Source(("Python",), retries.NEEDLES, retries.retries, Packages),
-    _Source(_JAVASCRIPT, temporal_typescript.NEEDLES, temporal_typescript.temporal_typescript, Scripts),
-    _Source(_JAVASCRIPT, restate_typescript.NEEDLES, restate_typescript.restate_typescript, Scripts),
+    _Source(
+        _JAVASCRIPT, temporal_typescript.NEEDLES, temporal_typescript.temporal_typescript, Scripts
+    ),
+    _Source(
+        _JAVASCRIPT, restate_typescript.NEEDLES, restate_typescript.restate_typescript, Scripts
+    ),
     _Source(_JAVASCRIPT, node_queues.NEEDLES, node_queues.node_queues, Scripts),
     _Source(_JAVASCRIPT, xstate.NEEDLES, xstate.xstate, Scripts),
     _Source(("Go",), temporal_go.NEEDLES, temporal_go.temporal_go, GoPackages),

@@ -1,4 +1,4 @@
-"""Restate in TypeScript: `service`, `object` and `workflow` with the handlers that they are given."""
+"""Restate in TypeScript: services, objects and workflows with their handlers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from orch_nb.analysis.workflows.page import Draft, Pages
-from orch_nb.analysis.workflows.scripts import Scripts
+from orch_nb.analysis.workflows.scripts import Script, Scripts
 from orch_nb.model.analysis import Evidence, Workflow
 
 __all__ = ["NEEDLES", "restate_typescript"]
@@ -19,14 +19,7 @@ def restate_typescript(pages: Pages, scripts: Scripts) -> Iterator[Workflow]:
     for page in pages:
         script = scripts.read(page)
         code = script.code
-        names: dict[str, str] = {}
-        for local, (module, name) in script.imports.items():
-            if "@restatedev/" not in module:
-                continue
-            if name in {"*", "default"} or local == "restate":
-                names |= {f"{local}.{maker}": maker for maker in _MAKERS}
-            elif name in _MAKERS:
-                names[local] = name
+        names = _makers(script)
         for name, kind in names.items():
             for call in code.calls(re.escape(name)):
                 if not call.arguments or code.blanked[call.arguments[0][0]] != "{":
@@ -46,3 +39,16 @@ def restate_typescript(pages: Pages, scripts: Scripts) -> Iterator[Workflow]:
                         if said:
                             draft.part(said, "step", code.line(step.start))
                 yield draft.done()
+
+
+def _makers(script: Script) -> dict[str, str]:
+    """The names by which a file makes services: name -> service, object or workflow."""
+    names: dict[str, str] = {}
+    for local, (module, name) in script.imports.items():
+        if "@restatedev/" not in module:
+            continue
+        if name in {"*", "default"} or local == "restate":
+            names |= {f"{local}.{maker}": maker for maker in _MAKERS}
+        elif name in _MAKERS:
+            names[local] = name
+    return names

@@ -42,7 +42,9 @@ def retries(pages: Pages, packages: Packages) -> Iterator[Workflow]:
                     found.setdefault(function.name, (function.lineno, said, SURE))
             loop = _retrying(module, function)
             if loop is not None:
-                found.setdefault(function.name, (loop, "a loop that sleeps and tries again", LIKELY))
+                found.setdefault(
+                    function.name, (loop, "a loop that sleeps and tries again", LIKELY)
+                )
         if found:
             line, said, sure = min(found.values())
             draft = Draft(page.stem, "retry", "retries", Evidence(said, page.path, line), sure)
@@ -55,7 +57,8 @@ def _retrying(module: Module, function: ast.AST) -> int | None:
     """The line of a loop of the function that tries, catches and sleeps; None if there is none."""
     for node in _own(function):
         if isinstance(node, ast.For | ast.AsyncFor) and any(
-            module.origin(call) in {"tenacity.Retrying", "tenacity.AsyncRetrying", "stamina.retry_context"}
+            module.origin(call)
+            in {"tenacity.Retrying", "tenacity.AsyncRetrying", "stamina.retry_context"}
             for call in [node.iter]
         ):
             return node.lineno

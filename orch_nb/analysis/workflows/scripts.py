@@ -13,7 +13,8 @@ from orch_nb.analysis.workflows.page import Page
 __all__ = ["Script", "Scripts"]
 
 _IMPORT = re.compile(
-    r"^[ \t]*import\s+(?P<type>type\s+)?(?P<what>[\w$*{}\s,]+?)\s+from\s*(['\"])(?P<module>[^'\"\n]+)\3",
+    r"^[ \t]*import\s+(?P<type>type\s+)?(?P<what>[\w$*{}\s,]+?)\s+from\s*"
+    r"(['\"])(?P<module>[^'\"\n]+)\3",
     re.MULTILINE,
 )
 _REQUIRE = re.compile(
@@ -21,7 +22,8 @@ _REQUIRE = re.compile(
     r"(?P<module>[^'\"\n]+)\2\s*\)"
 )
 _AGAIN = re.compile(
-    r"^[ \t]*export\s+(?P<what>\*(?:\s+as\s+\w+)?|\{[^}]*\})\s+from\s*(['\"])(?P<module>[^'\"\n]+)\2",
+    r"^[ \t]*export\s+(?P<what>\*(?:\s+as\s+\w+)?|\{[^}]*\})\s+from\s*"
+    r"(['\"])(?P<module>[^'\"\n]+)\2",
     re.MULTILINE,
 )
 _LISTED = re.compile(r"^[ \t]*export\s+\{([^}]*)\}\s*(?!\s*from)", re.MULTILINE)
@@ -33,7 +35,20 @@ _ARROW = re.compile(
     r"(?P<export>\bexport\s+)?\b(?:const|let|var)\s+(?P<name>[\w$]+)\s*(?::[^=;]*(?:=>[^=;]*)?)?=\s*"
     r"(?P<async>async\s*)?(?:function\s*\*?\s*[\w$]*\s*)?(?:<[^(){}]*>)?(?P<open>\()"
 )
-_SUFFIXES = ("", ".ts", ".tsx", ".mts", ".js", ".jsx", ".mjs", ".cjs", "/index.ts", "/index.tsx", "/index.js", "/index.mjs")
+_SUFFIXES = (
+    "",
+    ".ts",
+    ".tsx",
+    ".mts",
+    ".js",
+    ".jsx",
+    ".mjs",
+    ".cjs",
+    "/index.ts",
+    "/index.tsx",
+    "/index.js",
+    "/index.mjs",
+)
 
 
 class Script:
@@ -243,7 +258,7 @@ class Scripts:
             if local in script.imports:
                 module, name = script.imports[local]
                 other = self.resolve(module, path)
-                value = self.exported(other, depth - 1).get(name) if other else None
-                if value is not None:
-                    found.setdefault(seen, value)
+                passed = self.exported(other, depth - 1) if other else {}
+                if name in passed:
+                    found.setdefault(seen, passed[name])
         return found

@@ -105,7 +105,14 @@ class _Registry:
             yield folder, name
         elif owner not in file.imports:
             yield file.page.folder, name
-            typed = re.search(rf"\b{re.escape(owner.rpartition('.')[2])}\s*(?::?=\s*&?|\*?)\s*(\w+)\.\w+", file.code.blanked) if owner else None
+            typed = (
+                re.search(
+                    rf"\b{re.escape(owner.rpartition('.')[2])}\s*(?::?=\s*&?|\*?)\s*(\w+)\.\w+",
+                    file.code.blanked,
+                )
+                if owner
+                else None
+            )
             if typed and typed.group(1) in file.imports:
                 other = self.packages.folder(file.imports[typed.group(1)])
                 if other is not None:
@@ -121,14 +128,14 @@ class _Registry:
         if made:
             self._constructed(file, made.group(1))
             return
-        if re.fullmatch(r"[a-z]\w*", said) or re.fullmatch(r"&\w+", said):
-            if self._variable(file, said.lstrip("&"), at):
-                return
+        plain = re.fullmatch(r"&?([a-z]\w*)", said)
+        if plain and self._variable(file, plain.group(1), at):
+            return
         for where in self.named(file, said):
             self.activities[where] = file.code.confidence
 
     def _variable(self, file: GoFile, name: str, at: int) -> bool:
-        """What a variable holds by the time it is registered: a struct, or what a function makes."""
+        """What a variable holds when it is registered: a struct, or what a function makes."""
         head = file.code.blanked[:at]
         given = list(re.finditer(
             rf"\b{name}\b(?:\s*,\s*\w+)?\s*:?=\s*(?P<what>&?\s*(?:new\()?(?P<type>(?:\w+\.)?\w+)\s*(?P<sign>[{{()]))|"
@@ -151,7 +158,12 @@ class _Registry:
             if found is not None:
                 other, defined = found
                 head = other.code.blanked[defined.start : defined.body[0]]
-                result = re.findall(r"\*?([A-Z]\w*)\b", head[head.rfind(")", 0, len(head) - 1) :] if head.rstrip().endswith(")") is False else head[head.rfind("(") :])
+                result = re.findall(
+                    r"\*?([A-Z]\w*)\b",
+                    head[head.rfind(")", 0, len(head) - 1) :]
+                    if head.rstrip().endswith(")") is False
+                    else head[head.rfind("(") :],
+                )
                 self.structs |= {(folder, one) for one in result[:1]}
 
 
@@ -161,7 +173,9 @@ def _workflow(
     code = file.code
     where = Evidence("workflow function", file.page.path, code.line(function.start))
     draft = Draft(function.name, "temporal", "workflow", where, sure)
-    known = {name for folder, name in reading.workflows if folder == file.page.folder} - {function.name}
+    known = {name for folder, name in reading.workflows if folder == file.page.folder} - {
+        function.name
+    }
     own: dict[str, list[tuple[GoFile, GoFunction]]] = {}
     for other in packages.files(file.page.folder):
         for defined in other.functions:
@@ -199,7 +213,18 @@ def _executed(
             if code.blanked[call.end + 1 : call.end + 6].startswith(".Get("):
                 draft.edge(before, task)
                 before = task
-        elif last in {"GetSignalChannel", "GetSignalChannelWithOptions", "SetQueryHandler", "SetQueryHandlerWithOptions", "SetUpdateHandler", "SetUpdateHandlerWithOptions"} and len(given) > 1:
+        elif (
+            last
+            in {
+                "GetSignalChannel",
+                "GetSignalChannelWithOptions",
+                "SetQueryHandler",
+                "SetQueryHandlerWithOptions",
+                "SetUpdateHandler",
+                "SetUpdateHandlerWithOptions",
+            }
+            and len(given) > 1
+        ):
             kind = "signal" if "Signal" in last else "query" if "Query" in last else "update"
             name = packages.constant(file, given[1]) or given[1].rpartition(".")[2]
             if re.fullmatch(r"[\w.:/ -]+", name):
@@ -230,9 +255,17 @@ def _activities(reading: _Registry, packages: GoPackages) -> Iterator[Workflow]:
         ordered = sorted(functions.values(), key=lambda item: item[1].start)
         file, first, _ = ordered[0]
         where = Evidence("activities", path, file.code.line(first.start))
-        draft = Draft(f"{file.page.stem} activities", "temporal", "activities", where, max(s for *_, s in ordered))
+        draft = Draft(
+            f"{file.page.stem} activities",
+            "temporal",
+            "activities",
+            where,
+            max(s for *_, s in ordered),
+        )
         for _, function, sure in ordered:
-            draft.task(function.name, "activity", file.code.line(function.start), function.receiver, sure)
+            draft.task(
+                function.name, "activity", file.code.line(function.start), function.receiver, sure
+            )
         yield draft.done()
 
 
@@ -243,7 +276,13 @@ def _workers(file: GoFile, packages: GoPackages) -> Iterator[Workflow]:
             said = file.code.source(call.arguments[1]) if len(call.arguments) > 1 else ""
             queue = packages.constant(file, said)
             where = Evidence("worker.New", file.page.path, file.code.line(call.start))
-            draft = Draft(queue or f"{file.page.folder or file.page.stem} worker", "temporal", "worker", where, file.code.confidence)
+            draft = Draft(
+                queue or f"{file.page.folder or file.page.stem} worker",
+                "temporal",
+                "worker",
+                where,
+                file.code.confidence,
+            )
             if queue:
                 draft.part(queue, "queue", file.code.line(call.start))
             yield draft.done()

@@ -1,4 +1,4 @@
-"""Temporal in Python: workflows with what they call and listen to, activities, workers, schedules."""
+"""Temporal in Python: workflows and what they call, activities, workers, schedules."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def _calls(module: Module, node: ast.ClassDef, draft: Draft) -> None:
     """The activities and children that a workflow starts, one behind another where it waits."""
     before = ""
     waited = {
-        n.value for n in ast.walk(node) if isinstance(n, ast.Await) and isinstance(n.value, ast.Call)
+        n.value
+        for n in ast.walk(node)
+        if isinstance(n, ast.Await) and isinstance(n.value, ast.Call)
     }
     calls = [n for n in ast.walk(node) if isinstance(n, ast.Call)]
     for call in sorted(calls, key=lambda c: (c.lineno, c.col_offset)):
@@ -81,7 +83,9 @@ def _calls(module: Module, node: ast.ClassDef, draft: Draft) -> None:
         if last in _TIMERS:
             draft.part(last, "timer", call.lineno)
         kind = _STARTS.get(last)
-        target = (call.args[0] if call.args else keyword(call, "activity", "workflow")) if kind else None
+        target = (
+            (call.args[0] if call.args else keyword(call, "activity", "workflow")) if kind else None
+        )
         if kind is None or target is None:
             continue
         name = module.text(target) or _short(target, kind)
@@ -135,7 +139,9 @@ def _workers(module: Module, page: Page) -> Iterator[Workflow]:
                 Evidence("Schedule", page.path, call.lineno),
             )  # fmt: skip
             for inner in ast.walk(call):
-                if isinstance(inner, ast.Call) and module.origin(inner).endswith("ScheduleActionStartWorkflow"):
-                    if inner.args and (name := _short(inner.args[0], "child") or module.text(inner.args[0])):
-                        draft.task(name, "child", inner.lineno)
+                if not isinstance(inner, ast.Call) or not inner.args:
+                    continue
+                if module.origin(inner).endswith("ScheduleActionStartWorkflow"):
+                    name = _short(inner.args[0], "child") or module.text(inner.args[0])
+                    draft.task(name or "workflow", "child", inner.lineno)
             yield draft.done()

@@ -42,7 +42,20 @@ def temporal_typescript(pages: Pages, scripts: Scripts) -> Iterator[Workflow]:
         for match in _STARTED.finditer(script.code.blanked):
             started.add(match.group("name") or match.group("type"))
         roots |= _roots(script, scripts)
-    workflows: dict[tuple[str, str], tuple[Script, FunctionAt, float]] = {}
+    workflows = _workflows(every, scripts, roots, started)
+    for (_, name), (script, function, sure) in workflows.items():
+        yield _workflow(name, script, function, sure)
+    yield from _activities(every, scripts, set(workflows))
+    for script in every:
+        yield from _workers(script)
+
+
+Found = dict[tuple[str, str], tuple[Script, FunctionAt, float]]
+
+
+def _workflows(every: list[Script], scripts: Scripts, roots: set[str], started: set[str]) -> Found:
+    """Workflows by path and name: of the modules that workers name, then of others, less sure."""
+    workflows: Found = {}
     for root in roots:
         for name, (script, function) in scripts.exported(root).items():
             if script.is_async(function):
@@ -65,16 +78,10 @@ def temporal_typescript(pages: Pages, scripts: Scripts) -> Iterator[Workflow]:
             elif path not in imported:
                 # Nobody's module: a bundle of its own, or an example of one.
                 workflows[path, name] = script, function, GUESSED
-    workflows = {
+    return {
         key: value for key, value in workflows.items()
         if not a_test_file(key[0]) and not _intercepts(value[0], value[1])
     }  # fmt: skip
-    names = {name for _, name in workflows}
-    for (_, name), (script, function, sure) in workflows.items():
-        yield _workflow(name, script, function, sure, names)
-    yield from _activities(every, scripts, set(workflows))
-    for script in every:
-        yield from _workers(script)
 
 
 def _intercepts(script: Script, function: FunctionAt) -> bool:
@@ -96,9 +103,7 @@ def _roots(script: Script, scripts: Scripts) -> set[str]:
     return found
 
 
-def _workflow(
-    name: str, script: Script, function: FunctionAt, sure: float, workflows: set[str]
-) -> Workflow:
+def _workflow(name: str, script: Script, function: FunctionAt, sure: float) -> Workflow:
     code = script.code
     draft = Draft(
         name, "temporal", "workflow",
@@ -108,7 +113,9 @@ def _workflow(
     proxied = _proxied(script)
     body = code.blanked
     before = ""
-    pattern = re.compile(r"(?P<await>\bawait\s+)?(?<![\w$])(?P<name>[A-Za-z_$][\w$]*(?:\.[\w$]+)?)\s*(?:<[^()]*>)?\(")
+    pattern = re.compile(
+        r"(?P<await>\bawait\s+)?(?<![\w$])(?P<name>[A-Za-z_$][\w$]*(?:\.[\w$]+)?)\s*(?:<[^()]*>)?\("
+    )
     children = {n for c in _CHILDREN for n in script.local(_MODULE, c)}
     sleeps = script.local(_MODULE, "sleep", "condition")
     for match in pattern.finditer(body, start, end):
@@ -135,12 +142,16 @@ def _workflow(
     for define, kind in _DEFINES.items():
         for local in script.local(_MODULE, define):
             for call in code.calls(re.escape(local)):
-                given = code.value(call.arguments[0]) if call.arguments else ""
-                holder = re.search(r"([\w$]+)\s*(?::[^=]*)?=\s*(?:\w+\.)?$", body[max(0, call.start - 120) : call.start])
-                used = holder is None or re.search(rf"\b{re.escape(holder.group(1))}\b", body[start:end])
-                if given and used:
-                    draft.part(given, kind, code.line(call.start))
-    del workflows
+                said = code.value(call.arguments[0]) if call.arguments else ""
+                holder = re.search(
+                    r"([\w$]+)\s*(?::[^=]*)?=\s*(?:\w+\.)?$",
+                    body[max(0, call.start - 120) : call.start],
+                )
+                used = holder is None or re.search(
+                    rf"\b{re.escape(holder.group(1))}\b", body[start:end]
+                )
+                if said and used:
+                    draft.part(said, kind, code.line(call.start))
     return draft.done()
 
 
@@ -168,27 +179,7 @@ def _activities(
     every: list[Script], scripts: Scripts, workflows: set[tuple[str, str]]
 ) -> Iterator[Workflow]:
     """One workflow for each module of activities."""
-    modules: dict[str, set[str] | None] = {}
-    for script in every:
-        wanted: set[str] = set()
-        for proxy in _PROXIES:
-            for local in script.local(_MODULE, proxy):
-                for call in script.code.calls(re.escape(local)):
-                    wanted |= set(re.findall(r"[A-Za-z_$][\w$]*", call.types)) - {"typeof", "ReturnType", "Pick", "Omit"}
-        for local in script.local("@temporalio/worker", "Worker"):
-            for call in script.code.calls(re.escape(local) + r"\.create"):
-                wanted |= _given(script.code, call.arguments)
-        for name in wanted | _maker(script, wanted):
-            module, own = script.imports.get(name, ("", ""))
-            path = scripts.resolve(module, script.page.path) if module else script.page.path
-            if not path or a_test_file(path):
-                continue
-            if own == "*":
-                modules[path] = None
-            else:
-                held = modules.setdefault(path, set())
-                if held is not None:
-                    held.add(own if module else name)
+    modules = _modules(every, scripts)
     drafts: dict[str, Draft] = {}
 
     def add(script: Script, activity: str, at: int) -> None:
@@ -207,13 +198,44 @@ def _activities(
                 add(holder, activity, at)
         for name, (script, function) in scripts.exported(path).items():
             where = script.page.path
-            if only is not None and name not in only or (where, name) in workflows:
+            if (only is not None and name not in only) or (where, name) in workflows:
                 continue
             made = _made(script, function)
             named = made or ({name: function.start} if script.is_async(function) else {})
             for activity, at in named.items():
                 add(script, activity, at)
     yield from (draft.done() for draft in drafts.values() if draft.tasks)
+
+
+def _modules(every: list[Script], scripts: Scripts) -> dict[str, set[str] | None]:
+    """The modules of activities, by path: those of their names that are, None for all."""
+    modules: dict[str, set[str] | None] = {}
+    for script in every:
+        wanted: set[str] = set()
+        for proxy in _PROXIES:
+            for local in script.local(_MODULE, proxy):
+                for call in script.code.calls(re.escape(local)):
+                    wanted |= set(re.findall(r"[A-Za-z_$][\w$]*", call.types)) - {
+                        "typeof",
+                        "ReturnType",
+                        "Pick",
+                        "Omit",
+                    }
+        for local in script.local("@temporalio/worker", "Worker"):
+            for call in script.code.calls(re.escape(local) + r"\.create"):
+                wanted |= _given(script.code, call.arguments)
+        for name in wanted | _maker(script, wanted):
+            module, own = script.imports.get(name, ("", ""))
+            path = scripts.resolve(module, script.page.path) if module else script.page.path
+            if not path or a_test_file(path):
+                continue
+            if own == "*":
+                modules[path] = None
+            else:
+                held = modules.setdefault(path, set())
+                if held is not None:
+                    held.add(own if module else name)
+    return modules
 
 
 def _maker(script: Script, names: set[str]) -> set[str]:
@@ -235,7 +257,9 @@ def _of_class(script: Script, name: str) -> dict[str, int]:
         return {}
     found: dict[str, int] = {}
     at, end = match.start(1) + 1, code.close(match.start(1))
-    method = re.compile(r"(?P<hidden>(?:private|protected)\s+)?(?:public\s+)?async\s+(?P<name>[A-Za-z_$][\w$]*)\s*\(")
+    method = re.compile(
+        r"(?P<hidden>(?:private|protected)\s+)?(?:public\s+)?async\s+(?P<name>[A-Za-z_$][\w$]*)\s*\("
+    )
     while at < end:
         seen = method.match(code.blanked, at)
         if seen:
@@ -255,7 +279,11 @@ def _given(code: Code, arguments: list[tuple[int, int]]) -> set[str]:
             continue
         entries = code.entries(start)
         if "activities" in entries:
-            return set(re.findall(r"(?<![.\w$])[A-Za-z_$][\w$]*", code.blanked[slice(*entries["activities"])]))
+            return set(
+                re.findall(
+                    r"(?<![.\w$])[A-Za-z_$][\w$]*", code.blanked[slice(*entries["activities"])]
+                )
+            )
     return set()
 
 
@@ -295,7 +323,9 @@ def _workers(script: Script) -> Iterator[Workflow]:
                     span = entries.get("taskQueue")
                     queue = code.value(span) if span else ""
             where = Evidence("Worker.create", script.page.path, code.line(call.start))
-            draft = Draft(queue or f"{script.page.stem} worker", "temporal", "worker", where, code.confidence)
+            draft = Draft(
+                queue or f"{script.page.stem} worker", "temporal", "worker", where, code.confidence
+            )
             if queue:
                 draft.part(queue, "queue", code.line(call.start))
             yield draft.done()

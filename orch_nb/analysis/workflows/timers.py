@@ -7,14 +7,17 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-
 from orch_nb.analysis.workflows.documents import child, documents, entries, items, text
 from orch_nb.analysis.workflows.page import LIKELY, Draft, Page
 from orch_nb.model.analysis import Evidence, Workflow
 
 __all__ = ["bpmn", "crontab", "serverless", "state_machine", "systemd"]
 
-_WHEN = r"(?:@(?:reboot|yearly|annually|monthly|weekly|daily|hourly|midnight)|(?:[\d*/,LW#?A-Za-z-]+[ \t]+){4}[\d*/,LW#?A-Za-z-]+)"
+_FIELD = r"[\d*/,LW#?A-Za-z-]+"
+_WHEN = (
+    r"(?:@(?:reboot|yearly|annually|monthly|weekly|daily|hourly|midnight)|"
+    rf"(?:{_FIELD}[ \t]+){{4}}{_FIELD})"
+)
 _CRON = re.compile(rf"^[ \t]*(?P<when>{_WHEN})[ \t]+(?P<command>\S[^\n]*)", re.MULTILINE)
 
 
@@ -38,7 +41,9 @@ def systemd(page: Page) -> Iterator[Workflow]:
         return
     unit = re.search(r"^Unit\s*=\s*(\S+)", page.text, re.MULTILINE)
     name = unit.group(1) if unit else f"{page.name.removesuffix('.timer')}.service"
-    draft = Draft(page.name, "systemd", "timer", Evidence("[Timer]", page.path, page.line(when.start())))
+    draft = Draft(
+        page.name, "systemd", "timer", Evidence("[Timer]", page.path, page.line(when.start()))
+    )
     draft.task(name, "schedule", page.line(when.start()), when.group(2).strip())
     yield draft.done()
 
@@ -106,19 +111,19 @@ def bpmn(page: Page) -> Iterator[Workflow]:
     names: dict[str, str] = {}
     flows: list[tuple[str, str]] = []
     for match in _ELEMENT.finditer(re.sub(r"<!--.*?-->", "", page.text, flags=re.DOTALL)):
-        given = dict(_GIVEN.findall(match.group("given")))
+        given: dict[str, str] = dict(_GIVEN.findall(match.group("given")))
         name = given.get("name") or given.get("id", "")
         number = page.line(max(page.text.find(match.group()), 0))
         if match.group("what") == "process":
-            draft = draft or Draft(name, "bpmn", "process", Evidence("process", page.path, number), LIKELY)
+            draft = draft or Draft(
+                name, "bpmn", "process", Evidence("process", page.path, number), LIKELY
+            )
         elif match.group("what") == "sequenceFlow":
             flows.append((given.get("sourceRef", ""), given.get("targetRef", "")))
         elif draft is not None:
-            names[given.get("id", name)] = name
+            names[given.get("id") or name] = name
             draft.task(name, "task", number, match.group("what"))
     if draft is not None:
         for before, after in flows:
             draft.edge(names.get(before, ""), names.get(after, ""))
         yield draft.done()
-
-

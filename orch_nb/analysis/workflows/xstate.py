@@ -38,7 +38,9 @@ def xstate(pages: Pages, scripts: Scripts) -> Iterator[Workflow]:
 def _after_setup(script: Script, seen: set[int]) -> Iterator[Workflow]:
     """`setup({...}).createMachine({...})`: the call stands behind a bracket, not a name."""
     code = script.code
-    for match in re.finditer(r"\)\s*\.\s*(?:extend\([^)]*\)\s*\.\s*)?createMachine\s*(\()", code.blanked):
+    for match in re.finditer(
+        r"\)\s*\.\s*(?:extend\([^)]*\)\s*\.\s*)?createMachine\s*(\()", code.blanked
+    ):
         opening = match.start(1)
         if match.start() in seen or any(abs(at - match.start()) < 3 for at in seen):
             continue
@@ -55,7 +57,9 @@ def _machine(script: Script, at: int, arguments: list[tuple[int, int]]) -> Itera
     if not name:
         heads = re.findall(r"\b(?:const|let|var)\s+([\w$]+)\s*(?::[^=]*)?=", code.blanked[:at])
         name = heads[-1] if heads else script.page.stem
-    draft = Draft(name, "xstate", "machine", Evidence("machine", path, code.line(at)), code.confidence)
+    draft = Draft(
+        name, "xstate", "machine", Evidence("machine", path, code.line(at)), code.confidence
+    )
     _states(code, opening, draft, "", {})
     yield draft.done()
 
@@ -112,9 +116,9 @@ def _targets(code: Code, span: tuple[int, int], *, plain: bool) -> Iterator[str]
                         yield code.value(item)
     for match in re.finditer(r"\bon(?:Done|Error)\s*:\s*(['\"`])", text):
         start = span[0] + match.start(1)
-        said = re.match(r"['\"`]([^'\"`\n]+)", code.page.text[start:])
-        if said:
-            yield said.group(1)
+        quoted = re.match(r"['\"`]([^'\"`\n]+)", code.page.text[start:])
+        if quoted:
+            yield quoted.group(1)
 
 
 def _target(said: str, state: str, known: dict[str, str]) -> str:
