@@ -16,8 +16,25 @@ from orch_nb.sources.source import Query
 __all__ = ["CodebaseSource"]
 
 SYSTEM_NAMES = {
-    "github_actions": "GitHub Actions", "gitlab_ci": "GitLab CI", "make": "Make",
-    "npm": "npm scripts", "airflow": "Airflow DAG", "celery": "Celery tasks", "tool": "a command",
+    "github_actions": "GitHub Actions", "gitlab_ci": "GitLab CI", "circleci": "CircleCI",
+    "azure_pipelines": "Azure Pipelines", "cloud_build": "Cloud Build", "buildkite": "Buildkite",
+    "drone": "Drone", "travis": "Travis CI", "jenkins": "Jenkins", "make": "Make",
+    "taskfile": "Taskfile", "just": "just", "rake": "Rake", "npm": "npm scripts", "turbo": "turbo",
+    "nx": "Nx", "tox": "tox", "nox": "nox", "invoke": "Invoke", "tool": "a command",
+    "airflow": "Airflow DAG", "dbt": "dbt project", "prefect": "Prefect", "dagster": "Dagster",
+    "luigi": "Luigi", "snakemake": "Snakemake", "nextflow": "Nextflow", "wdl": "WDL", "cwl": "CWL",
+    "celery": "Celery tasks", "rq": "RQ", "huey": "Huey", "dramatiq": "Dramatiq", "arq": "ARQ",
+    "apscheduler": "APScheduler", "langgraph": "LangGraph", "retry": "a retry by hand",
+    "bullmq": "BullMQ", "bull": "Bull", "bee_queue": "Bee-Queue", "agenda": "Agenda",
+    "pg_boss": "pg-boss", "node_cron": "a cron job of Node", "inngest": "Inngest",
+    "trigger_dev": "Trigger.dev", "xstate": "XState machine", "temporal": "Temporal",
+    "restate": "Restate", "asynq": "asynq", "spring": "Spring schedule",
+    "spring_batch": "Spring Batch", "hangfire": "Hangfire", "quartz": "Quartz",
+    "sidekiq": "Sidekiq", "active_job": "Active Job", "whenever": "whenever",
+    "laravel": "Laravel", "oban": "Oban", "argo": "Argo Workflows",
+    "argo_rollouts": "Argo Rollouts", "tekton": "Tekton", "kubernetes": "Kubernetes job",
+    "cron": "cron", "systemd": "systemd timer", "step_functions": "Step Functions",
+    "serverless": "Serverless schedule", "bpmn": "BPMN process",
 }  # fmt: skip
 _KIND_WORDS = {
     "release": "release publish deploy build dist tag wheel",

@@ -151,7 +151,7 @@ def taskfile(page: Page) -> Iterator[Workflow]:
 
 
 _RECIPE = re.compile(
-    r"^@?(?P<name>[A-Za-z_][\w-]*)(?P<given>(?:\s+[^:=\n]*)?)\s*:(?!=)(?P<needs>[^\n#]*)",
+    r"^@?(?P<name>[A-Za-z_][\w-]*)(?P<given>(?:[ \t]+[^:\n]*)?)\s*:(?!=)(?P<needs>[^\n#]*)",
     re.MULTILINE,
 )
 

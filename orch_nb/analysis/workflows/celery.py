@@ -8,6 +8,7 @@ was read, a name like `celery_app` has to do, and the finding says that it is le
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -23,7 +24,9 @@ from orch_nb.model.analysis import Evidence, Workflow
 
 __all__ = ["NEEDLES", "celery"]
 
-NEEDLES = ("celery", "Celery", "beat_schedule", "BEAT_SCHEDULE", "app.task")
+NEEDLES = ("celery", "Celery", "beat_schedule", "BEAT_SCHEDULE", ".task")
+_WORD = re.compile(r"task|chain|chord|group|beat|BEAT")
+_MARKED = re.compile(r"^[ \t]*@[\w.]+\.(?:periodic_)?task\b", re.MULTILINE)
 _CANVAS = frozenset({"chain", "group", "chord"})
 _BEATS = frozenset(
     {"beat_schedule", "CELERY_BEAT_SCHEDULE", "CELERYBEAT_SCHEDULE", "BEAT_SCHEDULE"}
@@ -35,9 +38,8 @@ _SIGNATURE = frozenset({"s", "si", "signature", "subtask"})
 def celery(pages: Pages, packages: Packages) -> Iterator[Workflow]:
     """The tasks of each file, and the canvases, beats and routes that it makes."""
     for page in pages:
-        if not any(
-            word in page.text for word in ("task", "chain", "chord", "group", "beat", "BEAT")
-        ):
+        said = any(needle in page.text for needle in NEEDLES[:-1]) and _WORD.search(page.text)
+        if not said and not _MARKED.search(page.text):
             continue
         module = packages.read(page)
         if module is None:

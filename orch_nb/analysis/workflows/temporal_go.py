@@ -229,6 +229,10 @@ def _executed(
             name = packages.constant(file, given[1]) or given[1].rpartition(".")[2]
             if re.fullmatch(r"[\w.:/ -]+", name):
                 draft.part(name, kind, line, path=path)
+        elif last == "SignalExternalWorkflow" and len(given) > 3:
+            name = packages.constant(file, given[3])
+            if name:
+                draft.part(name, "signal", line, "sent", path=path)
         elif last in {"Sleep", "NewTimer"}:
             draft.part(last, "timer", line, path=path)
     return before

@@ -144,7 +144,7 @@ def _workflow(name: str, script: Script, function: FunctionAt, sure: float) -> W
             for call in code.calls(re.escape(local)):
                 said = code.value(call.arguments[0]) if call.arguments else ""
                 holder = re.search(
-                    r"([\w$]+)\s*(?::[^=]*)?=\s*(?:\w+\.)?$",
+                    r"([\w$]+)\s*(?::[^=\n]*)?=\s*(?:\w+\.)?$",
                     body[max(0, call.start - 120) : call.start],
                 )
                 used = holder is None or re.search(
