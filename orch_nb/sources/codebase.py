@@ -97,12 +97,18 @@ def _finding(
     tasks = f"{len(workflow.tasks)} task{'' if len(workflow.tasks) == 1 else 's'}: {shown}"
     return Finding(
         title=f"{workflow.name} ({system})",
-        excerpt=tasks if workflow.tasks else "no task could be read",
+        excerpt=tasks if workflow.tasks else _made_of(workflow),
         source=CodebaseSource.name,
         citation=Citation(title=where),
         score=round(min(_MOST, _BASE + _EACH * (len(said) + len(usual))), 3),
         why=f"This workspace already has it: {why}",
     )
+
+
+def _made_of(workflow: Workflow) -> str:
+    """What a workflow without tasks is made of: a worker has a queue, a schedule a time."""
+    parts = [f"{part.kind} {part.name}" for part in workflow.parts[:_SHOWN]]
+    return ", ".join(parts) or "no task could be read"
 
 
 def _quoted(text: str, stems: list[str]) -> str:

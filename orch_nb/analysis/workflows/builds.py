@@ -15,7 +15,7 @@ from orch_nb.model.analysis import Evidence, Workflow
 __all__ = ["just", "make", "npm", "nx", "rake", "taskfile", "tox", "turbo"]
 
 _RULE = re.compile(
-    r"^(?P<names>[A-Za-z0-9$_(.][\w.$(){}/ +-]*?)\s*::?(?![=:])(?P<needs>[^#\n]*)", re.MULTILINE
+    r"^(?P<names>[A-Za-z0-9$_(.][\w.$(){}/ +-]*?)[ \t]*::?(?![=:])(?P<needs>[^#\n]*)", re.MULTILINE
 )
 _DEFINE = re.compile(r"^define\b.*?^endef\b", re.MULTILINE | re.DOTALL)
 _RUNS = re.compile(

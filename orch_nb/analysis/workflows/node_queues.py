@@ -78,9 +78,19 @@ def _value(code: Code, span: tuple[int, int] | None) -> str:
     )
 
 
+def _said(code: Code, call: Call) -> bool:
+    """Whether a call is given a name that can be read, not a variable's."""
+    return bool(call.arguments and code.value(call.arguments[0]))
+
+
 def _new(script: Script, locals_: set[str]) -> Iterator[tuple[Call, str]]:
     """Each `new X(...)` with the name that it is given to, "" where there is none."""
     code = script.code
+    # `const QueueClass = pro ? QueuePro : Queue` names a class by another name.
+    named = "|".join(map(re.escape, sorted(locals_)))
+    if named:
+        alias = rf"\b(?:const|let)\s+([A-Z]\w*)\s*=\s*[^;(]*?(?<![\w.])(?:{named})\b(?!\s*[(<.])"
+        locals_ = locals_ | {m.group(1) for m in re.finditer(alias, code.blanked)}
     for local in sorted(locals_):
         for call in code.calls(re.escape(local)):
             head = code.blanked[max(0, call.start - 160) : call.start]
@@ -108,7 +118,7 @@ def _bullmq(script: Script) -> Iterator[Workflow]:
                 continue
             own = queue or variable or name
             where = Evidence(f"new {name}", path, code.line(call.start))
-            draft = Draft(own, "bullmq", kind, where, code.confidence if queue else 0.7)
+            draft = Draft(own, "bullmq", kind, where, code.confidence if _said(code, call) else 0.7)
             draft.part(own, "worker" if kind == "worker" else "queue", code.line(call.start))
             if kind == "queue" and variable:
                 held[variable] = draft
@@ -130,6 +140,22 @@ def _bullmq(script: Script) -> Iterator[Workflow]:
             where = Evidence("@Processor", path, code.line(call.start))
             drafts.append(Draft(queue or "processor", "bullmq", "worker", where, code.confidence))
     yield from (draft.done() for draft in drafts)
+    yield from _registered(script)
+
+
+def _registered(script: Script) -> Iterator[Workflow]:
+    """Queues that a module of NestJS registers by name."""
+    code = script.code
+    for local in sorted(n for n, (m, _) in script.imports.items() if m.startswith("@nestjs/bull")):
+        for call in code.calls(rf"{re.escape(local)}\.registerQueue(?:Async)?"):
+            for start, _ in call.arguments:
+                entries = code.entries(start) if code.blanked[start] == "{" else {}
+                name = _value(code, entries.get("name"))
+                if name:
+                    where = Evidence(call.name, script.page.path, code.line(start))
+                    draft = Draft(name, "bullmq", "queue", where, code.confidence)
+                    draft.part(name, "queue", code.line(start))
+                    yield draft.done()
 
 
 def _added(code: Code, call: Call, draft: Draft) -> None:

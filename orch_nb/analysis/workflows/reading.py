@@ -76,6 +76,10 @@ _FILES: tuple[tuple[re.Pattern[str], Callable[[Page], Iterator[Workflow]]], ...]
     )
 )
 _ANY_FILE = re.compile("|".join(f"(?:{pattern.pattern})" for pattern, _ in _FILES))
+#: Code of a manual shows work that flows elsewhere; what is built is told by its source.
+_DOCS = re.compile(r"(?:^|/)(?:docs?|documentation|docs?_src|_posts)/")
+_BUILT = re.compile(r"\.min\.js$|\.pb\.go$|_pb2(?:_grpc)?\.py$|\.d\.ts$|(?:^|/)dist/")
+_GENERATED = re.compile(r"(?i)\bcode generated\b|\bdo not edit\b|@generated\b")
 _STATES = re.compile(r"\"StartAt\"\s*:")
 _JAVASCRIPT = ("TypeScript", "JavaScript", "Vue", "Svelte")
 
@@ -194,7 +198,18 @@ def _manifest(reading: _Reading, file: File) -> None:
 def _of_dbt(file: File, projects: set[str]) -> bool:
     if not file.name.endswith((".sql", ".py", ".csv", "dbt_project.yml", "dbt_project.yaml")):
         return False
-    return any(not folder or file.path.startswith(f"{folder}/") for folder in projects)
+    installed = "dbt_packages/" in file.path or "dbt_modules/" in file.path
+    inside = any(not folder or file.path.startswith(f"{folder}/") for folder in projects)
+    return inside and not installed
+
+
+def _aside(file: File) -> str:
+    """Why a source file is no work that flows, by its path; "" where it may be."""
+    if a_test_file(file.path):
+        return "tests"
+    if _DOCS.search(file.path):
+        return "docs"
+    return "generated" if _BUILT.search(file.path) else ""
 
 
 def _sources(reading: _Reading, sources: list[File]) -> None:
@@ -205,18 +220,24 @@ def _sources(reading: _Reading, sources: list[File]) -> None:
         if scan.out_of_time:
             scan.complete = False
             break
-        if a_test_file(file.path):
-            scan.skipped["tests"] += 1
+        if reason := _aside(file):
+            scan.skipped[reason] += 1
             continue
         text = scan.read(file)
         if not text:
             continue
-        page: Page | None = None
         if file.name == "noxfile.py":
             _collect(reading, builds.tox, Page(file.path, text))
-        for index in _BY_LANGUAGE[file.language]:
-            if any(needle in text for needle in _SOURCES[index].needles):
-                page = page or Page(file.path, text)
+        wanted = [
+            index
+            for index in _BY_LANGUAGE[file.language]
+            if any(needle in text for needle in _SOURCES[index].needles)
+        ]
+        if wanted and _GENERATED.search(text, 0, 600):
+            scan.skipped["generated"] += 1
+        elif wanted:
+            page = Page(file.path, text)
+            for index in wanted:
                 pages.setdefault(index, []).append(page)
     shared: dict[str, Any] = {}
     for index, own in sorted(pages.items()):
