@@ -75,19 +75,13 @@ def _marked_functions(
 
 
 def jvm(pages: Pages) -> Iterator[Workflow]:
-    every = [(page, Code(page, "java")) for page in pages]
-    acts: dict[str, set[str]] = {}
-    for page, code in every:
-        if "io.temporal." in page.text:
-            for _, _, opening, _ in _marked_types(code, "ActivityInterface"):
-                for name, _ in _declared(code, opening):
-                    acts.setdefault(name, set()).add(page.path)
-    for page, code in every:
-        if "io.temporal." in page.text:
+    for page in pages:
+        code = Code(page, "java")
+        if "io.temporal." in code.blanked:
             yield from _temporal(page, code)
-        if "dev.restate." in page.text:
+        if "dev.restate." in code.blanked:
             yield from _restate(page, code)
-        if "springframework" in page.text:
+        if "springframework" in code.blanked:
             yield from _spring(page, code)
 
 
@@ -154,7 +148,7 @@ def _restate(page: Page, code: Code) -> Iterator[Workflow]:
         ("VirtualObject", "object"),
         ("Workflow", "workflow"),
     ):
-        imported = re.search(rf"\bimport\s+dev\.restate\.sdk\.[\w.]*(?:{mark}\b|\*)", page.text)
+        imported = re.search(rf"\bimport\s+dev\.restate\.sdk\.[\w.]*(?:{mark}\b|\*)", code.blanked)
         if imported is None:
             continue
         for name, at, opening, given in _marked_types(code, mark):
@@ -176,14 +170,14 @@ def _restate(page: Page, code: Code) -> Iterator[Workflow]:
 
 def _spring(page: Page, code: Code) -> Iterator[Workflow]:
     draft: Draft | None = None
-    if "org.springframework.scheduling" in page.text:
+    if "org.springframework.scheduling" in code.blanked:
         for name, at, _ in _marked_functions(code, "Scheduled", 0, len(code.blanked)):
             where = Evidence("@Scheduled", page.path, page.line(at))
             draft = draft or Draft(page.stem, "spring", "schedule", where, LIKELY)
             draft.task(name, "schedule", page.line(at))
     if draft is not None:
         yield draft.done()
-    if "org.springframework.batch" not in page.text:
+    if "org.springframework.batch" not in code.blanked:
         return
     for match in re.finditer(
         r"\bnew\s+JobBuilder\s*\(|\bjobBuilderFactory\s*\.\s*get\s*\(|\bjobs\.get\s*\(",

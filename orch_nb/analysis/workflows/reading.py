@@ -213,7 +213,25 @@ def _aside(file: File) -> str:
 
 
 def _sources(reading: _Reading, sources: list[File]) -> None:
-    """Give each source file to the readers of its language that look for a word of it."""
+    """Have each reader of source code read the pages that hold a word of its system."""
+    scan = reading.scan
+    shared: dict[str, Any] = {}
+    for index, pages in sorted(_pages(reading, sources).items()):
+        source = _SOURCES[index]
+        given: list[Any] = []
+        if source.shared is not None:
+            key = source.shared.__name__
+            if key not in shared:
+                shared[key] = source.shared(scan)
+            given = [shared[key]]
+        try:
+            reading.found += list(source.read(Pages(scan, pages), *given))
+        except RecursionError:
+            scan.skipped["broken workflow"] += len(pages)
+
+
+def _pages(reading: _Reading, sources: list[File]) -> dict[int, list[Page]]:
+    """The pages of each reader, by its place in `_SOURCES`; each file is opened once."""
     scan = reading.scan
     pages: dict[int, list[Page]] = {}
     for file in sources:
@@ -239,16 +257,4 @@ def _sources(reading: _Reading, sources: list[File]) -> None:
             page = Page(file.path, text)
             for index in wanted:
                 pages.setdefault(index, []).append(page)
-    shared: dict[str, Any] = {}
-    for index, own in sorted(pages.items()):
-        source = _SOURCES[index]
-        given: list[Any] = []
-        if source.shared is not None:
-            key = source.shared.__name__
-            if key not in shared:
-                shared[key] = source.shared(scan)
-            given = [shared[key]]
-        try:
-            reading.found += list(source.read(Pages(scan, own), *given))
-        except RecursionError:
-            scan.skipped["broken workflow"] += len(own)
+    return pages
