@@ -106,10 +106,13 @@ def nextflow(page: Page) -> Iterator[Workflow]:
     if not processes and not flows:
         return
     start = min([at for _, at in processes] + [m.start() for m in flows])
+    # Every module of nf-core is a `main.nf`: its folder names it.
+    own = page.folder.rpartition("/")[2] if page.name == "main.nf" else ""
+    kind = "workflow" if flows else "process"
     draft = Draft(
-        page.name,
+        own or page.name,
         "nextflow",
-        "workflow",
+        kind,
         Evidence("processes", page.path, page.line(start)),
         LIKELY,
     )

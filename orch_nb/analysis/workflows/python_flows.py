@@ -23,7 +23,7 @@ __all__ = ["NEEDLES", "python_flows"]
 
 NEEDLES = (
     "prefect", "dagster", "luigi", "huey", "dramatiq", "apscheduler", "django_rq", "from rq", "arq",
-    "langgraph", "invoke",
+    "langgraph", "invoke", "@job",
 )  # fmt: skip
 #: package -> (system, {what it marks: (kind of the workflow, kind of the part)})
 _MARKS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
@@ -55,8 +55,8 @@ def python_flows(pages: Pages, packages: Packages) -> Iterator[Workflow]:
             continue
         if module.uses("prefect"):
             yield from _prefect(module, page)
-        if module.uses(*_MARKS):
-            yield from _marked(module, page)
+        if module.uses(*_MARKS) or "@job" in page.text:
+            yield from _marked(module, packages, page)
         if module.uses("luigi"):
             yield from _luigi(module, page)
         if module.uses("huey"):
@@ -120,10 +120,11 @@ def _prefect(  # noqa: C901, PLR0912  what is made is what is used: one pass ove
         yield draft.done()
 
 
-def _marked(module: Module, page: Page) -> Iterator[Workflow]:
+def _marked(module: Module, packages: Packages, page: Page) -> Iterator[Workflow]:
     drafts: dict[tuple[str, str], Draft] = {}
     for function, _ in module.functions:
-        for decorator, origin in module.decorators(function):
+        for decorator, said in module.decorators(function):
+            origin = _unwrapped(module, packages, decorator, said)
             system, marks = _MARKS.get(origin.split(".")[0], ("", {}))
             kind, part = marks.get(origin.rpartition(".")[2], ("", ""))
             if not kind:
@@ -143,6 +144,25 @@ def _marked(module: Module, page: Page) -> Iterator[Workflow]:
                             if isinstance(value, ast.Call):
                                 draft.edge(dotted(value), dotted(call.func))
     yield from (draft.done() for draft in drafts.values())
+
+
+def _unwrapped(module: Module, packages: Packages, decorator: ast.expr, origin: str) -> str:
+    """Where a decorator comes from, through a `partial(job, ...)` of the repository's own."""
+    if not origin or origin.split(".", maxsplit=1)[0] in _MARKS:
+        return origin
+    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+    found = packages.resolve(module, target)
+    if found is None or not isinstance(found[1], ast.Call) or not found[1].args:
+        return origin
+    where, made = found
+    if not isinstance(made, ast.Call) or where.origin(made) != "functools.partial":
+        return origin
+    wrapped = packages.resolve(where, made.args[0])
+    if wrapped is not None and isinstance(wrapped[1], ast.ClassDef):
+        own, made_of = wrapped
+        bases = made_of.bases if isinstance(made_of, ast.ClassDef) else []
+        return next((o for base in bases if (o := own.origin(base))), origin)
+    return where.origin(made.args[0])
 
 
 def _asset_edges(

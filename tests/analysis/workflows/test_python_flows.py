@@ -98,3 +98,21 @@ def test_where_the_time_is_up_the_rest_is_left_out_and_said_to_be(repository):
     seen.late = 0.0
     assert workflows(seen) == ()
     assert not seen.complete
+
+
+def test_a_decorator_that_the_repository_wrapped_is_followed_to_what_it_wraps(repository):
+    worker = (
+        "from functools import partial\nfrom rq.decorators import job as rq_job\n"
+        "class Measured(rq_job): ...\njob = partial(Measured, connection=None)\n"
+    )
+    tasks = "from shop.worker import job\n\n@job('mails')\ndef send(): ...\n"
+    root = repository({"shop/worker.py": worker, "shop/tasks.py": tasks})
+    assert of(root, "rq")["tasks", "tasks"].tasks == ("send",)
+
+
+def test_a_job_of_ones_own_is_no_queues(repository):
+    files = {
+        "mine.py": "def job(f): return f\n",
+        "a.py": "from mine import job\n@job\ndef f(): ...\n",
+    }
+    assert workflows(scan(repository(files))) == ()
