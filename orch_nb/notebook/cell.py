@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orch_nb.engine.driver import Driver
+    from orch_nb.model.analysis import Analysis
+    from orch_nb.model.research import Research
 
 __all__ = ["Cell"]
 
@@ -177,7 +179,7 @@ class Cell:
         goal = "\n".join(part for part in (PLAIN.text(self.options.goal), text.strip()) if part)
         analysis = await self.waiting.off_loop(lambda: phases.analyze(goal, self.options.workspace))
         self.stage.show_findings(analysis, None, past=False)
-        found = await self.waiting.off_loop(lambda: phases.research(analysis))
+        found = await self.waiting.off_loop(lambda: self._research(analysis))
         self.stage.show_findings(None, found, past=False)
         plan = await self.waiting.off_loop(lambda: phases.decompose(analysis, found))
         name = self._name() or "_orch"
@@ -197,10 +199,18 @@ class Cell:
         elif not self.options.no_analyze:
             goal, where = operation.plan.goal, self.options.workspace
             analysis = await self.waiting.off_loop(lambda: phases.analyze(goal, where))
-            found = await self.waiting.off_loop(lambda: phases.research(analysis, timeout_s=2.0))
+            found = await self.waiting.off_loop(lambda: self._research(analysis, "none", 2.0))
             operation = replace(operation, analysis=analysis, research=found)
         self.stage.show_findings(operation.analysis, operation.research, past=past)
         return operation
+
+    def _research(self, analysis: Analysis, mcp: str = "all", timeout_s: float = 30.0) -> Research:
+        """RESEARCH, with the servers that `--mcp` names; they take longer than a plan waits."""
+        named = self.options.mcp
+        return phases.research(
+            analysis, mcp=named or mcp, timeout_s=30.0 if named else timeout_s,
+            fresh=self.options.fresh,
+        )  # fmt: skip
 
     def _starting(self, plan: Plan, journal: Journal, watcher: Any) -> Callable[[], Driver]:
         """A new run, unless the last one of this name and an equal plan was cut off."""
