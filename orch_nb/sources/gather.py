@@ -17,10 +17,12 @@ from typing import Any
 from orch_nb.catalog.library import patterns
 from orch_nb.model.analysis import Analysis
 from orch_nb.model.research import Finding, Pattern, Research, SourceReport
+from orch_nb.model.secrets import PLAIN
 from orch_nb.sources.catalog_source import CatalogSource
 from orch_nb.sources.codebase import CodebaseSource
 from orch_nb.sources.merging import bounded, merged
 from orch_nb.sources.needs import answered
+from orch_nb.sources.outside import cleaned
 from orch_nb.sources.source import PartAnswer, Query, Source
 
 __all__ = ["default_sources", "gather"]
@@ -119,9 +121,14 @@ async def _ask(
     if task.cancelled():
         return [], SourceReport(name, 0, took, "it was cancelled by itself")
     if error := task.exception():
-        return [], SourceReport(name, 0, took, f"{type(error).__name__}: {error}"[:_MOST_ERROR])
+        return [], SourceReport(name, 0, took, _told(f"{type(error).__name__}: {error}"))
     found, told = task.result()
-    return found, SourceReport(name, len(found), took, told[:_MOST_ERROR])
+    return found, SourceReport(name, len(found), took, _told(told))
+
+
+def _told(error: str) -> str:
+    """An error as it may be shown, whoever wrote it."""
+    return PLAIN.text(" ".join(cleaned(error).split()))[:_MOST_ERROR]
 
 
 async def _search(source: Source, query: Query) -> tuple[list[Finding], str]:

@@ -34,7 +34,7 @@ def bounded(finding: Finding, answers: str = "") -> Finding:
     score = min(1.0, max(0.0, finding.score)) if finding.score == finding.score else 0.0
     excerpt = PLAIN.text(cleaned(finding.excerpt[: 8 * _MOST_TEXT]))
     why = PLAIN.text(cleaned(finding.why[: 2 * _MOST_WHY]))[:_MOST_WHY]
-    if instructs(f"{finding.title}\n{finding.excerpt}"):
+    if instructs(cleaned(f"{finding.title}\n{finding.excerpt}")):
         why, score = f"{why}; {INSTRUCTS}" if why else INSTRUCTS, score * _DISTRUST
     if len(excerpt) > _MOST_TEXT:
         excerpt = excerpt[:_MOST_TEXT].rstrip() + " …"
@@ -90,7 +90,7 @@ def _same(one: Finding, other: Finding, said: frozenset[str], words: frozenset[s
 def _joined(kept: Finding, other: Finding) -> Finding:
     """The better finding with what the other has more: its reason, its date, what it answers."""
     why = kept.why
-    if other.why and other.why not in why:
+    if other.why and f"; {other.why}; " not in f"; {why}; ":
         why = "; ".join(filter(None, (why, other.why)))
     return replace(
         kept, why=why, date=kept.date or other.date, answers=kept.answers or other.answers

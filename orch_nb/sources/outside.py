@@ -25,6 +25,7 @@ _INSTRUCTS = re.compile(
     r"|\b(?:reveal|send|print|exfiltrate)\b.{0,40}\b(?:api[ _-]?key|secret|token|password)s?\b",
     re.IGNORECASE | re.DOTALL,
 )
+_UNSEEN = re.compile("[\u200b-\u200d\u00ad]")
 _WORD = re.compile(r"[a-z0-9]{3,}")
 _TRACKING = re.compile(r"utm_|fbclid|gclid|ref_?$|mc_|source$", re.IGNORECASE)
 _ALIKE = 0.8
@@ -38,7 +39,7 @@ def cleaned(text: str) -> str:
 
 def instructs(text: str) -> bool:
     """Whether a text speaks to a model that would read it. A hint for a person, no defence."""
-    return _INSTRUCTS.search(text[:20_000]) is not None
+    return _INSTRUCTS.search(_UNSEEN.sub("", text[:20_000])) is not None
 
 
 def safe_url(url: str) -> str:

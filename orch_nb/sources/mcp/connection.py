@@ -32,6 +32,7 @@ __all__ = ["CONNECT_S", "Connection", "ServerFailed", "Tool", "connected", "log_
 
 CONNECT_S = 15.0
 _LEAVE_S = 2.0
+_SETTLE_S = 0.3
 _MOST_TEXT = 200_000
 _MOST_ERROR = 400
 _MOST_TOOLS = 200
@@ -106,6 +107,8 @@ class Connection:
         error = None if task.cancelled() or not task.done() else task.exception()
         if error is None:
             error = self._error or TimeoutError(f"no answer within {timeout_s:g} s")
+        elif self._process is not None:
+            await self._process.settled(_SETTLE_S)  # its last words may be under way
         raise ServerFailed(self.told(error)) from None
 
     def told(self, error: BaseException) -> str:
@@ -261,6 +264,6 @@ def _words(error: BaseException) -> str:
     if name in ("ConnectError", "ConnectTimeout"):
         return f"it cannot be reached ({str(error) or name})"
     text = str(error)
-    if isinstance(error, FileNotFoundError) and error.errno is None:
+    if isinstance(error, FileNotFoundError | ConnectionError) and error.errno is None:
         return text
     return text if name == "MCPError" and text else f"{name}: {text}" if text else name

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from orch_nb.sources.mcp.processes import MOST_LINE, MOST_TOLD, ServerProcess
 from orch_nb.sources.mcp.variables import Ready
@@ -89,6 +93,7 @@ async def over_http(ready: Ready) -> AsyncIterator[tuple[Any, Any]]:
             timeout=httpx2.Timeout(_HTTP_S), event_hooks={"response": [_bounded]},
         )  # fmt: skip
 
+    await _looked_up(ready.url)
     if ready.server.transport == "sse":
         async with sse_client(ready.url, httpx_client_factory=client) as streams:
             yield streams
@@ -100,6 +105,33 @@ async def over_http(ready: Ready) -> AsyncIterator[tuple[Any, Any]]:
         ) as streams,
     ):
         yield streams
+
+
+async def _looked_up(url: str) -> None:
+    """Find the host first, in a thread of our own: the loop's would be waited for at its end, and a
+    name server that does not answer takes its time. A proxy looks it up itself."""
+    if getproxies():
+        return
+    parts = urlsplit(url)
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[str] = loop.create_future()
+
+    def settle(error: str) -> None:
+        if not found.done():
+            found.set_result(error)
+
+    def look() -> None:
+        try:
+            socket.getaddrinfo(parts.hostname, parts.port or parts.scheme)
+            error = ""
+        except (OSError, UnicodeError) as fault:
+            error = str(fault)
+        with contextlib.suppress(RuntimeError):  # the loop has ended before
+            loop.call_soon_threadsafe(settle, error)
+
+    threading.Thread(target=look, name="orch_nb-lookup", daemon=True).start()
+    if error := await found:
+        raise ConnectionError(f"it cannot be reached: {parts.hostname}: {error}")
 
 
 async def _bounded(response: Any) -> None:

@@ -138,6 +138,12 @@ class ServerProcess:
         if rest:
             self.log.line(rest)
 
+    async def settled(self, seconds: float) -> None:
+        """Give it a moment to end, and its last words to arrive; nothing if it goes on."""
+        assert self.process.stdout is not None
+        if self.process.stdout.at_eof() and await self._ended(seconds):
+            await asyncio.sleep(0.05)
+
     async def send(self, data: bytes) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(data)
@@ -181,10 +187,10 @@ class ServerProcess:
             for child in psutil.Process(self.process.pid).children(recursive=True):
                 self._seen.setdefault(child.pid, child)
 
-    async def _ended(self) -> bool:
+    async def _ended(self, seconds: float = _GRACE_S) -> bool:
         """Whether it ended in the time that it is given. `wait` would also wait for whoever has
         its pipes, so it is looked at."""
-        for _ in range(int(_GRACE_S / 0.01)):
+        for _ in range(int(seconds / 0.01)):
             if self.process.returncode is not None:
                 return True
             await asyncio.sleep(0.01)

@@ -16,7 +16,7 @@ __all__ = ["ask_tavily", "knows_tavily"]
 _NAMES = ("tavily_search", "tavily-search")
 _MOST = 5
 _PAGE = re.compile(
-    r"^Title: (?P<title>.*)\nURL: (?P<url>\S+)\n(?:Content: (?P<text>.*?))?(?=^Title: |\Z)",
+    r"^Title: (?P<title>[^\n]*)\nURL: (?P<url>\S+)\n(?:Content: (?P<text>.*?))?(?=^Title: |\Z)",
     re.MULTILINE | re.DOTALL,
 )
 

@@ -62,18 +62,18 @@ def expanded(server: Server, environ: Mapping[str, str] | None = None) -> Ready:
     from_file = read_env_file(Path(server.folder, Path(env_file).expanduser())) if env_file else {}
     env = {**from_file, **{name: fill(value) for name, value in server.env.items()}}
     headers = {name: fill(value) for name, value in server.headers.items()}
-    url = fill(server.url)
+    url, command = fill(server.url), fill(server.command)
+    args = tuple(fill(one) for one in server.args)
     for name, value in {**env, **headers}.items():
         _learn(secrets, name, value)
         _learn(secrets, name, value.partition(" ")[2])  # of `Bearer TOKEN` the token
     for name, value in parse_qsl(urlsplit(url).query):
         _learn(secrets, name, value)
     cwd = fill(server.cwd) or (server.folder if server.project else "")
+    # The mask comes last: by now every secret has been met.
     return Ready(
-        server=server, mask=Mask(secrets), command=fill(server.command),
-        args=tuple(fill(one) for one in server.args), env=env,
-        cwd=str(Path(server.folder, Path(cwd).expanduser())) if cwd else None,
-        url=url, headers=headers,
+        server=server, mask=Mask(secrets), command=command, args=args, env=env, url=url,
+        cwd=str(Path(server.folder, Path(cwd).expanduser())) if cwd else None, headers=headers,
     )  # fmt: skip
 
 
