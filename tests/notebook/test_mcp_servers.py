@@ -29,14 +29,14 @@ def servers(kernel):
 
 
 def test_a_server_is_listed_approved_asked_and_revoked(servers):
-    assert "pending   docs" in servers.ok("%orchestrate mcp").text
+    assert "pending   docs" in servers.ok("%orchestrate mcp").printed
     cell = servers.ok(DRAFT)
     assert "docs (MCP)" in cell.text
     assert "not approved" in cell.text
-    assert "approved docs: " in servers.ok("%orchestrate mcp approve docs").text
+    assert "approved docs: " in servers.ok("%orchestrate mcp approve docs").printed
     servers.ok(DRAFT)
     assert servers.value("[s.error for s in carts.research.sources if 'docs' in s.name]") == "['']"
-    assert "revoked docs" in servers.ok("%orchestrate mcp revoke docs").text
+    assert "revoked docs" in servers.ok("%orchestrate mcp revoke docs").printed
     assert "usage: %orchestrate mcp" in servers.run("%orchestrate mcp start docs").error
 
 

@@ -18,11 +18,11 @@ from msgspec.structs import replace
 
 from orch_nb.model.secrets import PLAIN
 from orch_nb.sources.mcp.jsonc import read_jsonc
-from orch_nb.sources.mcp.places import Place, places
+from orch_nb.sources.mcp.places import Place, places, shown_path
 
 __all__ = ["Found", "Server", "find_servers"]
 
-_MOST_BYTES = 4 << 20
+_MOST_BYTES = 32 << 20  # Claude Code keeps its history beside its servers
 _MOST_SERVERS = 50
 _HTTP = {"http": "http", "streamable-http": "http", "streamable_http": "http",
          "streamablehttp": "http", "sse": "sse"}  # fmt: skip
@@ -75,6 +75,11 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         )  # fmt: skip
 
     @property
+    def where(self) -> str:
+        """Its file as it may be told."""
+        return shown_path(self.file, self.folder)
+
+    @property
     def thinks(self) -> bool:
         """Whether it is a sequential-thinking server: told thoughts, never asked anything."""
         said = " ".join((self.name, self.command, self.url, *self.args)).lower()
@@ -106,21 +111,22 @@ def find_servers(workspace: Path | str = ".", environ: Mapping[str, str] | None 
     servers: dict[str, Server] = {}
     problems: list[tuple[str, str]] = []
     for place in places(folder, environ):
+        where = shown_path(place.path, folder, environ)
         try:
             found = _of_file(place, folder)
         except FileNotFoundError:
             if place.tool == "ORCH_NB_MCP":
-                problems.append((str(place.path), "ORCH_NB_MCP names it, and it is not there"))
+                problems.append((where, "ORCH_NB_MCP names it, and it is not there"))
             continue
         except (OSError, ValueError) as error:
-            problems.append((str(place.path), str(error) or type(error).__name__))
+            problems.append((where, str(error) or type(error).__name__))
             continue
         for server in found:
             nearer = servers.get(server.name)
             if nearer is None:
                 servers[server.name] = server
             elif nearer.file != server.file or nearer.fingerprint != server.fingerprint:
-                note = f"{server.file} has a server of this name too, which is not used"
+                note = f"{server.where} has a server of this name too, which is not used"
                 if note not in nearer.notes:
                     servers[server.name] = replace(nearer, notes=(*nearer.notes, note))
     kept = tuple(servers.values())

@@ -24,6 +24,7 @@ from orch_nb.sources.mcp.connection import (
     connected,
     log_of,
 )
+from orch_nb.sources.mcp.places import shown_path
 from orch_nb.sources.mcp.variables import Ready
 
 __all__ = ["Desk"]
@@ -115,7 +116,7 @@ class Desk:
             words += f"; shown are its answers of {min(self.dates)}, from the cache"
         log = log_of(self.ready)
         if self.ready.server.transport == "stdio" and log.is_file() and log.stat().st_size:
-            words += f" (its log: {log})"
+            words += f" (its log: {shown_path(log, self.ready.server.folder)})"
         return words
 
     async def _connected(self) -> Connection:

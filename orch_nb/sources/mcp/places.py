@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["OFF", "Place", "cache_folder", "places", "project_of", "state_folder"]
+__all__ = ["OFF", "Place", "cache_folder", "places", "project_of", "shown_path", "state_folder"]
 
 OFF = ("off", "none", "no", "0")
 _MOST_FOLDERS_UP = 40
@@ -66,6 +66,16 @@ def project_of(workspace: Path) -> Path:
         if (folder / ".git").exists():
             return folder
     return workspace
+
+
+def shown_path(path: Path | str, folder: Path | str, environ: Mapping[str, str] | None = None
+               ) -> str:  # fmt: skip
+    """A path as a report may tell it, which others read: from the workspace, or from `~`."""
+    home = _home(os.environ if environ is None else environ)
+    for base, start in ((Path(folder), ""), (home, "~/")):
+        if Path(path).is_relative_to(base):
+            return start + Path(path).relative_to(base).as_posix()
+    return str(path)
 
 
 def _home(environ: Mapping[str, str]) -> Path:

@@ -49,9 +49,9 @@ def standings(
 def _standing(server: Server, consent: Consent, environ: Mapping[str, str] | None) -> Standing:
     notes = "".join(f"; {note}" for note in server.notes)
     if server.disabled:
-        return Standing(server, "disabled", f"disabled in {server.file}{notes}")
+        return Standing(server, "disabled", f"disabled in {server.where}{notes}")
     if server.problem:
-        return Standing(server, "broken", f"{server.problem} ({server.file}){notes}")
+        return Standing(server, "broken", f"{server.problem} ({server.where}){notes}")
     state = consent.state(server)
     if state != "approved":
         line = APPROVE_LINE.format(name=_quoted(server.name))
@@ -61,7 +61,7 @@ def _standing(server: Server, consent: Consent, environ: Mapping[str, str] | Non
     try:
         expanded(server, environ)
     except UsageError as error:
-        return Standing(server, "broken", f"not started: {error} ({server.file}){notes}")
+        return Standing(server, "broken", f"not started: {error} ({server.where}){notes}")
     return Standing(server, "approved", notes.removeprefix("; "))
 
 
@@ -72,7 +72,7 @@ def listing(workspace: Path | str = ".", environ: Mapping[str, str] | None = Non
     for one in stand:
         server = one.server
         lines += [f"{one.state:9} {server.name}", f"          starts   {server.described()}"]
-        lines.append(f"          file     {server.file} ({server.tool})")
+        lines.append(f"          file     {server.where} ({server.tool})")
         if one.told:
             lines.append(f"          {one.told}")
     lines += [f"{'broken':9} {file}: {told}" for file, told in problems]
