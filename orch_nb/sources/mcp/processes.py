@@ -8,6 +8,7 @@ process. Every wait is bounded too, and the last step needs no loop: it kills.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import os
 import shutil
@@ -86,6 +87,16 @@ def _program(ready: Ready, path: str) -> str:
     return found
 
 
+#: Those that were started and not stopped: a program that ends meanwhile takes them with it.
+_ALIVE: set[ServerProcess] = set()
+
+
+@atexit.register
+def _none_outlives_us() -> None:
+    for process in list(_ALIVE):
+        process.kill()
+
+
 class ServerProcess:
     """The process of a server that speaks over its pipes."""
 
@@ -94,6 +105,7 @@ class ServerProcess:
         self.trouble = ""  # why we ended it ourselves
         self._seen: dict[int, psutil.Process] = {}
         self._group = process.pid
+        _ALIVE.add(self)
 
     @classmethod
     async def start(cls, ready: Ready, log: Log) -> ServerProcess:
@@ -164,6 +176,7 @@ class ServerProcess:
             self.note_family()
         finally:
             self.kill()
+            _ALIVE.discard(self)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self.process.wait(), _GRACE_S)
             self._close_pipes()

@@ -50,12 +50,12 @@ def test_each_tool_keeps_its_servers_in_a_place_of_its_own(workspace, home):
     ],
 )  # fmt: skip
 def test_the_places_are_those_of_the_system(platform, desktop, vscode, state, cache):
-    environ = {"HOME": "/home/ada"}
+    environ = {"HOME": "/srv/ada"}
     found = [str(one.path) for one in places(Path("/w"), environ, platform)]
-    assert f"/home/ada/{desktop}/claude_desktop_config.json" in found
-    assert f"/home/ada/{vscode}/mcp.json" in found
-    assert str(state_folder(environ, platform)) == f"/home/ada/{state}"
-    assert str(cache_folder(environ, platform)) == f"/home/ada/{cache}"
+    assert f"/srv/ada/{desktop}/claude_desktop_config.json" in found
+    assert f"/srv/ada/{vscode}/mcp.json" in found
+    assert str(state_folder(environ, platform)) == f"/srv/ada/{state}"
+    assert str(cache_folder(environ, platform)) == f"/srv/ada/{cache}"
 
 
 def test_a_folder_within_a_project_has_the_projects_servers(workspace):

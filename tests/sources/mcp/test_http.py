@@ -108,7 +108,7 @@ def test_an_address_that_is_no_server_is_an_error_in_time(strange, configured, r
     configured(web={"url": f"{strange}/{path}?key=query-secret-1234"})
     started = time.monotonic()
     research = researched("web", timeout_s=5.0)
-    assert time.monotonic() - started < 5.5
+    assert time.monotonic() - started < 8
     assert research.sources[-1].error
     assert "query-secret" not in research.sources[-1].error
 

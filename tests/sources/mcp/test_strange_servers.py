@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import time
 
 import pytest
 
 from orch_nb.sources.mcp.places import cache_folder
+from orch_nb.sources.mcp.servers import approve
 
+#: What a machine that has other things to do may add to a bound.
+SLACK_S = 3.0
 TOKEN = "tok-9f8e7d6c5b4a3210"
 
 
@@ -52,7 +57,7 @@ def test_one_that_hangs_is_given_up_on_in_time(asked, mode):
     report, found, took = asked(mode, timeout_s=5.0)
     assert found == []
     assert "start within" in report.error if mode == "hang at start" else "within" in report.error
-    assert took < 5.5
+    assert took < 5 + SLACK_S
 
 
 def test_one_that_crashes_is_told_with_its_last_words_and_its_log(asked):
@@ -134,7 +139,7 @@ def test_a_lie_is_an_error(asked, mode, told):
     assert report.error
     assert "\x1b" not in report.error
     assert found == []
-    assert took < 6.5
+    assert took < 6 + SLACK_S
 
 
 def test_a_schema_that_is_none_makes_no_tool_to_search_with(asked):
@@ -200,7 +205,7 @@ def test_all_of_them_at_once_take_no_longer_than_the_phase(configured, researche
     configured(**{mode: python_server("strange", mode) for mode in modes})
     started = time.monotonic()
     research = researched(*modes, timeout_s=8.0)
-    assert time.monotonic() - started < 8.5
+    assert time.monotonic() - started < 8 + SLACK_S
     assert len(research.sources) == len(modes)
 
 
@@ -210,3 +215,18 @@ def test_whoever_is_awaited_is_told(configured, researched, python_server):
     researched("slow", timeout_s=5.0, progress=told.append)
     assert told[0] == ("slow (MCP)",)
     assert told[-1] == ()
+
+
+def test_a_program_that_ends_meanwhile_takes_its_servers_with_it(configured, python_server, home):
+    workspace = configured(slow=python_server("strange", "hang at start"))
+    approve(["slow"], workspace)
+    code = (
+        "import threading, orch_nb as nb, time\n"
+        f"a = nb.analyze('Move carts', {str(workspace)!r})\n"
+        "threading.Thread(target=lambda: nb.research(a), daemon=True).start()\n"
+        "from orch_nb.sources.mcp.processes import _ALIVE\n"
+        "while not _ALIVE: time.sleep(0.01)\n"
+        "print('started')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "started\n", done.stderr  # and `nothing_is_left`

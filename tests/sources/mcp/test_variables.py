@@ -10,7 +10,7 @@ from orch_nb.sources.mcp.variables import expanded
 
 
 def server(**fields):
-    return Server(name="s", file="f", folder="/work/shop", **fields)
+    return Server(name="s", file="f", folder="/srv/shop", **fields)
 
 
 def test_the_environment_the_places_and_defaults_are_filled_in():
@@ -19,11 +19,11 @@ def test_the_environment_the_places_and_defaults_are_filled_in():
             command="${TOOL}", args=("${env:WHO}", "${GONE:-left}", "${EMPTY:-right}"),
             env={"A": "${workspaceFolder}/x", "B": "${userHome}${/}${workspaceFolderBasename}"},
         ),
-        {"TOOL": "npx", "WHO": "ada", "HOME": "/home/ada", "EMPTY": ""},
+        {"TOOL": "npx", "WHO": "ada", "HOME": "/srv/ada", "EMPTY": ""},
     )  # fmt: skip
     assert made.command == "npx"
     assert made.args == ("ada", "left", "right")
-    assert made.env == {"A": "/work/shop/x", "B": "/home/ada/shop"}
+    assert made.env == {"A": "/srv/shop/x", "B": "/srv/ada/shop"}
 
 
 def test_urls_and_headers_are_filled_in_too():
@@ -79,6 +79,6 @@ def test_every_secret_is_masked_in_what_is_told():
 def test_what_is_no_secret_stays_readable():
     made = expanded(
         server(command="x", args=("${HOME}/notes",), env={"LOG_LEVEL": "information"}),
-        {"HOME": "/home/ada"},
+        {"HOME": "/srv/ada"},
     )
-    assert made.mask.text("information of /home/ada") == "information of /home/ada"
+    assert made.mask.text("information of /srv/ada") == "information of /srv/ada"
