@@ -41,12 +41,12 @@ if TYPE_CHECKING:
     from orch_nb.model.analysis import Analysis
     from orch_nb.model.goal import Goal
     from orch_nb.model.report import Operation, Report
-    from orch_nb.model.research import Research
+    from orch_nb.model.research import Answer, Research, SourceReport
 
 __all__ = [
     "analyze", "beforehand", "begin", "checked", "decompose", "execute", "execute_async",
-    "integrate", "noted", "orchestrate", "past_run", "recover", "recover_async", "research",
-    "research_async", "resuming", "run_options", "seen", "starting",
+    "integrate", "keep_thoughts", "noted", "orchestrate", "past_run", "recover", "recover_async",
+    "research", "research_async", "resuming", "run_options", "seen", "starting",
 ]  # fmt: skip
 
 
@@ -108,6 +108,20 @@ async def research_async(
     servers, unasked = chosen(mcp, where, fresh=fresh, timeout_s=timeout_s)
     asked = [*default_sources(), *servers]
     return await gather(analysis, asked, timeout_s, progress=progress, unasked=unasked)
+
+
+def keep_thoughts(
+    answers: Sequence[Answer],
+    workspace: str | os.PathLike[str] = ".",
+    *,
+    timeout_s: float = 20.0,
+) -> SourceReport | None:
+    """Tell the answers to the five questions to the person's sequential-thinking server, if one is
+    configured and approved; the report counts the thoughts that it kept. None if there is none."""
+    from orch_nb.sources.mcp import thinking
+
+    told = thinking.keep_thoughts(answers, Path(workspace), timeout_s=timeout_s)
+    return run_sync(told, "keep_thoughts", "sources.mcp.thinking.keep_thoughts")
 
 
 # -- DECOMPOSE -----------------------------------------------------------------------------------

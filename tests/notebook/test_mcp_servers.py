@@ -40,6 +40,19 @@ def test_a_server_is_listed_approved_asked_and_revoked(servers):
     assert "usage: %orchestrate mcp" in servers.run("%orchestrate mcp start docs").error
 
 
+def test_a_cell_tells_who_is_awaited(servers):
+    slow = f"sleep 3; exec {sys.executable} {LIAR} good"
+    entry = {"command": "sh", "args": ["-c", slow]}
+    path = servers.folder / ".mcp.json"
+    path.write_text(json.dumps({"mcpServers": {"sleepy": entry}}))
+    servers.ok("%orchestrate mcp approve sleepy")
+    cell = servers.start(DRAFT)
+    servers.until(lambda: "waits for sleepy (MCP)" in cell.text)
+    servers.finish(cell)
+    assert "waits for" not in cell.text  # what was found has taken its place
+    assert "sleepy (MCP)" in cell.text
+
+
 def test_a_plan_asks_no_server_unless_it_is_named(servers):
     servers.ok("%orchestrate mcp approve docs")
     servers.ok(PLAN)

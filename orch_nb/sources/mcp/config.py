@@ -202,7 +202,8 @@ def _fields(entry: dict[str, Any]) -> dict[str, Any]:
     if kind and transport is None:
         raise ValueError(f"its type `{kind}` is not one of stdio, http, sse")
     if not kind:
-        transport = "http" if url and not command else "stdio"
+        of_sse = url.split("?", 1)[0].rstrip("/").endswith("/sse")  # where no type says so
+        transport = ("sse" if of_sse else "http") if url and not command else "stdio"
     if transport == "stdio" and not command:
         raise ValueError("it has neither a `command` nor a `url`" if not url
                          else "it is of type stdio and has no `command`")  # fmt: skip

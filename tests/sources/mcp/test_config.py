@@ -80,9 +80,10 @@ def test_pipes_and_http_are_told_apart_by_type_or_by_what_is_there(workspace, co
         http={"url": "https://example.org/mcp", "headers": {"X": "y"}},
         stream={"type": "streamable-http", "url": "https://example.org/mcp"},
         old={"type": "sse", "url": "https://example.org/sse"},
+        bare={"url": "https://example.org/sse?key=1"},
     )
     found = servers_of(workspace)
-    assert [one.transport for one in found.values()] == ["stdio", "http", "http", "sse"]
+    assert [one.transport for one in found.values()] == ["stdio", "http", "http", "sse", "sse"]
     assert found["pipe"].args == ("-y", "a", "7")
     assert found["pipe"].env == {"N": "1"}
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from orch_nb import phases
 from orch_nb.model.research import Answer
 from orch_nb.sources.mcp.config import find_servers
 from orch_nb.sources.mcp.context7 import LIBRARIES
@@ -35,7 +36,7 @@ def thinking(configured, npm_server):
 
 def test_a_thinking_server_keeps_the_five_answers(thinking):
     approve(["sequential-thinking"], thinking)
-    report = asyncio.run(keep_thoughts(THOUGHTS, thinking))
+    report = phases.keep_thoughts(THOUGHTS, thinking)
     assert (report.name, report.findings, report.error) == ("sequential-thinking (MCP)", 5, "")
     assert report.duration_s > 0
 
