@@ -49,7 +49,7 @@ def test_a_cell_tells_who_is_awaited(servers):
     cell = servers.start(DRAFT)
     servers.until(lambda: "waits for sleepy (MCP)" in cell.text)
     servers.finish(cell)
-    assert "waits for" not in cell.text  # what was found has taken its place
+    assert "waits for sleepy" not in cell.text  # what was found has taken its place
     assert "sleepy (MCP)" in cell.text
 
 

@@ -93,9 +93,11 @@ def researched(workspace):
 def nothing_is_left(home):
     """No process that a test's servers were, or started, outlives it: they are known by the home
     that they were given, whoever's children they have become."""
+    me = psutil.Process()
+    before = set(me.children(recursive=True))  # of other tests of this process
     yield
     end = time.monotonic() + 3
-    while left := [*_with_home(home), *psutil.Process().children(recursive=True)]:
+    while left := {*_with_home(home), *me.children(recursive=True)} - before:
         assert time.monotonic() < end, f"left behind: {left}"
         time.sleep(0.05)
 
