@@ -41,12 +41,12 @@ if TYPE_CHECKING:
     from orch_nb.model.analysis import Analysis
     from orch_nb.model.goal import Goal
     from orch_nb.model.report import Operation, Report
-    from orch_nb.model.research import Research
+    from orch_nb.model.research import Answer, Research, SourceReport
 
 __all__ = [
     "analyze", "beforehand", "begin", "checked", "decompose", "execute", "execute_async",
-    "integrate", "noted", "orchestrate", "past_run", "recover", "recover_async", "research",
-    "research_async", "resuming", "run_options", "seen", "starting",
+    "integrate", "keep_thoughts", "noted", "orchestrate", "past_run", "recover", "recover_async",
+    "research", "research_async", "resuming", "run_options", "seen", "starting",
 ]  # fmt: skip
 
 
@@ -71,22 +71,57 @@ def analyze(
     return analyze_goal(goal, where, budget_s=budget_s, progress=progress)
 
 
-def research(analysis: Analysis, *, timeout_s: float = 10.0) -> Research:
+def research(
+    analysis: Analysis,
+    *,
+    timeout_s: float = 30.0,
+    mcp: str | Sequence[str] = "all",
+    fresh: bool = False,
+    progress: Callable[[tuple[str, ...]], None] | None = None,
+) -> Research:
     """Patterns and practice for what was analyzed, each finding with the source to check it at.
 
-    Asks the built-in catalogue and the codebase in parallel, offline; a source that fails or takes
-    longer than `timeout_s` is reported in `.sources` and never raises.
+    Asks in parallel, for at most `timeout_s` seconds: the built-in catalogue and the codebase,
+    offline, and the MCP servers of the person and the project that the person has approved
+    (`orch-nb mcp list`). `mcp`: all of those, none, or names of some. `fresh`: what the servers
+    answered in the last week is asked anew. `progress(names)` is told about once a second who is
+    awaited. A source that fails is reported in `.sources` and never raises; UsageError for a name
+    that no server has.
     """
-    return run_sync(research_async(analysis, timeout_s=timeout_s), "research", "research_async")
+    asked = research_async(analysis, timeout_s=timeout_s, mcp=mcp, fresh=fresh, progress=progress)
+    return run_sync(asked, "research", "research_async")
 
 
-async def research_async(analysis: Analysis, *, timeout_s: float = 10.0) -> Research:
+async def research_async(
+    analysis: Analysis,
+    *,
+    timeout_s: float = 30.0,
+    mcp: str | Sequence[str] = "all",
+    fresh: bool = False,
+    progress: Callable[[tuple[str, ...]], None] | None = None,
+) -> Research:
     """`research` where there is a loop already."""
-    from orch_nb.sources.catalog_source import CatalogSource
-    from orch_nb.sources.codebase import CodebaseSource
-    from orch_nb.sources.gather import gather
+    from orch_nb.sources.gather import default_sources, gather
+    from orch_nb.sources.mcp.servers import chosen
 
-    return await gather(analysis, [CatalogSource(), CodebaseSource()], timeout_s=timeout_s)
+    where = analysis.scope.root or "."
+    servers, unasked = chosen(mcp, where, fresh=fresh, timeout_s=timeout_s)
+    asked = [*default_sources(), *servers]
+    return await gather(analysis, asked, timeout_s, progress=progress, unasked=unasked)
+
+
+def keep_thoughts(
+    answers: Sequence[Answer],
+    workspace: str | os.PathLike[str] = ".",
+    *,
+    timeout_s: float = 20.0,
+) -> SourceReport | None:
+    """Tell the answers to the five questions to the person's sequential-thinking server, if one is
+    configured and approved; the report counts the thoughts that it kept. None if there is none."""
+    from orch_nb.sources.mcp import thinking
+
+    told = thinking.keep_thoughts(answers, Path(workspace), timeout_s=timeout_s)
+    return run_sync(told, "keep_thoughts", "sources.mcp.thinking.keep_thoughts")
 
 
 # -- DECOMPOSE -----------------------------------------------------------------------------------
@@ -160,7 +195,7 @@ async def _draft(analysis: Analysis, found: Research | None) -> Plan:
     from orch_nb.planners.patterns import PatternPlanner
 
     if found is None:
-        found = await research_async(analysis)
+        found = await research_async(analysis, mcp="none")
     return checked(await PatternPlanner().plan(analysis.goal, analysis, found), {})
 
 
@@ -452,7 +487,7 @@ def orchestrate(
     else:
         plan = decompose(body, namespace=namespace, goal=goal, kind=kind)
         analysis = analyze(plan.goal or goal, workspace)
-        found = research(analysis)
+        found = research(analysis, timeout_s=2.0, mcp="none")
     shown = seen(plan, options.get("secrets", ()))
     draft = Operation(
         plan=shown, kind=took, body=PLAIN.text(body) if isinstance(body, str) else "",

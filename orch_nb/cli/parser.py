@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from orch_nb.cli import asking, patterns, reports, running
+from orch_nb.cli.mcp import mcp_servers
 from orch_nb.engine.journal import DEFAULT_PATH
 from orch_nb.options import add_run_options
 
@@ -79,6 +80,11 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("-o", "--output", default="report.html",
                         help="a .html, .md, .pdf or .xml (JUnit) file")  # fmt: skip
     report.add_argument("--code", action="store_true", help="with the notebook's code cells")
+    mcp = verbs.add_parser("mcp", help="MCP servers for RESEARCH: list, approve or revoke them")
+    mcp.add_argument("act", nargs="?", default="list", choices=("list", "approve", "revoke"))
+    mcp.add_argument("names", nargs="*", metavar="NAME", help="servers, as `mcp list` names them")
+    mcp.add_argument("--workspace", default=".", metavar="DIR", help="whose files are read too")
+    mcp.set_defaults(do=mcp_servers)
     return made
 
 

@@ -43,7 +43,8 @@ from orch_nb.notebook.waiting import Waiting
 from orch_nb.planners.body import body_kind
 from orch_nb.planners.yaml import dump_plan, plan_from_yaml
 from orch_nb.render.beforehand import beforehand_blocks
-from orch_nb.render.bundle import blocks_bundle
+from orch_nb.render.bundle import blocks_bundle, section_bundle
+from orch_nb.render.document import Section
 from orch_nb.render.recovery import recovery_blocks
 from orch_nb.render.sections import decompose_section
 
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orch_nb.engine.driver import Driver
+    from orch_nb.model.analysis import Analysis
+    from orch_nb.model.research import Research
 
 __all__ = ["Cell"]
 
@@ -177,7 +180,7 @@ class Cell:
         goal = "\n".join(part for part in (PLAIN.text(self.options.goal), text.strip()) if part)
         analysis = await self.waiting.off_loop(lambda: phases.analyze(goal, self.options.workspace))
         self.stage.show_findings(analysis, None, past=False)
-        found = await self.waiting.off_loop(lambda: phases.research(analysis))
+        found = await self._research(analysis)
         self.stage.show_findings(None, found, past=False)
         plan = await self.waiting.off_loop(lambda: phases.decompose(analysis, found))
         name = self._name() or "_orch"
@@ -197,10 +200,31 @@ class Cell:
         elif not self.options.no_analyze:
             goal, where = operation.plan.goal, self.options.workspace
             analysis = await self.waiting.off_loop(lambda: phases.analyze(goal, where))
-            found = await self.waiting.off_loop(lambda: phases.research(analysis, timeout_s=2.0))
+            found = await self._research(analysis, "none", 2.0)
             operation = replace(operation, analysis=analysis, research=found)
         self.stage.show_findings(operation.analysis, operation.research, past=past)
         return operation
+
+    async def _research(
+        self, analysis: Analysis, mcp: str = "all", timeout_s: float = 30.0
+    ) -> Research:
+        """RESEARCH, with the servers that `--mcp` names; they take longer than a plan waits."""
+        named, over = self.options.mcp, threading.Event()
+
+        def awaited(names: tuple[str, ...]) -> None:
+            if names and not over.is_set():
+                waits = Section(2, "RESEARCH", f"waits for {', '.join(names)}")
+                self.stage.show("RESEARCH", [section_bundle(waits)])
+
+        try:
+            return await self.waiting.off_loop(
+                lambda: phases.research(
+                    analysis, mcp=named or mcp, timeout_s=30.0 if named else timeout_s,
+                    fresh=self.options.fresh, progress=awaited,
+                )
+            )  # fmt: skip
+        finally:
+            over.set()  # a Stop does not wait for the sources, which are no longer told of
 
     def _starting(self, plan: Plan, journal: Journal, watcher: Any) -> Callable[[], Driver]:
         """A new run, unless the last one of this name and an equal plan was cut off."""

@@ -28,6 +28,7 @@ from orch_nb.model.status import RunStatus, Status
 from orch_nb.notebook.catalogue import PREFIX, example_cell, pattern_names, shown_patterns
 from orch_nb.notebook.cell import Cell
 from orch_nb.notebook.display import show, watched
+from orch_nb.notebook.mcp_lines import mcp_line
 from orch_nb.notebook.options import split
 from orch_nb.notebook.session import SESSION
 from orch_nb.notebook.waiting import Waiting
@@ -119,6 +120,10 @@ class Line:
     def patterns(self, *words: str) -> None:
         """the catalogue of orchestration patterns: by words, or one by its id as a card"""
         show([shown_patterns(" ".join(words))])
+
+    def mcp(self, *words: str) -> None:
+        """the MCP servers that RESEARCH may ask: list, approve NAME, revoke NAME"""
+        print(mcp_line(words))
 
     def log(self, task: str = "", run: str = "") -> None:
         """what a task printed, or all of them, in the last run or the one that is named"""
@@ -484,4 +489,5 @@ VERBS: dict[str, Callable[..., Any]] = {
     "compare": Line.compare,
     "log": Line.log,
     "patterns": Line.patterns,
+    "mcp": Line.mcp,
 }
