@@ -59,7 +59,8 @@ _TAKEN_BACK_BEFORE = re.compile(
 )
 #: "without approval" is a demand only where something must not happen without it.
 _DENIED = re.compile(
-    r"\b(?:no|not|never|nobody|nothing|none|cannot|can['’]?t|don['’]t|mustn['’]t|won['’]t)\b", re.I
+    r"\b(?:no|not|never|nobody|nothing|none|cannot|can['’]?t|don['’]t|mustn['’]t|won['’]t)\b",
+    re.IGNORECASE,
 )
 _SOFT = re.compile(
     r"\b(?:ideally|preferably|if (?:at all )?possible|if we can|as far as possible|where possible)"
@@ -72,7 +73,7 @@ _NO_DEADLINE = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(r"[.;:!?]|,\s+(?:but|and)\b|\bbut\b")
-_LEAD = re.compile(r"\W*(?:please |let['’]?s |we (?:want|need|have) to |can you )?$", re.I)
+_LEAD = re.compile(r"\W*(?:please |let['’]?s |we (?:want|need|have) to |can you )?$", re.IGNORECASE)
 
 
 class _Hit(NamedTuple):

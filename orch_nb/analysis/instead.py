@@ -1,9 +1,10 @@
 """What to do instead of orchestrating: the exact command or file, where the workspace shows it.
 
-    >>> from orch_nb.model.analysis import Evidence, Scope, Workflow
-    >>> make = Workflow("Makefile", "make", ("build", "test"), Evidence("", "Makefile", 3))
-    >>> instead("Run the tests", "it is one step", Scope(workflows=(make,)))
-    'This needs no orchestration: it is one step. Run `make test` (`Makefile:3`) and look at the result.'
+>>> from orch_nb.model.analysis import Evidence, Scope, Workflow
+>>> make = Workflow("Makefile", "make", ("build", "test"), Evidence("", "Makefile", 3))
+>>> told = instead("Run the tests", "it is one step", Scope(workflows=(make,)))
+>>> told.partition(". ")[2]
+'Run `make test` (`Makefile:3`) and look at the result.'
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from orch_nb.model.analysis import Evidence, Scope, Touched, Workflow
 __all__ = ["instead"]
 
 _RUNS = re.compile(
-    r"\W*(?:(?:please|can you|could you|just|let['’]?s)\s+)*(?:run|re-?run|start|build|re-?build|test|"
+    r"\W*(?:(?:please|can you|could you|just|let['’]?s)\s+)*(?:run|re-?run|start|"
+    r"build|re-?build|test|"
     r"lint|check|format|type-?check|generate|execute|compile|deploy|serve|render|make)\b",
     re.IGNORECASE,
 )
@@ -40,9 +42,7 @@ _NOTHING = {stem(word) for word in "run start build make please the my our all t
 _SURE = 0.5
 
 
-def instead(
-    text: str, reason: str, scope: Scope, touched: tuple[Touched, ...] = ()
-) -> str:
+def instead(text: str, reason: str, scope: Scope, touched: tuple[Touched, ...] = ()) -> str:
     """Advice for a goal of one step; `reason` says why it is one."""
     if command := _command(text, scope):
         line, evidence = command
@@ -116,6 +116,8 @@ def _of(workflow: Workflow, task: str) -> Evidence:
 def _file(text: str, touched: tuple[Touched, ...]) -> str:
     """The file that the goal names, or is most surely about."""
     files = [one for one in touched if one.kind == "file"]
-    named = next((f for f in files if f.name.rpartition("/")[2].lower() in text.lower()
-                  or f.name.rpartition("/")[2].partition(".")[0] in text.split()), None)  # fmt: skip
-    return named.name if named else ""
+    for file in files:
+        base = file.name.rpartition("/")[2]
+        if base.lower() in text.lower() or base.partition(".")[0] in text.split():
+            return file.name
+    return ""

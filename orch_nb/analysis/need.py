@@ -45,6 +45,8 @@ _QUESTION = re.compile(
     r"do(?! (?:i|we|you))|is|are|did|old|fast))\b",
     re.IGNORECASE,
 )
+#: Asked so, a question is for a plan.
+_ADVICE = re.compile(r"how (?:do|can|should|would) (?:i|we|you)\b", re.IGNORECASE)
 _THEN = re.compile(
     r"(?:^|[\s,;])(?:then|afterwards?|after (?:that|which)|finally|followed by|and later|"
     r"in the end)\b|(?m:^|\s)\(?2[.)]\s",
@@ -90,7 +92,8 @@ _SMALL_THING = re.compile(
     r"\w+ variable|env var|port|version|year|header|unit test|dependency|lock ?file|value|name|"
     r"whitespace|newline|indentation|f-strings?|file|folder|directory|cell|row|theme|alias|"
     r"loop|comprehension|off-by-one|null check|log level|debug\w*|log(?:ging)? (?:line|statement)|"
-    r"password|screenshot|change|entry|menu item|checkbox|typo|placeholder|tooltip|key|max_\w+|[a-z]+_[a-z_]+|"
+    r"password|screenshot|change|entry|menu item|checkbox|typo|placeholder|tooltip|"
+    r"key|max_\w+|[a-z]+_[a-z_]+|"
     r"[A-Z]+_[A-Z_]+)$",
 )
 #: What one command runs, makes or takes.
@@ -101,17 +104,20 @@ _RUNNABLE = re.compile(
     re.IGNORECASE,
 )
 _RUNS = frozenset(
-    "run rerun start stop restart uninstall build rebuild try check kill ping lint test compile execute "
+    "run rerun start stop restart uninstall build rebuild try check kill ping lint "
+    "test compile execute "
     "render regenerate generate export download install clear reload format refresh fix "
     "retry reset reopen open close upload dump print convert".split()
 )
 #: What is done to whatever has a name: "install numpy".
 _BY_NAME = frozenset(
-    "run rerun start stop restart uninstall kill ping compile execute download install clear reload".split()
+    "run rerun start stop restart uninstall kill ping compile execute download "
+    "install clear reload".split()
 )
 _OBJECT_END = re.compile(
     r"\s(?:to|into|in|on|of|from|by|with|so|until|that|which|for|at|as|out|off|between|under|"
-    r"against|via|using|and|or|if|when|after|before|about|called|named|everywhere|again|please|on port)\b",
+    r"against|via|using|and|or|if|when|after|before|about|called|named|"
+    r"everywhere|again|please|on port)\b",
 )
 #: What is built, moved or held together by many steps, whatever the verb.
 _UNDERTAKING = re.compile(
@@ -141,7 +147,9 @@ _VERSION = re.compile(
 )
 #: Of these a new version is more than a line.
 _HEAVY = {"databases", "kubernetes", "cloud", "messaging"}
-_MEANS = re.compile(r"\b(?:by|via) (?:first )?(?!adding|using|setting|making)[a-z]+ing\b", re.I)
+_MEANS = re.compile(
+    r"\b(?:by|via) (?:first )?(?!adding|using|setting|making)[a-z]+ing\b", re.IGNORECASE
+)
 _NAMED = re.compile(r"((?:(?:the|an?|this|my) (?:(?:current|last|new) )?|"
                     r"(?=(?:column|function|class|method|variable|branch|field|file)\b))\S+) "
                     r"\S+(?: \S+)?$|"
@@ -159,10 +167,13 @@ _LOOKS = frozenset(
 )
 #: What one command does to as many of them as there are.
 _SWEEPS = frozenset(
-    "delete remove sort fix correct comment uncomment close count squash hide drop trim strip rename "
+    "delete remove sort fix correct comment uncomment close count squash hide drop "
+    "trim strip rename "
     "sum average total merge rebase capitalise capitalize list strip".split()
 )
-_EVERYDAY = frozenset("send remind buy book call water feed wash empty mow phone ask text mail email".split())
+_EVERYDAY = frozenset(
+    "send remind buy book call water feed wash empty mow phone ask text mail email".split()
+)
 
 
 def need(text: str, constraints: tuple[Constraint, ...] | None = None) -> Need:
@@ -173,7 +184,7 @@ def need(text: str, constraints: tuple[Constraint, ...] | None = None) -> Need:
     bare = _POLITE.sub("", " ".join(text.split())).rstrip(" .!")
     constraints = stated(text) if constraints is None else constraints
     question = bare.endswith("?") or _QUESTION.match(bare) is not None
-    if question and not re.match(r"how (?:do|can|should|would) (?:i|we|you)\b", bare, re.I):
+    if question and not _ADVICE.match(bare):
         return Need(False, ("it is a question, and a look answers it",))
     if told := re.match(r"(?:show|tell|give|get) me\b", bare, re.IGNORECASE):
         bare = f"show{bare[told.end() :]}"
@@ -195,7 +206,7 @@ def _one_step(bare: str) -> bool:
 
 
 def _verb(bare: str) -> str:
-    return verb_of(bare).removeprefix("re-") or bare.split(" ")[0].lower()
+    return verb_of(bare).removeprefix("re-") or bare.split(" ", maxsplit=1)[0].lower()
 
 
 def _in_one_place(bare: str) -> bool:
@@ -254,9 +265,9 @@ def _reasons(text: str, bare: str, constraints: tuple[Constraint, ...]) -> list[
     verb = verb_of(bare)
     if operation and not place and verb not in _LOOKS:
         reasons.append(f"it is a {operation} ({round(confidence * 100)} % sure)")
-    if craft := _CRAFT.match(bare):
-        if not (place and len(bare.split()) <= _SHORT - 2):
-            reasons.append(f"“{_whole_word(bare, craft.end())}” is work of several steps")
+    craft = _CRAFT.match(bare)
+    if craft and not (place and len(bare.split()) <= _SHORT - 2):
+        reasons.append(f"“{_whole_word(bare, craft.end())}” is work of several steps")
     if (live := _LIVE.search(bare)) and verb not in _LOOKS | _RUNS:
         reasons.append(f"it changes what people use: “{live.group(0)}”")
     if (large := _UNDERTAKING.search(bare)) and verb not in _LOOKS and not place:

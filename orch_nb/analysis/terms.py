@@ -23,26 +23,35 @@ _SHORTEST = 3
 _NEAR = 0.6
 #: Words that name nothing in a codebase: of goals, of the ways that goals speak of, of work.
 STOP = frozenset(
-    "a about above across after afterwards again against all along already also always among an and "
+    "a about above across after afterwards again against all along already also "
+    "always among an and "
     "another any anyone anything are around as ask at away back be because been before being below "
     "best better between both but by can cannot could day days did do does doing done down during "
     "each either else end enough even ever every everyone everything far few first for from full "
     "further get give go goes going good great had half has have having he her here him his how if "
-    "in instead into is it its itself just keep keeps kept kind know last late later least less let "
-    "like little live long look lot made make makes making many may me mean means might month months "
-    "more most much must my near need needed needs never new next no nobody none nor not nothing now "
+    "in instead into is it its itself just keep keeps kept kind know last late later "
+    "least less let "
+    "like little live long look lot made make makes making many may me mean means "
+    "might month months "
+    "more most much must my near need needed needs never new next no nobody none nor "
+    "not nothing now "
     "of off often old on once one ones only onto or other others our out over own part per place "
     "please possible put quite rather ready really right run running safe safely same say says see "
     "seen several shall she should show side simple since small so some somebody something soon "
-    "still stop such sure take taken takes team than that the their them then there these they thing "
+    "still stop such sure take taken takes team than that the their them then there "
+    "these they thing "
     "things this those though three through time times to today together too toward turn two under "
-    "until up upon us use used user users uses using very via want wants was way ways we week weeks "
-    "well were what when where whether which while who whole whom whose why will with within without "
+    "until up upon us use used user users uses using very via want wants was way "
+    "ways we week weeks "
+    "well were what when where whether which while who whole whom whose why will "
+    "with within without "
     "would year years yes yet you your "
     # what is done, which any goal says
-    "add adds build built bring change changes changed check clean convert create cut define delete "
+    "add adds build built bring change changes changed check clean convert create "
+    "cut define delete "
     "deploy develop drop enable ensure extend find finish fix fixes handle implement improve "
-    "increase introduce launch maintain migrate migrated migrating migration move moved moves moving "
+    "increase introduce launch maintain migrate migrated migrating migration move "
+    "moved moves moving "
     "perform plan prepare provide reduce release rewrite refactor remove removed rename replace "
     "replaced restore retire roll rollback rolled set setup ship split start support switch try "
     "update updates upgrade verify write allow offer single multiple allows "
@@ -70,6 +79,8 @@ def stem(word: str) -> str:
     if word.endswith(("sses", "shes", "ches", "xes")):
         return word[:-2]
     for ending, least in (("ings", 3), ("ing", 3), ("ed", 3), ("es", 3), ("s", 3), ("e", 3)):
+        if word.endswith("eed"):
+            return word
         if word.endswith(ending) and len(word) - len(ending) >= least:
             if ending == "s" and word[-2:] in {"ss", "us", "is"}:
                 return word

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orch_nb.analysis.text import as_goal, domains, questions, single_step
+from orch_nb.analysis.text import as_goal, domains, questions
 from orch_nb.model.goal import Goal
 
 CARTS = "Move the carts from Redis to Postgres without downtime, and keep a way back."
@@ -49,17 +49,3 @@ def test_what_the_goal_says_is_not_asked():
     asked = " ".join(question.text for question in questions(CARTS, "migration"))
     assert "way back" not in asked
     assert "out of service" not in asked
-
-
-@pytest.mark.parametrize(
-    "text", ["Fix the typo in README", "Run the tests", "rename this variable"]
-)
-def test_one_step_in_one_place_needs_no_orchestration(text: str):
-    assert single_step(text, "", 0)
-
-
-@pytest.mark.parametrize(
-    "text", ["Fix the typo, then publish", "Add logging to every service", "Plan the summer party"]
-)
-def test_several_steps_or_places_do(text: str):
-    assert not single_step(text, "", 0)
