@@ -87,7 +87,7 @@ class Cell:
         operation = await self._look_around(operation, past=True)
         shown = decompose_section(
             plan, read_as=kind, document=operation.document, folded=not options.dry_run,
-            is_open=options.dry_run or not self.interactive,
+            is_open=options.dry_run or not self.interactive, analysis=operation.analysis,
         )  # fmt: skip
         self.stage.show_section(shown)
         if options.dry_run:
@@ -182,7 +182,9 @@ class Cell:
         plan = await self.waiting.off_loop(lambda: phases.decompose(analysis, found))
         name = self._name() or "_orch"
         document = dump_plan(plan)
-        self.stage.show_section(decompose_section(plan, document=document, read_as="goal"))
+        self.stage.show_section(
+            decompose_section(plan, document=document, read_as="goal", analysis=analysis)
+        )
         self.stage.show("next", [_draft_lines(plan, name)])
         return Operation(
             plan=plan, kind="goal", body=text, name=name, analysis=analysis, research=found,
