@@ -73,6 +73,7 @@ _NO_DEADLINE = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(r"[.;:!?]|,\s+(?:but|and)\b|\bbut\b")
+_LINK = re.compile(r"^(?:and|but|or|so)\s+", re.IGNORECASE)
 _LEAD = re.compile(r"\W*(?:please |let['’]?s |we (?:want|need|have) to |can you )?$", re.IGNORECASE)
 
 
@@ -86,7 +87,7 @@ def stated(text: str) -> tuple[Constraint, ...]:
     """The demands that `text` makes, in their order, each quoted from it."""
     found = []
     for hit in _chosen(text):
-        quote = " ".join(text[hit.start : hit.end].split()).strip(" ,;:")
+        quote = _LINK.sub("", " ".join(text[hit.start : hit.end].split()).strip(" ,;:"))
         found.append(Constraint(quote, hit.kind, Evidence(f"“{quote}”")))
     return tuple({(c.kind, c.text.lower()): c for c in found}.values())
 

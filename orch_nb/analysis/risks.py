@@ -71,7 +71,7 @@ def _of_goal(text: str, operation: str, demands: Sequence[Constraint]) -> Iterat
             "a step that cannot be taken back", "medium", "high", _said(irreversible),
             "put an approval right before it, with the evidence to decide by", "human_gate",
         )  # fmt: skip
-    if (irreversible or operation == "migration") and not back:
+    if (irreversible or operation in {"migration", "release"}) and not back:
         yield Risk(
             "no way back is stated", "medium", "high",
             Evidence(text="the goal names no rollback, undo or backup"),

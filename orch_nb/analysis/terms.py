@@ -49,7 +49,8 @@ STOP = frozenset(
     # what is done, which any goal says
     "add adds build built bring change changes changed check clean convert create "
     "cut define delete "
-    "deploy develop drop enable ensure extend find finish fix fixes handle implement improve "
+    "deploy develop drop enable ensure extend fail fails failing find finish fix "
+    "fixes handle implement improve "
     "increase introduce launch maintain migrate migrated migrating migration move "
     "moved moves moving "
     "perform plan prepare provide reduce release rewrite refactor remove removed rename replace "
@@ -102,6 +103,15 @@ def _synonyms() -> dict[str, tuple[str, ...]]:
     return found
 
 
+@functools.cache
+def _stems_of_stop() -> frozenset[str]:
+    return frozenset(map(stem, STOP))
+
+
+def _stopped(word: str) -> bool:
+    return word in STOP or stem(word) in _stems_of_stop()
+
+
 def goal_terms(text: str) -> dict[str, tuple[str, float]]:
     """Stems to look for in a codebase, each with the word of `text` that it stands for and how much
     it counts: 1 for a word of the goal, less for its synonyms.
@@ -110,7 +120,7 @@ def goal_terms(text: str) -> dict[str, tuple[str, float]]:
     ('carts', 0.6)
     """
     found: dict[str, tuple[str, float]] = {}
-    words = [word for word in words_of(text) if word not in STOP and len(word) >= _SHORTEST]
+    words = [word for word in words_of(text) if len(word) >= _SHORTEST and not _stopped(word)]
     own = [(stem(word), word) for word in words if not word.isdigit()]
     for one, word in own:
         found.setdefault(one, (word, 1.0))

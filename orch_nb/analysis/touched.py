@@ -36,7 +36,9 @@ _MOST = {"component": 6, "file": 8, "workflow": 3}
 _ENOUGH = {"component": 0.4, "file": 0.45, "workflow": 0.6}
 _RELIES, _USED = 0.55, 0.5
 _MAIN_SCORE = 0.75
-_PARTS_OF_CODE = frozenset({"service", "application", "worker", "library", "store", "queue", "job"})
+_PARTS_OF_CODE = frozenset(
+    "service ui application worker library module store queue bucket job support".split()
+)
 
 
 def touched(text: str, scope: Scope, seen: Scan | None = None) -> tuple[Touched, ...]:
@@ -177,7 +179,8 @@ def _by_links(parts: dict[str, Candidate], scope: Scope) -> None:
             (source, target, _USED, "is used by" if link.kind == "uses" else ""),
         ):
             if why and near in sure and far in parts and far not in sure:
-                _add_near(parts[far], share * link.confidence * sure[near], f"{why} {near}")
+                worth = share * link.confidence * sure[near]
+                _add_near(parts[far], worth, f"{why} {parts[near].name}")
 
 
 def _add_near(other: Candidate, worth: float, why: str) -> None:

@@ -53,6 +53,7 @@ DEMANDS = {
 }
 _LEFT_OUT = {
     "late": "not reached in time", "link": "links", "huge": "too large", "special": "special files",
+    "manifest of a test": "manifests of tests", "broken workflow": "broken workflows",
 }  # fmt: skip
 
 
@@ -109,7 +110,7 @@ def _goal(analysis: Analysis) -> Block | None:
         for one in analysis.domains
     ]
     if fields:
-        items.append(line(Text("It is of: ", strong=True), ", ".join(fields)))
+        items.append(line(Text("Its fields: ", strong=True), ", ".join(fields)))
     if analysis.advice and analysis.orchestrate:
         items.append(said(analysis.advice))
     return Listing(tuple(items), "The goal") if items else None
@@ -118,14 +119,13 @@ def _goal(analysis: Analysis) -> Block | None:
 def _touched(analysis: Analysis) -> Block | None:
     rows = []
     for one in analysis.touched:
-        where = place(one.evidence)
-        name = line(Code(where or one.name)) if one.kind == "file" else line(one.name)
-        # A file's name is its place; that of another is where it was seen.
-        rows.append((name, line(one.kind), line(one.why),
-                     line(Code(where)) if where and one.kind != "file" else ()))  # fmt: skip
+        where = Code(place(one.evidence) or one.name)
+        # A file's name is its place; beside that of another stands where it was seen.
+        name = line(where) if one.kind == "file" else line(f"{one_line(one.name, 60)} ", where)
+        rows.append((name, line(one.kind), said(one.why)))
     return table(
-        "What the goal touches, the surest first", ("what", "", "because", "seen at"), rows,
-        wrap=("what", "because", "seen at"),
+        "What the goal touches, the surest first", ("what", "", "because"), rows,
+        wrap=("what", "because"),
     )  # fmt: skip
 
 
@@ -144,10 +144,11 @@ def _risks(analysis: Analysis) -> Block | None:
     titles = {entry.id: entry.title for entry in patterns()}
     return table(
         "Risks",
-        ("risk", "likely", "impact", "because", "what helps", "pattern"),
+        ("risk", "likely", "impact", "because", "what helps"),
         [
             (line(r.name), _badge(r.likelihood), _badge(r.impact), _evidence(r.evidence),
-             line(r.mitigation), line(titles.get(r.pattern, r.pattern)))
+             line(r.mitigation,
+                  Text(f" ({titles.get(r.pattern, r.pattern)})", muted=True) if r.pattern else ""))
             for r in analysis.risks
         ],
         wrap=("risk", "because", "what helps"),

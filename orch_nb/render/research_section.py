@@ -23,12 +23,11 @@ from orch_nb.render.document import (
 )
 from orch_nb.render.plaintext import bounded_lines
 from orch_nb.render.rows import table
-from orch_nb.render.workspace import SYSTEMS
+from orch_nb.render.workspace import system_name
 
 __all__ = ["research_section"]
 
 _MOST_FINDINGS = 12
-_VERDICTS = {"good": "suits", "possible": "possible", "poor": "poor"}
 
 
 def research_section(research: Research, *, is_open: bool = True) -> Section:
@@ -106,8 +105,8 @@ def _systems(systems: tuple[SystemFit, ...]) -> Block | None:
         "The six systems, for this goal",
         ("system", "", "what speaks for it", "what is missing", "source"),
         [
-            (line(Text(SYSTEMS.get(s.system, s.system), strong=True)),
-             line(Badge(_VERDICTS.get(s.verdict, s.verdict))),
+            (line(Text(system_name(s.system), strong=True)),
+             line(Badge(s.verdict)),
              said("; ".join(s.strengths)), said("; ".join(s.gaps)),
              line(Text(s.citation.title, url=s.citation.url)))
             for s in systems
@@ -168,7 +167,7 @@ def _details(research: Research) -> Fold | None:
         "How systems spell them",
         ("pattern", "system", "how"),
         [
-            (line(p.title) if not at else (), line(SYSTEMS.get(name, name)),
+            (line(p.title) if not at else (), line(system_name(name)),
              line(Text(spelling.how.replace("`", ""), url=spelling.url)))
             for p in research.patterns
             for at, (name, spelling) in enumerate(p.systems.items())

@@ -15,7 +15,6 @@ from orch_nb.render.component_graph import component_drawing
 from orch_nb.render.document import (
     Block,
     Code,
-    Drawing,
     Fold,
     Line,
     Paragraph,
@@ -26,7 +25,7 @@ from orch_nb.render.document import (
 from orch_nb.render.plaintext import one_line
 from orch_nb.render.rows import table
 
-__all__ = ["SYSTEMS", "drawing", "parts_of", "place", "summary", "workflows_of"]
+__all__ = ["drawing", "parts_of", "place", "summary", "system_name", "workflows_of"]
 
 #: How the systems are called by their own people.
 SYSTEMS = {
@@ -36,24 +35,35 @@ SYSTEMS = {
     "snakemake": "Snakemake", "prefect": "Prefect", "dagster": "Dagster", "cron": "cron",
     "tool": "checks and builds", "retry": "retries by hand", "retries": "retries by hand",
     "django": "Django", "circleci": "CircleCI", "jenkins": "Jenkins", "just": "just",
-    "azure_pipelines": "Azure Pipelines", "tox": "tox", "nox": "nox", "skaffold": "Skaffold",
+    "cloud_build": "Cloud Build", "azure_pipelines": "Azure Pipelines", "tox": "tox", "nox": "nox", "skaffold": "Skaffold",
 }  # fmt: skip
 _FIRST = 20
+_AT_A_GLANCE = 24
 _WORDS = {
-    "service": ("service", "services"), "worker": ("worker", "workers"), "job": ("job", "jobs"),
-    "application": ("application", "applications"), "library": ("library", "libraries"),
-    "store": ("store", "stores"), "queue": ("queue", "queues"),
-    "example": ("example", "examples"), "tests": ("test suite", "test suites"),
+    "service": ("service", "services"), "worker": ("worker", "workers"),
+    "ui": ("user interface", "user interfaces"),
+    "application": ("application", "applications"), "job": ("job", "jobs"),
+    "store": ("store", "stores"), "queue": ("queue", "queues"), "bucket": ("bucket", "buckets"),
+    "support": ("supporting service", "supporting services"),
+    "library": ("library", "libraries"), "module": ("module", "modules"),
+    "cluster": ("cluster", "clusters"), "tool": ("tool", "tools"),
+    "workspace": ("workspace", "workspaces"), "example": ("example", "examples"),
+    "test": ("test suite", "test suites"),
     "broken manifest": ("manifest that does not parse", "manifests that do not parse"),
 }  # fmt: skip
 _ORDER = {kind: at for at, kind in enumerate(_WORDS)}
-_MADE = ("service", "worker", "job", "application", "library")
-_HELD = ("store", "queue")
+_MADE = ("service", "worker", "ui", "application", "job", "library", "module")
+_HELD = ("store", "queue", "bucket")
 _NOT_CODE = frozenset(
     {"YAML", "JSON", "TOML", "XML", "Markdown", "reStructuredText", "HTML", "CSS", "Dockerfile",
      "Makefile", "SCSS", "Text", "CSV", "INI"}
 )  # fmt: skip
 _MOST_LINKS, _MOST_FLOWS = 60, 80
+
+
+def system_name(system: str) -> str:
+    """A system as its own people call it."""
+    return SYSTEMS.get(system, system.replace("_", " "))
 
 
 def place(evidence: Evidence) -> str:
@@ -76,7 +86,7 @@ def summary(scope: Scope) -> Paragraph | None:
     told.append(". ")
     systems = Counter(flow.system for flow in scope.workflows)
     if systems:
-        flows = [f"{SYSTEMS.get(one, one)} ({number(n)})" for one, n in systems.most_common()]
+        flows = [f"{system_name(one)} ({number(n)})" for one, n in systems.most_common()]
         told.append(f"Work flows through {listed(flows, 6)}.")
     else:
         told.append("No workflow was found in it.")
@@ -97,9 +107,15 @@ def _counted(scope: Scope, kinds: Sequence[str]) -> str:
 # -- its parts -------------------------------------------------------------------------------------
 
 
-def drawing(scope: Scope) -> Drawing | None:
-    """The components and their links as a picture, where there are links to show."""
-    return component_drawing(scope) if scope.links else None
+def drawing(scope: Scope) -> Fold | None:
+    """The components and their links as a picture, where there are links to show; a picture of many
+    is opened by who wants it."""
+    made = component_drawing(scope) if scope.links else None
+    if made is None:
+        return None
+    drawn = {name for link in scope.links for name in (link.source, link.target)}
+    words = "What relies on what"
+    return Fold(line(Text(words, muted=True)), (made,), open=len(drawn) <= _AT_A_GLANCE)
 
 
 def parts_of(scope: Scope) -> list[Block]:
@@ -180,7 +196,7 @@ def workflows_of(scope: Scope) -> list[Block]:
         "",
         ("workflow", "system", "tasks", "seen at"),
         [
-            (line(one_line(flow.name, 60)), line(SYSTEMS.get(flow.system, flow.system)),
+            (line(one_line(flow.name, 60)), line(system_name(flow.system)),
              line(listed([one_line(task, 40) for task in flow.tasks], 5)),
              line(Code(place(flow.evidence))))
             for flow in scope.workflows
@@ -198,7 +214,7 @@ def _system(name: str, flows: Sequence[Workflow]) -> tuple[Line, ...]:
             for kind, n in kinds.most_common()]  # fmt: skip
     best = max(flows, key=lambda flow: (flow.confidence, min(len(flow.tasks), 8)))
     return (
-        line(SYSTEMS.get(name, name)),
+        line(system_name(name)),
         line(number(len(flows))),
         line(number(sum(len(flow.tasks) for flow in flows))),
         line(listed(told, 4)),
