@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ from orch_nb.engine.ports import Journal
 from orch_nb.engine.session import LiveRun
 from orch_nb.errors import PlanError
 from orch_nb.model.plan import Plan
+from orch_nb.model.quantity import count
 from orch_nb.model.report import Operation
 from orch_nb.model.run import Run
 from orch_nb.model.secrets import PLAIN
@@ -43,7 +45,8 @@ from orch_nb.notebook.waiting import Waiting
 from orch_nb.planners.body import body_kind
 from orch_nb.planners.yaml import dump_plan, plan_from_yaml
 from orch_nb.render.beforehand import beforehand_blocks
-from orch_nb.render.bundle import blocks_bundle
+from orch_nb.render.bundle import blocks_bundle, section_bundle
+from orch_nb.render.document import Section
 from orch_nb.render.recovery import recovery_blocks
 from orch_nb.render.sections import decompose_section
 
@@ -51,10 +54,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orch_nb.engine.driver import Driver
+    from orch_nb.model.analysis import Analysis
 
 __all__ = ["Cell"]
 
 _STEP_S = 0.2
+_QUIET_S = 1.0  # before a scan says how far it is, and between two times
 
 
 class Cell:
@@ -175,7 +180,7 @@ class Cell:
         """A goal in words: analysis, research and a draft; nothing runs."""
         text = PLAIN.text(text)
         goal = "\n".join(part for part in (PLAIN.text(self.options.goal), text.strip()) if part)
-        analysis = await self.waiting.off_loop(lambda: phases.analyze(goal, self.options.workspace))
+        analysis = await self._analyze(goal)
         self.stage.show_findings(analysis, None, past=False)
         found = await self.waiting.off_loop(lambda: phases.research(analysis))
         self.stage.show_findings(None, found, past=False)
@@ -197,12 +202,29 @@ class Cell:
             origin = SESSION.operation(self.options.origin)
             operation = replace(operation, analysis=origin.analysis, research=origin.research)
         elif not self.options.no_analyze:
-            goal, where = operation.plan.goal, self.options.workspace
-            analysis = await self.waiting.off_loop(lambda: phases.analyze(goal, where))
+            analysis = await self._analyze(operation.plan.goal)
             found = await self.waiting.off_loop(lambda: phases.research(analysis, timeout_s=2.0))
             operation = replace(operation, analysis=analysis, research=found)
         self.stage.show_findings(operation.analysis, operation.research, past=past)
         return operation
+
+    async def _analyze(self, goal: str) -> Analysis:
+        """ANALYZE; past a second its place says how far the scan is."""
+        where, over, shown = self.options.workspace, threading.Event(), time.monotonic()
+
+        def scanned(files: int) -> None:
+            nonlocal shown
+            if not over.is_set() and time.monotonic() - shown >= _QUIET_S:
+                shown = time.monotonic()
+                told = Section(1, "ANALYZE", f"scanned {count(files, 'file')} …")
+                self.stage.show("ANALYZE", [section_bundle(told)])
+
+        try:
+            return await self.waiting.off_loop(
+                lambda: phases.analyze(goal, where, progress=scanned)
+            )
+        finally:
+            over.set()  # a Stop does not wait for the scan, which is no longer told of
 
     def _starting(self, plan: Plan, journal: Journal, watcher: Any) -> Callable[[], Driver]:
         """A new run, unless the last one of this name and an equal plan was cut off."""

@@ -35,7 +35,8 @@ SYSTEMS = {
     "snakemake": "Snakemake", "prefect": "Prefect", "dagster": "Dagster", "cron": "cron",
     "tool": "checks and builds", "retry": "retries by hand", "retries": "retries by hand",
     "django": "Django", "circleci": "CircleCI", "jenkins": "Jenkins", "just": "just",
-    "cloud_build": "Cloud Build", "azure_pipelines": "Azure Pipelines", "tox": "tox", "nox": "nox", "skaffold": "Skaffold",
+    "cloud_build": "Cloud Build", "azure_pipelines": "Azure Pipelines", "tox": "tox", "nox": "nox",
+    "skaffold": "Skaffold",
 }  # fmt: skip
 _FIRST = 20
 _AT_A_GLANCE = 24
@@ -59,6 +60,7 @@ _NOT_CODE = frozenset(
      "Makefile", "SCSS", "Text", "CSV", "INI"}
 )  # fmt: skip
 _MOST_LINKS, _MOST_FLOWS = 60, 80
+_LONG = 40
 
 
 def system_name(system: str) -> str:
@@ -197,7 +199,7 @@ def workflows_of(scope: Scope) -> list[Block]:
         ("workflow", "system", "tasks", "seen at"),
         [
             (line(one_line(flow.name, 60)), line(system_name(flow.system)),
-             line(listed([one_line(task, 40) for task in flow.tasks], 5)),
+             line(listed([_short(task) for task in flow.tasks], 5)),
              line(Code(place(flow.evidence))))
             for flow in scope.workflows
         ],
@@ -224,4 +226,10 @@ def _system(name: str, flows: Sequence[Workflow]) -> tuple[Line, ...]:
 
 
 def _tasks(flow: Workflow) -> str:
-    return listed([one_line(task, 40) for task in flow.tasks], 3)
+    return listed([_short(task) for task in flow.tasks], 3)
+
+
+def _short(task: str) -> str:
+    """A dotted name that is too long by its end, which says most."""
+    end = task.rpartition(".")[2]
+    return one_line(end if len(task) > _LONG and end.isidentifier() else task, _LONG)
