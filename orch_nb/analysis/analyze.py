@@ -22,7 +22,7 @@ from orch_nb.analysis.landmarks import landmarks
 from orch_nb.analysis.need import need
 from orch_nb.analysis.risks import risks
 from orch_nb.analysis.scan import Scan, scan
-from orch_nb.analysis.text import as_goal, domains, questions
+from orch_nb.analysis.text import MOST_TEXT, as_goal, domains, questions
 from orch_nb.analysis.touched import touched
 from orch_nb.analysis.workflows import a_test, workflows
 from orch_nb.catalog.operations import classify
@@ -54,13 +54,14 @@ def analyze_goal(
     read = as_goal(goal)
     if not read.text.strip():
         raise UsageError("The goal is empty; say in a sentence what is to be reached.")
-    text = " ".join(read.text.split())
+    said = read.text[:MOST_TEXT]
+    text = " ".join(said.split())
     seen, scope = _scope(workspace, budget_s, progress)
     operation, confidence = classify(text)
-    fields, demands = domains(text), stated(read.text)
+    fields, demands = domains(text), stated(said)
     about = touched(text, scope, seen)
     tests, paths = (a_test(seen), [file.path for file in seen.files]) if seen else ("", [])
-    verdict = need(read.text, demands)
+    verdict = need(said, demands)
     return Analysis(
         goal=read,
         operation=operation,

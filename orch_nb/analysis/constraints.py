@@ -12,6 +12,7 @@ the release" asks for the rollback itself.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import NamedTuple
 
@@ -83,6 +84,7 @@ class _Hit(NamedTuple):
     kind: str
 
 
+@functools.lru_cache(maxsize=64)
 def stated(text: str) -> tuple[Constraint, ...]:
     """The demands that `text` makes, in their order, each quoted from it."""
     found = []
@@ -106,7 +108,8 @@ def without_them(text: str) -> str:
     return "".join([*kept, text[at:]])
 
 
-def _chosen(text: str) -> list[_Hit]:
+@functools.lru_cache(maxsize=64)
+def _chosen(text: str) -> tuple[_Hit, ...]:
     """Hits that hold, without those that say what a more exact one says."""
     hits: list[_Hit] = []
     for section in ("demands", "constraints"):
@@ -119,7 +122,7 @@ def _chosen(text: str) -> list[_Hit]:
     for hit in hits:
         if not any(_same(hit, other) for other in kept):
             kept.append(hit)
-    return sorted(kept)
+    return tuple(sorted(kept))
 
 
 def _same(hit: _Hit, other: _Hit) -> bool:

@@ -20,6 +20,7 @@ __all__ = ["STOP", "goal_terms", "stem", "words_of"]
 
 _PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+|\d+")
 _SHORTEST = 3
+_MOST = 40
 _NEAR = 0.6
 #: Words that name nothing in a codebase: of goals, of the ways that goals speak of, of work.
 STOP = frozenset(
@@ -121,7 +122,7 @@ def goal_terms(text: str) -> dict[str, tuple[str, float]]:
     """
     found: dict[str, tuple[str, float]] = {}
     words = [word for word in words_of(text) if len(word) >= _SHORTEST and not _stopped(word)]
-    own = [(stem(word), word) for word in words if not word.isdigit()]
+    own = [(stem(word), word) for word in dict.fromkeys(words) if not word.isdigit()][:_MOST]
     for one, word in own:
         found.setdefault(one, (word, 1.0))
     for one, word in own:

@@ -17,7 +17,7 @@ from orch_nb.model.analysis import Constraint, Domain, Evidence, Question, Scope
 from orch_nb.model.goal import Goal
 from orch_nb.model.quantity import count, listed
 
-__all__ = ["as_goal", "domains", "questions"]
+__all__ = ["MOST_TEXT", "as_goal", "domains", "questions"]
 
 _WHO = re.compile(r"\b(team|who|owner|by [A-Z]\w+|approv\w+|sign(s|ed)?[- ]off|on-?call)\b")
 _SUCCESS = re.compile(
@@ -50,6 +50,8 @@ _FINAL = re.compile(
 )
 _OF_ENVIRONMENTS = re.compile(r"(?<![a-z])(prod|production|staging|stage|dev|qa|test|uat|preview)"
                               r"(?![a-z])", re.IGNORECASE)  # fmt: skip
+#: Of a longer goal, in characters, the beginning is read: nobody wrote the rest.
+MOST_TEXT = 6_000
 _MOST = 5
 _NO_SCOPE = Scope()
 _AS_GOOD = 0.9
@@ -58,7 +60,7 @@ _AS_GOOD = 0.9
 def as_goal(goal: Goal | str) -> Goal:
     """`goal` with the demands that its text makes, each quoted from it."""
     text, known = (goal, ()) if isinstance(goal, str) else (goal.text, goal.constraints)
-    quotes = (*known, *(constraint.text for constraint in stated(text)))
+    quotes = (*known, *(constraint.text for constraint in stated(text[:MOST_TEXT])))
     return Goal(text, tuple(dict.fromkeys(quotes)))
 
 
