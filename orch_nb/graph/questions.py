@@ -222,7 +222,7 @@ def _failures(plan: Plan, analysis: Analysis | None) -> _Told:
     bare = [mode for mode in modes if mode.handling.startswith(("Nothing", "Nobody"))]
     held = (
         _held(plan, lambda t: t.retry.maximum_attempts > 1, "retried"),
-        _held(plan, lambda t: t.approval is not None, "approved by a person"),
+        _held(plan, lambda t: t.approval is not None, "put to a person"),
         _held(plan, lambda t: t.todo is not None, "done by a person"),
         _held(plan, lambda t: t.compensate is not None, "undone when the run fails"),
         _held(plan, lambda t: t.timeout_s is not None, "stopped at a limit of time"),
@@ -230,7 +230,7 @@ def _failures(plan: Plan, analysis: Analysis | None) -> _Told:
     said = [text for text in held if text]
     if plan.on_failure is not None:
         said.append("a task for failure runs at the end")
-    answer = "; ".join(said) if said else "No task is retried, undone or approved by a person"
+    answer = "; ".join(said) if said else "No task is retried, undone or put to a person"
     answer += f". {count(len(bare), 'way')} to fail that nothing handles." if bare else "."
     evidence = [f"`{mode.task}`: {_lower(mode.failure)}. {mode.handling}" for mode in bare[:2]]
     final = [mode for mode in modes if "cannot be taken back" in mode.failure and mode not in bare]

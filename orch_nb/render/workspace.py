@@ -91,7 +91,11 @@ def summary(scope: Scope) -> Paragraph | None:
         flows = [f"{system_name(one)} ({number(n)})" for one, n in systems.most_common()]
         told.append(f"Work flows through {listed(flows, 6)}.")
     else:
-        told.append("No workflow was found in it.")
+        told.append(
+            "No workflow was found in it."
+            if scope.complete
+            else "The scan's time was over before a workflow was found."
+        )
     return Paragraph(line(Text(one_line(name, 80), strong=True), "".join(told)))
 
 

@@ -93,7 +93,7 @@ def test_the_critical_path_says_what_it_rests_on_and_what_is_next():
 
 def test_failures_say_what_handles_them_and_what_nothing_does():
     told = five_answers(RELEASE)[4]
-    assert told.answer.startswith("Tests is retried; approve is approved by a person")
+    assert told.answer.startswith("Tests is retried; approve is put to a person")
     assert any("`publish`: the other side never answers" in one for one in told.evidence)
     assert any("`approve` is asked first" in one for one in told.evidence)
 
