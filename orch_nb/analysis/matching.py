@@ -1,6 +1,7 @@
 """How surely names speak of a goal: its words in paths, in names, and how rare each is.
 
-    >>> terms = terms_of({"cart": ("carts", 1.0)}, [])
+    >>> words = {"cart": ("carts", 1.0)}
+    >>> terms = terms_of(words, Paths(words, []))
     >>> hits_of("cartservice", terms.words), hits_of("CartStore.cs", terms.words)
     ({'cart': 0.75}, {'cart': 1.0})
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -43,6 +44,8 @@ class Terms(msgspec.Struct, frozen=True):
         """By word of the goal what its best stem is worth."""
         best: dict[str, float] = {}
         for one, quality in hits.items():
+            if one not in self.words:
+                continue
             word, own = self.words[one]
             worth = quality * own * self.rarity.get(one, 1.0)
             best[word] = max(best.get(word, 0.0), worth)
@@ -80,45 +83,52 @@ def hits_of(name: str, words: Mapping[str, tuple[str, float]]) -> dict[str, floa
     return {one: sure for one, sure in found.items() if sure}
 
 
+_NONE: dict[str, float] = {}
+
+
 class Paths:
-    """Where stems stand in paths; each name of a folder is looked at once."""
+    """Where stems stand in the paths of `files`; each folder is looked at once. `speaking` has the
+    files whose paths have any of them, with how surely."""
 
-    def __init__(self, words: Mapping[str, tuple[str, float]]) -> None:
+    def __init__(self, words: Mapping[str, tuple[str, float]], files: Sequence[File]) -> None:
         self._words = words
-        self._names: dict[str, dict[str, float]] = {}
+        self._starts = tuple(one.removesuffix("y") for one in words)
         self._folders: dict[str, dict[str, float]] = {}
+        self.total = len(files)
+        found = ((file, self._of(file)) for file in files)
+        self.speaking = [(file, hits) for file, hits in found if hits]
 
-    def of_name(self, name: str) -> dict[str, float]:
-        found = self._names.get(name)
-        if found is None:
-            found = self._names[name] = hits_of(name, self._words)
-        return found
+    def _of_name(self, name: str) -> dict[str, float]:
+        low = name.lower()
+        for start in self._starts:  # most names have none of them
+            if start in low:
+                return hits_of(name, self._words)
+        return _NONE
 
-    def of_folder(self, folder: str) -> dict[str, float]:
+    def _of_folder(self, folder: str) -> dict[str, float]:
         """The stems of a folder: its own name's, and less surely those above it."""
         found = self._folders.get(folder)
         if found is None:
             above, _, name = folder.rpartition("/")
-            found = {one: sure * FOLDER for one, sure in self.of_name(name).items()}
+            found = {one: sure * FOLDER for one, sure in self._of_name(name).items()}
             if above:
-                for one, sure in self.of_folder(above).items():
+                for one, sure in self._of_folder(above).items():
                     found[one] = max(found.get(one, 0.0), sure * _ABOVE / FOLDER)
             self._folders[folder] = found
         return found
 
-    def of(self, file: File) -> dict[str, float]:
-        own, folder = self.of_name(file.name), self.of_folder(file.folder)
+    def _of(self, file: File) -> dict[str, float]:
+        own, folder = self._of_name(file.name), self._of_folder(file.folder)
         if not own or not folder:
             return own or folder
         return {one: max(own.get(one, 0.0), folder.get(one, 0.0)) for one in {*own, *folder}}
 
 
-def terms_of(words: dict[str, tuple[str, float]], files: list[File]) -> Terms:
+def terms_of(words: Mapping[str, tuple[str, float]], paths: Paths) -> Terms:
     """`words` with BM25's inverse document frequency of each over the paths; what stands for a word
     that the paths have themselves is left out."""
-    paths = Paths(words)
-    counted = Counter(one for file in files for one in paths.of(file))
-    total = len(files)
+    counted = Counter(one for _, hits in paths.speaking for one in hits)
+    total = paths.total
     kept = {
         one: row
         for one, row in words.items()
@@ -133,6 +143,7 @@ def terms_of(words: dict[str, tuple[str, float]], files: list[File]) -> Terms:
 
 def said_by(name: str, hits: Mapping[str, float], terms: Terms) -> str:
     """The words of the goal that a name says, as a reason."""
+    hits = {one: sure for one, sure in hits.items() if one in terms.words}
     words = list(dict.fromkeys(terms.words[one][0] for one in sorted(hits, key=lambda o: -hits[o])))
     told = ", ".join(f"“{word}”" for word in words[:3])
     through = [one for one in hits if one != stem(terms.words[one][0])]

@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from orch_nb.analysis.constraints import without_them
-from orch_nb.analysis.matching import FOLDER, Candidate, Terms, hits_of, said_by, terms_of
+from orch_nb.analysis.matching import FOLDER, Candidate, Paths, Terms, hits_of, said_by, terms_of
 from orch_nb.analysis.scan import Scan
 from orch_nb.analysis.terms import goal_terms, stem, words_of
 from orch_nb.analysis.touched_files import fewer_of_a_folder, files_of, read_candidates
@@ -47,9 +47,10 @@ def touched(text: str, scope: Scope, seen: Scan | None = None) -> tuple[Touched,
     about = without_them(text)
     words = goal_terms(about)
     files = seen.files if seen is not None else []
-    terms = terms_of(words, files)
+    paths = Paths(words, files)
+    terms = terms_of(words, paths)
     parts = _components(about, terms, scope)
-    ranked = files_of(about, terms, files, parts)
+    ranked = files_of(about, terms, paths, files, parts)
     if seen is not None:
         read_candidates(terms, ranked, seen)
     ranked = fewer_of_a_folder(ranked, terms)

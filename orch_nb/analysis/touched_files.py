@@ -8,6 +8,7 @@ path says, and give the line to look at.
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -28,6 +29,9 @@ __all__ = ["fewer_of_a_folder", "files_of", "read_candidates"]
 
 _READ, _LONGEST = 150, 200_000
 _IN_A_FOLDER = 3
+#: So many paths are weighed in full.
+_WEIGHED = 2000
+_MEANT, _NAMED = "the goal names it", 40.0
 #: A word that stands often says no more than one that stands a few times.
 _SATURATED = 3.0
 _TEXT = 0.6
@@ -54,32 +58,33 @@ _SYMBOL = re.compile(r"^\s*(?:\w+ )*(?:class|def|func|fn|function|interface|stru
 
 
 def files_of(
-    about: str, terms: Terms, files: list[File], parts: Mapping[str, Candidate]
+    about: str, terms: Terms, paths: Paths, files: list[File], parts: Mapping[str, Candidate]
 ) -> list[Candidate]:
     """Files whose paths speak of the goal, the best first; those to be read."""
-    paths = Paths(terms.words)
     named = {name.lower().removeprefix("./") for name in _NAMED_FILE.findall(about)}
     tests = _TEST_GOAL.search(about) is not None
     homes = _homes(parts)
+    speaking = [(terms.weight(hits), file, hits) for file, hits in paths.speaking]
+    speaking = heapq.nlargest(_WEIGHED, speaking, key=lambda row: sum(row[0].values()))
     ranked = []
-    for file in files:
-        worth = terms.weight(paths.of(file))
-        why = (
-            [said_by(file.path, paths.of(file), terms).replace("name", "path", 1)] if worth else []
-        )
-        if named and (said := _is_named(file, named)):
-            worth = {**worth, said: 40.0 / (1 + file.path.count("/"))}
-            why = ["the goal names it"]
+    for worth, file, hits in speaking:
         if worth:
-            worth = _at_home(file, worth, homes)
-            factor = 1.0 if "the goal names it" in why else _less(file.path, terms, tests)
-            if not file.language:
-                factor *= 0.6
-            ranked.append(
-                Candidate(file.path, "file", worth, why, Evidence(path=file.path), factor)
-            )
+            factor = _less(file.path, terms, tests) * (1.0 if file.language else 0.6)
+            why = said_by(file.path, hits, terms).replace("name", "path", 1)
+            ranked.append(_candidate(file, _at_home(file, worth, homes), why, factor))
     ranked.sort(key=lambda one: (-one.score, one.name.count("/"), one.name))
-    return [*_manifests(about, files), *ranked][:_READ]
+    meant = [
+        _candidate(file, {said: _NAMED / (1 + file.path.count("/"))}, _MEANT)
+        for file in (files if named else ())
+        if (said := _is_named(file, named))
+    ]
+    known = {one.name for one in meant}
+    rest = [one for one in ranked if one.name not in known]
+    return [*meant, *_manifests(about, files), *rest][:_READ]
+
+
+def _candidate(file: File, worth: dict[str, float], why: str, factor: float = 1.0) -> Candidate:
+    return Candidate(file.path, "file", worth, [why], Evidence(path=file.path), factor)
 
 
 def _manifests(about: str, files: list[File]) -> list[Candidate]:
@@ -149,7 +154,7 @@ def fewer_of_a_folder(ranked: list[Candidate], terms: Terms) -> list[Candidate]:
     words = {row[0] for row in terms.words.values()}
     spoken = {word for word in words if any(word in one.worth for one in ranked)}
     for one in ranked:
-        if one.why != ["the goal names it"]:
+        if _MEANT not in one.why:
             one.factor *= 0.4 + 0.6 * len(spoken & one.worth.keys()) / max(1, len(spoken))
     kept, counted = [], Counter[str]()
     for one in sorted(ranked, key=lambda one: -one.score):
