@@ -45,12 +45,14 @@ _SURE = 0.5
 def instead(text: str, reason: str, scope: Scope, touched: tuple[Touched, ...] = ()) -> str:
     """Advice for a goal of one step; `reason` says why it is one."""
     if command := _command(text, scope):
-        line, evidence = command
-        do = f"Run `{line}` (`{_place(evidence)}`) and look at the result."
+        line, evidence, places = command
+        more = f", one of {places} places that have it," if places > 1 else ""
+        do = f"Run `{line}` (`{_place(evidence)}`){more} and look at the result."
     elif file := _file(text, touched):
         do = f"Open `{file}`, do it there, and look at the difference."
     elif reason.startswith("it is a question"):
-        do = "Look it up, or ask whoever knows."
+        first = next((_place(one.evidence) or one.name for one in touched), "")
+        do = f"Begin with `{first}`." if first else "Look it up, or ask whoever knows."
     else:
         do = "Do it directly, in a cell or a shell, and look at the result."
     return f"This needs no orchestration: {reason}. {do}"
@@ -60,14 +62,16 @@ def _place(evidence: Evidence) -> str:
     return evidence.path if evidence.line is None else f"{evidence.path}:{evidence.line}"
 
 
-def _command(text: str, scope: Scope) -> tuple[str, Evidence] | None:
-    """The command that does what `text` says, nearest to the root of the workspace."""
+def _command(text: str, scope: Scope) -> tuple[str, Evidence, int] | None:
+    """The command that does what `text` says, nearest to the root of the workspace, and of how many
+    folders it is one: 1 where the root has it, which is for all of them."""
     if not _RUNS.match(text):
         return None
     bare = text.strip(" .!").lower()
     wanted = [name for act in _asked(bare) for name in _TARGETS[act]]
     named = {stem(word) for word in words_of(bare)} - _NOTHING
     best: tuple[int, int, str, Evidence] | None = None
+    folders = set()
     for line, task, workflow in _runnable(scope):
         name = task.lower()
         if name in wanted:
@@ -78,9 +82,12 @@ def _command(text: str, scope: Scope) -> tuple[str, Evidence] | None:
             rank = len(wanted) + 1
         else:
             continue
+        folders.add(workflow.evidence.path.rpartition("/")[0])
         place = (workflow.evidence.path.count("/"), rank, line, _of(workflow, task))
         best = place if best is None or place[:2] < best[:2] else best
-    return (best[2], best[3]) if best else None
+    if best is None:
+        return None
+    return best[2], best[3], 1 if "" in folders else len(folders)
 
 
 def _asked(bare: str) -> list[str]:

@@ -55,6 +55,18 @@ def test_a_script_of_npm_is_told_as_it_is_typed(repository):
     assert "`npm --prefix web run lint`" in analyze_goal("Run the linter", root).advice
 
 
+def test_a_command_that_several_places_have_is_told_as_one_of_them(repository):
+    script = '{"name": "web", "scripts": {"test": "vitest"}}'
+    root = repository({"web/package.json": script, "admin/package.json": script})
+    assert "one of 2 places that have it" in analyze_goal("Run the tests", root).advice
+
+
+def test_a_question_is_answered_by_a_look_at_the_right_place(repository):
+    root = repository({"src/retry_policy.py": "class RetryPolicy: ...\n", "src/a.py": ""})
+    advice = analyze_goal("What does the retry policy do?", root).advice
+    assert "Begin with `src/retry_policy.py:1`" in advice
+
+
 def test_the_file_is_told_where_the_goal_names_it(repository):
     root = repository({"docs/README.md": "# a\n", "README.md": "# b\n"})
     assert "Open `README.md`" in analyze_goal("Fix the typo in README", root).advice
