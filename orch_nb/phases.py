@@ -57,7 +57,7 @@ def analyze(
     goal: str | Goal,
     workspace: str | os.PathLike[str] | None = ".",
     *,
-    budget_s: float = 2.0,
+    budget_s: float = 30.0,
     progress: Callable[[int], None] | None = None,
 ) -> Analysis:
     """What a goal asks for and what its workspace holds, each statement with its evidence.

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ from orch_nb.engine.ports import Journal
 from orch_nb.engine.session import LiveRun
 from orch_nb.errors import PlanError
 from orch_nb.model.plan import Plan
+from orch_nb.model.quantity import count
 from orch_nb.model.report import Operation
 from orch_nb.model.run import Run
 from orch_nb.model.secrets import PLAIN
@@ -57,7 +59,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Cell"]
 
+_BRIEFLY_S = 2.0  # what stands before a plan that is there already has no more than this
+
 _STEP_S = 0.2
+_QUIET_S = 1.0  # before a scan says how far it is, and between two times
 
 
 class Cell:
@@ -90,7 +95,7 @@ class Cell:
         operation = await self._look_around(operation, past=True)
         shown = decompose_section(
             plan, read_as=kind, document=operation.document, folded=not options.dry_run,
-            is_open=options.dry_run or not self.interactive,
+            is_open=options.dry_run or not self.interactive, analysis=operation.analysis,
         )  # fmt: skip
         self.stage.show_section(shown)
         if options.dry_run:
@@ -178,14 +183,16 @@ class Cell:
         """A goal in words: analysis, research and a draft; nothing runs."""
         text = PLAIN.text(text)
         goal = "\n".join(part for part in (PLAIN.text(self.options.goal), text.strip()) if part)
-        analysis = await self.waiting.off_loop(lambda: phases.analyze(goal, self.options.workspace))
+        analysis = await self._analyze(goal)
         self.stage.show_findings(analysis, None, past=False)
         found = await self._research(analysis)
         self.stage.show_findings(None, found, past=False)
         plan = await self.waiting.off_loop(lambda: phases.decompose(analysis, found))
         name = self._name() or "_orch"
         document = dump_plan(plan)
-        self.stage.show_section(decompose_section(plan, document=document, read_as="goal"))
+        self.stage.show_section(
+            decompose_section(plan, document=document, read_as="goal", analysis=analysis)
+        )
         self.stage.show("next", [_draft_lines(plan, name)])
         return Operation(
             plan=plan, kind="goal", body=text, name=name, analysis=analysis, research=found,
@@ -198,9 +205,8 @@ class Cell:
             origin = SESSION.operation(self.options.origin)
             operation = replace(operation, analysis=origin.analysis, research=origin.research)
         elif not self.options.no_analyze:
-            goal, where = operation.plan.goal, self.options.workspace
-            analysis = await self.waiting.off_loop(lambda: phases.analyze(goal, where))
-            found = await self._research(analysis, "none", 2.0)
+            analysis = await self._analyze(operation.plan.goal, _BRIEFLY_S)
+            found = await self._research(analysis, "none", _BRIEFLY_S)
             operation = replace(operation, analysis=analysis, research=found)
         self.stage.show_findings(operation.analysis, operation.research, past=past)
         return operation
@@ -225,6 +231,24 @@ class Cell:
             )  # fmt: skip
         finally:
             over.set()  # a Stop does not wait for the sources, which are no longer told of
+
+    async def _analyze(self, goal: str, budget_s: float = 30.0) -> Analysis:
+        """ANALYZE; past a second its place says how far the scan is."""
+        where, over, shown = self.options.workspace, threading.Event(), time.monotonic()
+
+        def scanned(files: int) -> None:
+            nonlocal shown
+            if not over.is_set() and time.monotonic() - shown >= _QUIET_S:
+                shown = time.monotonic()
+                told = Section(1, "ANALYZE", f"scanned {count(files, 'file')} …")
+                self.stage.show("ANALYZE", [section_bundle(told)])
+
+        try:
+            return await self.waiting.off_loop(
+                lambda: phases.analyze(goal, where, budget_s=budget_s, progress=scanned)
+            )
+        finally:
+            over.set()  # a Stop does not wait for the scan, which is no longer told of
 
     def _starting(self, plan: Plan, journal: Journal, watcher: Any) -> Callable[[], Driver]:
         """A new run, unless the last one of this name and an equal plan was cut off."""

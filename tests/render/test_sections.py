@@ -103,9 +103,7 @@ def test_analyze_and_research_say_their_finding():
         scope=Scope(components=(Component("a", "library", "Python", "."),)),
         complexity=Complexity((Factor("components", 34, 100),)),
     )
-    assert analyze_section(analysis).finding == (
-        "1 domain · 1 component · medium complexity (34 of 100)"
-    )
+    assert analyze_section(analysis).finding == ("medium complexity (34 of 100)")
     alone = Analysis(goal=Goal("g"), orchestrate=False, advice="Run `make` once.")
     assert analyze_section(alone).finding == "needs no orchestration: Run `make` once."
     asked = Research(sources=(SourceReport("a"), SourceReport("b", error="no answer")))
