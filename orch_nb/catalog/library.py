@@ -65,7 +65,7 @@ def document(name: str) -> Any:
     """The parsed data file `name` of the catalogue.
 
     >>> sorted(document("vocabulary.yaml"))
-    ['artefacts', 'constraints', 'domains', 'stores']
+    ['artefacts', 'constraints', 'demands', 'domains', 'stores', 'synonyms']
     """
     text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
     return yaml.load(text, Loader=_LOADER)  # noqa: S506  # a safe loader, the C one where there is one

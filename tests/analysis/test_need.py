@@ -47,7 +47,7 @@ def test_the_command_that_does_it_is_told_where_the_workspace_shows_it(repositor
     root = repository({"Makefile": "build:\n\tcc a.c\ntest:\n\tpytest\n", "a.c": ""})
     analysis = analyze_goal("Run the tests", root)
     assert not analysis.orchestrate
-    assert "Run `make test` (`Makefile:1`)" in analysis.advice
+    assert "Run `make test` (`Makefile:3`)" in analysis.advice
 
 
 def test_a_script_of_npm_is_told_as_it_is_typed(repository):

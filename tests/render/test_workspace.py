@@ -37,7 +37,7 @@ def part(name: str, kind: str = "service", language: str = "Go") -> Component:
 
 
 SHOP = Scope(
-    root="/home/ada/shop",
+    root="/srv/ada/shop",
     files=412,
     size_bytes=1_200_000,
     languages={"Go": 200, "YAML": 80, "TypeScript": 40},
