@@ -14,7 +14,7 @@ from orch_nb.notebook.waiting import Blocking
 def scanning(monkeypatch, quiet_s: float) -> list[str]:
     """What is shown while a scan tells of 256, then 512 files."""
 
-    def analyze(goal, workspace, *, progress):
+    def analyze(goal, workspace, *, budget_s, progress):
         for files in (256, 512):
             progress(files)
         return Analysis(goal=Goal(goal))
