@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from orch_nb.analysis.declared import Declared, key_of
 from orch_nb.analysis.deployments import deployed
@@ -14,15 +14,20 @@ __all__ = ["assembled"]
 _SECONDARY = frozenset({"setup.cfg", "setup.py", "requirements.txt", "CMakeLists.txt"})
 
 
-def assembled(told: list[tuple[Declared, str]], languages: Mapping[str, str]) -> list[Part]:
-    """The parts that `told` speaks of; `languages` are those of folders."""
+def assembled(
+    told: list[tuple[Declared, str]],
+    languages: Mapping[str, str],
+    held: Mapping[str, Collection[str]],
+) -> list[Part]:
+    """The parts that `told` speaks of; `languages` are those of folders, by most of their files,
+    `held` all that they have files in."""
     units = _units(told)
     running = deployed(told, units)
     _attach(units, running)
     parts = [part for part in running if not _dangles(part)] + units
     parts = _unnamed_twice(_modules(told, parts) + parts)
     for part in parts:
-        define(part, languages)
+        define(part, languages, held)
     return parts
 
 
@@ -103,6 +108,9 @@ def _attach(units: list[Part], deployed: list[Part]) -> None:
             here = inside[:1] if inside and not others and _main_of(unit, inside[0], units) else []
         for part in here:
             part.base = part.base or unit.base
+            part.runtime = part.runtime or unit.runtime
+            part.built = part.built or any(one.language == unit.runtime for one, _ in unit.told
+                                           if one.system in PROJECTS)  # fmt: skip
         if len(here) > 1:
             keys = {key_of(alias) for alias in unit.aliases} | {key_of(unit.name)}
             same = [part for part in here if key_of(part.name) in keys]

@@ -19,7 +19,7 @@ from orch_nb.analysis.parts import Part
 from orch_nb.analysis.scan import File, Scan, of_tests
 from orch_nb.analysis.search import Pattern, search
 
-__all__ = ["WORDS", "calls"]
+__all__ = ["WORDS", "calls", "source_files"]
 
 _SERVES = re.compile(
     r"\bRegister(\w+)Server\(|\badd_(\w+)Servicer_to_server\(|\b(\w+)Grpc(?:Kt)?\.\w*ImplBase\b"
@@ -49,6 +49,12 @@ _SAYS_HOST = (
     r"(?:host|hostname|host[_-]?name|server|addresses|bootstrap[.-]?servers|data source)"
     r"[\"']?\s*[:=]\s*[\"']?(?:tcp:)?"
 )
+#: Settings of proxies, and what stands there before the host that requests are passed on to.
+_PROXY_FILE = re.compile(r"(?i)^Caddyfile|nginx|haproxy|\.(conf|cfg|vcl)(\.|$)")
+_PASSES_ON = (
+    r"\b(?:reverse_proxy(?:\s+/\S*)?|server(?:\s+\w+)?|(?:proxy|fastcgi|grpc|uwsgi)_pass)\s+"
+    r"(?:[a-z0-9]+://)?"
+)
 _TEXTUAL = frozenset({"YAML", "JSON", "TOML", "Properties", "XML", "Razor", ""})
 
 Seen = tuple[Part, Part, Reference]
@@ -68,7 +74,7 @@ def calls(scan: Scan, parts: list[Part]) -> list[Seen]:
     return [*_addresses(scan, book, homes, every), *_grpc(scan, homes, every)]
 
 
-def _source_files(scan: Scan) -> list[File]:
+def source_files(scan: Scan) -> list[File]:
     """Programs and their settings: no tests, no documents, no manifests, which are read as such."""
     manifests = {file.path for file in scan.candidates("apiVersion", "services:")}
     with_compose = {file.folder for file in scan.files if is_compose(file.name)}
@@ -110,12 +116,16 @@ def _addresses(scan: Scan, book: Book, homes: dict[str, Part], every: set[str]) 
     one = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
     url, setting = rf"\b[a-z][a-z0-9+.-]*://({one})", rf"{_SAYS_HOST}({one})"
     end = r"(?:[:/;,\"'`\s]|$)"
-    files = [file for file in _source_files(scan) if _home(file, homes, every) is not None]
+    files = [file for file in source_files(scan) if _home(file, homes, every) is not None]
     settings = [file for file in files if file.language in _SETTINGS]
     asked = {"url": Pattern(f"(?i){url}{end}", ("://",))}
+    proxies = [
+        file for file in files if file.language not in CODE and _PROXY_FILE.search(file.name)
+    ]
     for regex, found in (
         (url, search(scan, asked, files)["url"]),
         (setting, search(scan, {"host": Pattern(f"(?i){setting}{end}")}, settings)["host"]),
+        (rf"{_PASSES_ON}({one})", proxies),
     ):
         shown = re.compile(f"(?i){regex}(?={end})")
         for file in found:
@@ -150,7 +160,7 @@ def _grpc(scan: Scan, homes: dict[str, Part], every: set[str]) -> Iterator[Seen]
     serving: dict[str, list[tuple[Part, File]]] = {}
     calling: list[tuple[str, Part, File, int]] = []
     one = "|".join(map(re.escape, sorted(known)))
-    sources = [f for f in _source_files(scan) if f.language in CODE]
+    sources = [f for f in source_files(scan) if f.language in CODE]
     for file in search(scan, {"grpc": Pattern(rf"(?:{one})", tuple(known))}, sources)["grpc"]:
         part = _home(file, homes, every)
         text = scan.read(file)

@@ -23,10 +23,11 @@ from orch_nb.analysis.calls import calls
 from orch_nb.analysis.declared import Declared, Surroundings
 from orch_nb.analysis.links import links
 from orch_nb.analysis.manifests import Reader, dotnet, either, python, reader_for
-from orch_nb.analysis.owners import folder_languages
+from orch_nb.analysis.owners import folder_counts, languages_of
 from orch_nb.analysis.parts import BROKEN
 from orch_nb.analysis.queues import directed
 from orch_nb.analysis.scan import File, Scan, of_tests
+from orch_nb.analysis.variables import Variables
 from orch_nb.model.analysis import Component, Evidence, Link
 
 __all__ = ["BROKEN", "WORDS", "Inventory", "components", "inventory"]
@@ -60,16 +61,19 @@ def inventory(scan: Scan) -> Inventory:
     """Every part that a manifest of the scanned workspace declares, by path and name, and the links
     between them, by names."""
     around = Surroundings(scan)
-    parts = assembled(list(_declared(scan, around)), folder_languages(scan))
+    counts = folder_counts(scan)
+    languages = languages_of(counts)
+    parts = assembled(list(_declared(scan, around)), languages, counts)
     told = {part.name: part.component() for part in parts}
     if not told and (made := scan.by_path.get("Makefile")):
         name = os.path.basename(scan.root)
-        language = folder_languages(scan).get("", "")
+        language = languages.get("", "")
         evidence = Evidence("no other manifest was found", made.path, 1)
         told[name] = Component(name, "application", language, ".", evidence)
     found = sorted(told.values(), key=lambda c: (c.evidence.path.count("/"), c.path, c.name))
     read = [part for part in parts if part.kind != BROKEN]
-    return Inventory(tuple(found), directed(scan, read, links(read, calls(scan, read))))
+    named = Variables(scan, read).named
+    return Inventory(tuple(found), directed(scan, read, links(read, calls(scan, read), named)))
 
 
 def _declared(scan: Scan, around: Surroundings) -> Iterator[tuple[Declared, str]]:

@@ -64,7 +64,7 @@ def deployed(told: list[tuple[Declared, str]], units: list[Part]) -> list[Part]:
             )
         ]
     _artifacts(told, parts, named)
-    return _one_folder(_one_store(parts))
+    return _one_folder(_one_store(_one_cluster(parts)))
 
 
 def _short_names(told: list[Declared]) -> dict[tuple[str, str], str]:
@@ -137,6 +137,7 @@ def _source_of(declared: Declared, artifacts: Mapping[str, str], units: list[Par
             unit
             for unit in units
             if unit.folder is not None
+            and any(one.kind != "workspace" for one, _ in unit.told)
             and (not known or "dockerfile" in unit.systems)
             and key in {key_of(unit.name), key_of(unit.folder.rpartition("/")[2])}
         ]
@@ -177,6 +178,24 @@ def _artifacts(
         parts.append(part)
         named.setdefault(key_of(declared.name), []).append(part)
         folders.setdefault(declared.folder, []).append(part)
+
+
+def _one_cluster(parts: list[Part]) -> list[Part]:
+    """Members of a cluster, the same image under a name with a number, are one store or queue."""
+    by: dict[tuple[str, str, str], list[Part]] = {}
+    for part in parts:
+        match = re.fullmatch(r"(.*?[a-zA-Z])[-_]?\d+", part.name)
+        if match and part.folder is None and part.image and known_image(part.image):
+            by.setdefault((match.group(1), part.image, part.told[0][0].path), []).append(part)
+    names = {part.name for part in parts}
+    gone: set[int] = set()
+    for (name, _, _), members in by.items():
+        if len(members) > 1 and name not in names:
+            for other in members[1:]:
+                members[0].take(other)
+                gone.add(id(other))
+            members[0].name = name
+    return [part for part in parts if id(part) not in gone]
 
 
 def _one_store(parts: list[Part]) -> list[Part]:

@@ -32,7 +32,7 @@ _KNOWN = {
         "InfluxDB": "influxdb",
         "etcd": "etcd",
         "Consul": "consul",
-        "MinIO": "minio seaweedfs localstack",
+        "MinIO": "minio seaweedfs",
         "DynamoDB": "dynamodb-local dynamodb",
         "Meilisearch": "meilisearch",
         "Typesense": "typesense",
@@ -88,6 +88,8 @@ _KNOWN = {
         "flagd": "flagd unleash-server",
         "Temporal": "auto-setup temporal temporal-ui admin-tools",
         "Selenium": "standalone-chrome standalone-firefox selenium chrome",
+        "Emulator": "azurite localstack localstack-pro floci fake-gcs-server moto motoserver "
+        "cosmosdb-emulator firebase-emulator stripe-mock wiremock mockserver dynamodb-admin",
     },
 }  # fmt: skip
 #: In the name of an image that works with a store, and is none.
@@ -116,6 +118,7 @@ def image_name(image: str) -> str:
 def known_image(image: str) -> tuple[str, str] | None:
     """What the image is, and its kind (store, queue, support); None if it is not known."""
     name = image_name(image).lower().removesuffix("-local").removeprefix("aws-")
+    name = re.sub(r"-\d+$", "", name)  # `postgresql-16`
     if not name or "$" in name:
         return None
     if found := _BY_IMAGE.get(name):

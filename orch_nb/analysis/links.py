@@ -8,15 +8,20 @@ names nothing of this codebase is no link; neither is what a part says of itself
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import msgspec
 
 from orch_nb.analysis.declared import Reference, key_of
-from orch_nb.analysis.parts import DEPLOYED, Part
+from orch_nb.analysis.parts import DEPLOYED, PROJECTS, Part
 from orch_nb.model.analysis import Evidence, Link
 
 __all__ = ["Book", "addresses", "links"]
 
-_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^@/\s,;\"']*@)?([A-Za-z0-9_][\w.-]*)")
+_URL = re.compile(
+    r"[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^@/\s,;\"']*@)?(?![^@/\s,;\"']*@)([A-Za-z0-9_][\w.-]*)"
+)
 _HOST_PORT = re.compile(r"(?:^|[,;\s=@(\"'/])([A-Za-z][\w.-]*):(?:\d{2,5}|\$\{?\w+)")
 _KEYED = re.compile(r"(?i)(?:^|[;,\s])(?:host|server|data source|addr|address|hostname|endpoint)="
                     r"(?:tcp:)?([A-Za-z][\w.-]*)")  # fmt: skip
@@ -29,9 +34,11 @@ _HOST_KEY = re.compile(
 #: Variables that say where a part itself is reached, or who may come, and not whom it calls.
 _NOT_A_CALL = re.compile(
     r"(?i)(advertised|listen|listeners|bind|cors|origins?$|allowed|no_?proxy|callback|redirect"
-    r"|virtual_?host|server_?name|external|public_|cookie|service_?name$|quorum|trusted"
+    r"|v(irtual_?)?host$|server_?name|external|public_|cookie|service_?name$|quorum|trusted"
     r"|whitelist|allow_?list|_user(name)?$|password|_name$|healthcheck)"
 )
+#: Parts that call others; a store, a queue or a proxy is given what it does not ask for.
+_ACTS = frozenset({"service", "worker", "job", "application", "ui", "library", "function"})
 _WEIGHT = {"uses": 4, "calls": 4, "publishes": 5, "consumes": 5, "imports": 2, "depends_on": 1}
 
 
@@ -61,7 +68,16 @@ class Book:
         self._hosts: dict[str, list[Part]] = {}
         self._names: dict[str, list[Part]] = {}
         self._folders: dict[str, list[Part]] = {}
+        self._packages: dict[str, list[Part]] = {}
         for part in self.parts:
+            packages = {
+                name
+                for one, _ in part.told
+                if one.system in PROJECTS or not one.system
+                for name in (one.name, *one.aliases)
+            }
+            for name in packages:
+                self._packages.setdefault(name, []).append(part)
             own = part.name.partition(" (")[0]
             for name in {own, *part.aliases}:
                 self._names.setdefault(name, []).append(part)
@@ -83,7 +99,7 @@ class Book:
 
     def package(self, name: str) -> Part | None:
         """The part of that package name, as it is written; a Go package by its module."""
-        found = self._names.get(name, [])
+        found = self._packages.get(name, [])
         return found[0] if len(found) == 1 else None
 
     def resource(self, name: str, source: Part) -> Part | None:
@@ -101,20 +117,52 @@ class Book:
         return found[0] if found else None
 
 
-def links(parts: list[Part], seen: Iterable[tuple[Part, Part, Reference]] = ()) -> tuple[Link, ...]:
+def links(
+    parts: list[Part],
+    seen: Iterable[tuple[Part, Part, Reference]] = (),
+    named: Callable[[Part, str], bool | None] = lambda *_: True,
+) -> tuple[Link, ...]:
     """The links between `parts`, one a pair, with the best of their evidence. `seen` are those that
-    were seen in source code."""
+    were seen in source code. `named` says whether the source of a part names a variable (None: it
+    has none here), which is asked of variables that several parts are given alike."""
     book = Book(parts)
     best: dict[tuple[str, str], Link] = {}
+    shared = _shared(parts)
     for source in parts:
         if source.kind == "store":
             continue  # it is asked, and asks nobody: what it names are its own databases
+        unsure: list[tuple[Part, Reference]] = []
         for reference in source.references:
             for target in _targets(reference, source, book):
+                if reference.kind == "env" and _place(reference) in shared:
+                    used = named(source, reference.key) if source.kind in _ACTS else False
+                    if used is None:
+                        unsure.append((target, reference))
+                    if not used:
+                        continue
                 _keep(best, source, target, reference, _kind_of(reference, target))
+        if unsure and not any(pair[0] == source.name for pair in best):
+            for target, reference in unsure:
+                guess = msgspec.structs.replace(reference, confidence=0.4)
+                _keep(best, source, target, guess, _kind_of(reference, target))
     for source, target, reference in seen:
         _keep(best, source, target, reference, _kind_of(reference, target))
     return tuple(best[pair] for pair in sorted(best))
+
+
+def _place(reference: Reference) -> tuple[str, int | None, str]:
+    return reference.path, reference.line, reference.key
+
+
+def _shared(parts: list[Part]) -> set[tuple[str, int | None, str]]:
+    """The variables that several parts are given in one place: a file or a map of all of them. They
+    are there for whoever needs them."""
+    given = Counter(
+        place
+        for part in parts
+        for place in {_place(one) for one in part.references if one.kind == "env"}
+    )
+    return {place for place, count in given.items() if count > 1}
 
 
 def _keep(

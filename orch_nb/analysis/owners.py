@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from orch_nb.analysis.languages import CODE
 from orch_nb.analysis.scan import Scan, of_tests
 
-__all__ = ["folder_languages", "owner_of"]
+__all__ = ["folder_counts", "languages_of", "owner_of"]
 
 #: Languages that accompany others: named only where nothing else is there.
 _MINOR = frozenset({"Shell", "SQL", "PowerShell", "Razor", "ERB", "Groovy", "Perl"})
 _SAME = {"Vue": "JavaScript", "Svelte": "JavaScript", "Cython": "Python", "Razor": "C#"}
 
 
-def folder_languages(scan: Scan) -> dict[str, str]:
-    """The language that most source files of each folder, with those below, are in."""
+def folder_counts(scan: Scan) -> dict[str, Counter[str]]:
+    """How much of each language the source files of each folder, with those below, are in."""
     counted: dict[str, Counter[str]] = {}
     for file in scan.files:
         if file.language not in CODE or file.name.endswith((".gradle", ".gradle.kts")):
@@ -29,10 +29,16 @@ def folder_languages(scan: Scan) -> dict[str, str]:
             if not folder:
                 break
             folder = folder.rpartition("/")[0]
-    return {folder: _most(counter) for folder, counter in counted.items()}
+    return counted
+
+
+def languages_of(counts: Mapping[str, Counter[str]]) -> dict[str, str]:
+    """The language that most of each folder is in."""
+    return {folder: _most(counter) for folder, counter in counts.items()}
 
 
 def _most(counter: Counter[str]) -> str:
+    counter = counter.copy()
     if counter["TypeScript"] and counter["JavaScript"]:  # the one is a dialect of the other
         more = "TypeScript" if counter["TypeScript"] * 2 >= counter["JavaScript"] else "JavaScript"
         counter[more] += counter["TypeScript"] + counter["JavaScript"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from orch_nb.analysis.declared import Declared, Reference
 from orch_nb.analysis.images import known_image
+from orch_nb.analysis.manifests.docker import runtime_of
 from orch_nb.model.analysis import Component, Evidence
 
 __all__ = ["ARTIFACTS", "BROKEN", "DEPLOYED", "PROJECTS", "Part", "define"]
@@ -39,6 +40,11 @@ _FAMILY = {
     "npm": {"JavaScript", "TypeScript"}, "maven": {"Java", "Kotlin", "Scala"},
     "gradle": {"Java", "Kotlin", "Scala"}, "cmake": {"C", "C++"},
 }  # fmt: skip
+#: Languages that run where another one does.
+_RUNS_AS = {
+    "JavaScript": {"JavaScript", "TypeScript"}, "C#": {"C#", "F#", "Visual Basic"},
+    "Java": {"Java", "Kotlin", "Scala", "Clojure", "Groovy"}, "Elixir": {"Elixir", "Erlang"},
+}  # fmt: skip
 
 
 class Part:
@@ -53,14 +59,18 @@ class Part:
         self.references: list[Reference] = []
         self.told: list[tuple[Declared, str]] = []
         self.image = ""  # what is pulled or built for it
-        self.base = ""  # what its Dockerfile starts from, where that is known
+        self.base = ""  # what its Dockerfile starts from
+        self.runtime = ""  # the language that its image runs, as far as its bases tell
+        self.built = False  # whether a manifest beside it says that language too
 
     def add(self, declared: Declared, place: str) -> None:
         self.told.append((declared, place))
         self.aliases |= {declared.name, *declared.aliases}
         self.references += declared.references
         if declared.system == "dockerfile":
-            self.base = self.base or declared.image
+            if declared.kind != "tool" or not self.base:
+                self.base = self.base or declared.image
+                self.runtime = self.runtime or declared.language
         else:
             self.image = self.image or declared.image
         if self.folder is None:
@@ -115,7 +125,7 @@ def _weight(told: tuple[Declared, str]) -> tuple[bool, float, int]:
     return not place, declared.confidence, -len(declared.path)
 
 
-def define(part: Part, languages: Mapping[str, str]) -> None:
+def define(part: Part, languages: Mapping[str, str], held: Mapping[str, Collection[str]]) -> None:
     """What the part is, and in which language."""
     main = part.told[0][0]
     if main.kind == BROKEN:
@@ -134,7 +144,7 @@ def define(part: Part, languages: Mapping[str, str]) -> None:
         part.kind = part.kind or main.kind
     else:
         part.kind = "worker" if _works(part, runs) else "service"
-    part.language = _language(part, languages, known)
+    part.language = _language(part, languages, held, known)
 
 
 def _image_of(part: Part, languages: Mapping[str, str]) -> tuple[str, str] | None:
@@ -161,15 +171,26 @@ def _works(part: Part, runs: list[Declared]) -> bool:
     )
 
 
-def _language(part: Part, languages: Mapping[str, str], known: tuple[str, str] | None) -> str:
+def _language(
+    part: Part, languages: Mapping[str, str], held: Mapping[str, Collection[str]],
+    known: tuple[str, str] | None,
+) -> str:  # fmt: skip
     if part.kind in {"store", "queue"}:
         of = next((one.language for one, _ in part.told if one.language), "")
         return of or (known[0] if known else "")
     if part.folder is None:
         return ""
     here = languages.get(part.folder, "")
+    runs = _RUNS_AS.get(part.runtime, {part.runtime})
+    told: list[str] = []
     for declared, _ in sorted(part.told, key=lambda one: one[0].system not in PROJECTS):
         if declared.system in PROJECTS and declared.language:
             family = _FAMILY.get(declared.system, {declared.language})
-            return here if here in family else declared.language
-    return here
+            told.append(here if here in family else declared.language)
+    first = told[0] if told else here
+    if part.runtime not in held.get(part.folder, ()) and runs.isdisjoint({*told, here}):
+        return part.runtime if part.runtime and here in _NO_PROGRAM and not told else first
+    sure = runtime_of(part.base) or part.built  # and not only a stage that it is made in
+    if part.kind in {"service", "worker", "job"} and sure:
+        return next((one for one in [*told, here] if one in runs), part.runtime)
+    return first

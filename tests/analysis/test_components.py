@@ -49,7 +49,7 @@ def found(root):
             "src/Cart/Cart.csproj", '<Project Sdk="Microsoft.NET.Sdk.Web"></Project>',
             "Cart", "application", "C#", 1,
         ),
-        ("svc/Dockerfile", "# x\nFROM python:3\n", "svc", "service", "", 2),
+        ("svc/Dockerfile", "# x\nFROM python:3\n", "svc", "service", "Python", 2),
     ],
 )  # fmt: skip
 def test_each_manifest_names_its_component_with_its_line(

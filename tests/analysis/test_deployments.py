@@ -417,3 +417,103 @@ def test_services_of_tests_are_left_out_and_those_of_examples_marked(repository)
 def test_a_compose_file_of_any_kind_stops_nothing(repository, text):
     root = repository({"compose.yaml": text, "good/go.mod": "module x.org/good\n"})
     assert "good" in found(root)
+
+
+@pytest.mark.parametrize("folder", [".cursor", ".devcontainer", ".gitpod", "e2e", "ci"])
+def test_what_people_work_in_is_no_service(repository, folder):
+    root = repository(
+        {
+            "shop/Dockerfile": "FROM python:3\n",
+            "shop/app.py": "",
+            f"{folder}/Dockerfile": "FROM python:3\n",
+            f"{folder}/compose.yaml": "services:\n  helper: {image: acme/helper}\n",
+        }
+    )
+    assert set(found(root)) == {"shop"}
+
+
+def test_an_emulator_of_a_cloud_supports_those_who_develop(repository):
+    part = found(repository({"compose.yaml": "services:\n  cloud: {image: azure/azurite}\n"}))
+    assert (part["cloud"].kind, part["cloud"].confidence) == ("support", 0.6)
+
+
+def test_members_of_a_cluster_are_one_store(repository):
+    nodes = "".join(f"  redis-node-{n}: {{image: redis}}\n" for n in range(3))
+    part = found(repository({"compose.yaml": f"services:\n{nodes}"}))
+    assert list(part) == ["redis-node"]
+    assert (part["redis-node"].kind, part["redis-node"].evidence.line) == ("store", 2)
+
+
+def test_a_context_that_leads_nowhere_is_read_from_the_root(repository):
+    build = "{build: {context: ../../, dockerfile: apps/web/Dockerfile.web}}"
+    root = repository(
+        {
+            "compose.yaml": "services:\n  web: {build: {context: ., "
+            "dockerfile: apps/web/Dockerfile.web}}\n",
+            "apps/web/Dockerfile.web": "FROM node:22\n",
+            "apps/web/index.ts": "",
+            "deploy/cli/community/build.yml": f"services:\n  web: {build}\n",
+        }
+    )
+    assert {name: part.path for name, part in found(root).items()} == {"web": "apps/web"}
+
+
+def test_an_image_of_all_in_one_is_no_further_service(repository):
+    stages = "".join(f"FROM acme/shop-{name}:1 AS {name}\n" for name in ("web", "api", "mail"))
+    copies = "".join(f"COPY --from={name} /app /{name}\n" for name in ("web", "api", "mail"))
+    root = repository(
+        {
+            "web/Dockerfile": "FROM node:22\n",
+            "deploy/aio/Dockerfile": f"{stages}FROM alpine\n{copies}",
+        }
+    )
+    assert set(found(root)) == {"web"}
+
+
+def test_a_root_that_only_holds_packages_is_not_what_an_image_of_its_name_runs(repository):
+    root = repository(
+        {
+            "package.json": '{"name": "shop", "workspaces": ["web"]}',
+            "web/package.json": '{"name": "web", "scripts": {"start": "x"}}',
+            "web/Dockerfile": "FROM node:22\n",
+            "compose.build.yaml": "services:\n  shop-web: {build: web}\n",
+            "compose.yaml": "services:\n  shop-web: {image: acme/shop}\n",
+        }
+    )
+    assert found(root)["shop-web"].path == "web"
+    assert found(root)["shop"].kind == "workspace"
+
+
+def test_a_builder_says_the_language_where_a_manifest_beside_it_does(repository):
+    root = repository(
+        {
+            "Dockerfile": "FROM node:24 AS ui\nFROM golang:1 AS made\nFROM alpine\n",
+            "go.mod": "module x.org/shop\n",
+            "main.go": "package main\n",
+            "compose.yaml": "services:\n  server: {build: .}\n  worker: {build: .}\n",
+            **{f"client/{n}.ts": "" for n in range(5)},
+        }
+    )
+    assert {found(root)[name].language for name in ("server", "worker")} == {"Go"}
+
+
+@pytest.mark.parametrize(
+    ("base", "language"),
+    [
+        ("FROM golang:1 AS made\nFROM grafana/k6\n", "TypeScript"),
+        ("FROM node:24 AS ui\nFROM python:3.13-slim\n", "Python"),
+        ("FROM node:24\n", "TypeScript"),
+        ("FROM python:3 AS base\nFROM node:24 AS ui\nFROM base\n", "Python"),
+        ("FROM golang:1\n", "TypeScript"),
+    ],
+)
+def test_what_an_image_runs_in_says_the_language_of_a_mixed_folder(repository, base, language):
+    root = repository(
+        {
+            "Dockerfile": base,
+            "compose.yaml": "services:\n  server: {build: .}\n  worker: {build: .}\n",
+            **{f"client/{n}.ts": "" for n in range(5)},
+            "server/app.py": "",
+        }
+    )
+    assert {found(root)[name].language for name in ("server", "worker")} == {language}

@@ -136,3 +136,110 @@ def test_the_way_of_messages_is_read_from_the_code(repository, files, kind):
     compose = "services:\n  shop: {build: shop, depends_on: [mq]}\n  mq: {image: apache/kafka}\n"
     root = repository({"compose.yaml": compose, **files})
     assert [link.kind for link in inventory(scan(root)).links] == [kind]
+
+
+CONFIG = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: addresses}
+data:
+  ORDERS_ADDR: "orders:80"
+  MAILS_ADDR: "mails:80"
+"""
+
+
+def workload(name, *, image=""):
+    return (
+        "apiVersion: apps/v1\nkind: Deployment\n"
+        f"metadata: {{name: {name}}}\n"
+        "spec:\n  template:\n    spec:\n      containers:\n"
+        f"        - name: {name}\n          image: {image or 'acme/' + name}\n"
+        "          envFrom: [{configMapRef: {name: addresses}}]\n"
+    )
+
+
+def test_a_map_that_many_are_given_links_whoever_reads_the_variable(repository):
+    root = repository(
+        {
+            "k8s/config.yaml": CONFIG,
+            **{f"k8s/{name}.yaml": workload(name) for name in ("shop", "orders", "mails")},
+            "shop/Dockerfile": "FROM python:3\n",
+            "shop/app.py": "os.environ['ORDERS_ADDR']\n",
+            "orders/Dockerfile": "FROM python:3\n",
+            "orders/settings.py": "class Settings:\n    mails_addr: str\n",
+            "mails/Dockerfile": "FROM python:3\n",
+            "mails/app.py": "print('MAILS')\n",
+        }
+    )
+    assert set(ties(root)) == {("shop", "orders"), ("orders", "mails")}
+
+
+def test_a_variable_that_an_imported_package_reads_is_read(repository):
+    shared = "x-env: &env\n  ORDERS_URL: http://orders:80\n"
+    root = repository(
+        {
+            "compose.yaml": f"{shared}services:\n"
+            + "".join(
+                f"  {name}: {{build: {name}, environment: *env}}\n"
+                for name in ("orders", "shop", "mails")
+            ),
+            "shop/package.json": '{"name": "shop", "dependencies": {"@a/env": "workspace:*"}}',
+            "shop/index.ts": "import '@a/env'\n",
+            "mails/index.ts": "\n\n",
+            "orders/index.ts": "\n\n",
+            "env/package.json": '{"name": "@a/env", "exports": {}}',
+            "env/index.ts": "process.env.ORDERS_URL\n",
+        }
+    )
+    assert ("shop", "orders") in ties(root)
+    assert ("mails", "orders") not in ties(root)
+
+
+def test_a_prebuilt_queue_asks_nobody_for_what_its_file_of_variables_says(repository):
+    root = repository(
+        {
+            "compose.yaml": "services:\n"
+            "  mq: {image: rabbitmq, env_file: .env}\n  db: {image: postgres, env_file: .env}\n"
+            "  shop: {build: shop, env_file: .env}\n",
+            ".env.example": "DATABASE_URL=postgres://u:p@db/x\nRABBITMQ_HOST=mq\n",
+            "shop/app.py": "env['DATABASE_URL']\nenv['RABBITMQ_HOST']\n",
+        }
+    )
+    assert set(ties(root)) == {("shop", "db"), ("shop", "mq")}
+
+
+def test_without_source_a_shared_variable_is_a_guess(repository):
+    root = repository(
+        {
+            "k8s/config.yaml": CONFIG,
+            **{f"k8s/{name}.yaml": workload(name) for name in ("shop", "orders", "mails")},
+        }
+    )
+    found = {(link.source, link.target): link for link in inventory(scan(root)).links}
+    assert found["shop", "orders"].confidence == 0.4
+
+
+def test_a_package_of_a_registry_is_not_the_store_of_that_name(repository):
+    root = repository(
+        {
+            "compose.yaml": "services:\n  redis: {image: redis}\n",
+            "pyproject.toml": '[project]\nname = "shop"\ndependencies = ["redis"]\n',
+        }
+    )
+    assert ties(root) == {}
+
+
+def test_the_user_in_an_address_is_no_host():
+    assert addresses("DATABASE_URL", "postgresql://shop:shop@${HOST}:5432/shop") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Caddyfile.ce", "reverse_proxy /x/* orders:80\n"),
+        ("nginx.conf.template", "upstream x {\n  server orders:80;\n}\n"),
+        ("haproxy.cfg", "  server one orders:80 check\n"),
+    ],
+)
+def test_a_proxy_passes_requests_on(repository, name, text):
+    root = repository({"compose.yaml": COMPOSE, f"shop/{name}": text, "shop/Dockerfile": "FROM x"})
+    assert list(ties(root)) == [("shop", "orders")]

@@ -14,7 +14,7 @@ import yaml
 
 from orch_nb.analysis.declared import Declared, Reference, Surroundings, joined
 from orch_nb.analysis.images import known_image
-from orch_nb.analysis.manifests.docker import home_of
+from orch_nb.analysis.manifests.docker import aside, home_of
 from orch_nb.analysis.manifests.yaml_nodes import (
     child,
     compose_nodes,
@@ -74,7 +74,9 @@ def compose(text: str, file: File, around: Surroundings) -> Iterable[Declared]:
     if services is None and root is not None and child(root, "version") is None:
         services = _first_version(root)
     known = _known(file, around)
-    tested = bool(_OF_TESTS.search(re.sub(r"(?i)(docker-?)?compose|\.ya?ml$", "", file.name)))
+    tested = aside(file.folder) or bool(
+        _OF_TESTS.search(re.sub(r"(?i)(docker-?)?compose|\.ya?ml$", "", file.name))
+    )
     for name, at, service in entries(services):
         if isinstance(service, yaml.MappingNode) and service.tag != "!reset":
             yield _service(name, at, service, _Place(file, around, known, services, tested))
@@ -131,7 +133,10 @@ def _service(name: str, at: int, node: yaml.MappingNode, place: _Place) -> Decla
         references += [Reference("extends", _base_name(node, place), place.file.path)]
         references += [*_depends(base, place.file), *_environment(base, place)]
     words = f"image {image}" if image and build is None else f"built from {folder or '.'}"
+    known = known_image(image)
     confidence = 0.95 if image or build is not None else 0.6
+    if known is not None and known[0] == "Emulator":
+        confidence = 0.6  # it stands in for a service of a cloud, where people develop
     return Declared(
         name=name, kind="test" if place.tested else "", path=place.file.path, line=at,
         text="patched by an overlay" if not image and build is None else words,
@@ -172,15 +177,27 @@ def _built_from(build: yaml.Node, place: _Place) -> str | None:
     if "://" in context or context.startswith("git@"):
         return None
     folder = joined(place.file.folder, context) if "$" not in context else ""
+    folder = _there(folder, place)
     made = expanded(scalar(child(build, "dockerfile")), place.known)
     if not made or "$" in made:
         return folder
-    inner = joined(folder, made).rpartition("/")[0]
+    meant = joined(folder, made).rpartition("/")[0]
+    inner = _there(meant, place)
     last = inner.rpartition("/")[2].lower()
     home = inner if last in {"src", "app"} and inner != folder else home_of(inner)
-    inside = not folder or home.startswith(f"{folder}/")
+    inside = not folder or home.startswith(f"{folder}/") or inner != meant
     tool = last.startswith(".") or last in {"scripts", "hack", "ci", "tools"}
     return home if home and inside and not tool else folder
+
+
+def _there(folder: str, place: _Place) -> str:
+    """The folder, or, where there is none of that path, the one at the root that its end names: the
+    file is run from elsewhere than where it stands."""
+    if not folder or place.around.under(folder):
+        return folder
+    parts = folder.split("/")
+    ends = ("/".join(parts[n:]) for n in range(1, len(parts)))
+    return next((end for end in ends if place.around.under(end)), folder)
 
 
 def _depends(node: yaml.Node | None, file: File) -> Iterator[Reference]:
@@ -207,10 +224,14 @@ def _environment(node: yaml.Node | None, place: _Place) -> Iterator[Reference]:
     paths += [scalar(one) or scalar(child(one, "path")) for one in items(files)]
     for path in filter(None, paths):
         where = joined(place.file.folder, expanded(path, place.known))
-        text = place.around.text(where) or place.around.text(f"{where}.example")
+        text = place.around.text(where)
+        if not text and place.around.has(f"{where}.example"):
+            where = f"{where}.example"
+            text = place.around.text(where)
+        own = {**place.known, **dotenv(text)} if text else {}
         for n, row in enumerate(text.splitlines()[:500], 1):
             if match := re.match(r"\s*(?:export\s+)?(\w+)\s*=\s*(\S+)", row):
-                made = expanded(match.group(2).strip("'\""), place.known)
+                made = expanded(match.group(2).strip("'\""), own)
                 yield Reference("env", made, where, n, key=match.group(1), text=match.group(1))
 
 

@@ -15,7 +15,7 @@ from orch_nb.analysis.images import known_image
 from orch_nb.analysis.manifests.python import table
 from orch_nb.analysis.scan import File
 
-__all__ = ["bake", "dockerfile", "home_of", "is_dockerfile"]
+__all__ = ["aside", "bake", "dockerfile", "home_of", "is_dockerfile", "runtime_of"]
 
 #: Folders that say where an image is built and not of what.
 _SAY_NOTHING = frozenset(
@@ -26,8 +26,13 @@ _TOOLS = frozenset(
     ".devcontainer ci .ci .github .gitlab .circleci hack tools tooling scripts genproto proto "
     "protos codegen benchmark benchmarks .buildkite build-image builder docs doc website".split()
 )
+#: Where people and their tools work on a program: what is built there is no part of it.
+_ASIDE = frozenset(
+    ".devcontainer .cursor .gitpod .codesandbox .codespaces .ci .github .gitlab .circleci .vscode "
+    ".buildkite .idea .agents .claude .semaphore .azure-pipelines ci cypress e2e".split()
+)
 _VARIANT = re.compile(
-    r"(?i)\b(dev|devel|development|debug|test|tests|testing|ci|cypress|e2e|lint|build|builder|base|"
+    r"(?i)\b(gitpod|devcontainer|cursor|dev|devel|development|debug|test|tests|testing|ci|cypress|e2e|lint|build|builder|base|"
     r"playwright|bench|docs|local|arm64|amd64|windows|alpine|gpu|slim|multi|dist|release|prod|"
     r"production|native|jvm|legacy-jar|native-micro|cross|original|example|android|ios)\b"
 )
@@ -54,6 +59,11 @@ def home_of(folder: str) -> str:
     return "/".join(parts)
 
 
+def aside(folder: str) -> bool:
+    """Whether a folder is for those who work on a program: CI, tests, development containers."""
+    return not _ASIDE.isdisjoint(folder.lower().split("/"))
+
+
 def dockerfile(text: str, file: File, _: Surroundings) -> Iterable[Declared]:
     line = line_of(text, r"(?i)^\s*FROM\s+\S")
     if line is None:
@@ -61,17 +71,76 @@ def dockerfile(text: str, file: File, _: Surroundings) -> Iterable[Declared]:
     match = _NAME.match(file.name)
     word = ((match["after"] or match["before"]) if match else None) or ""
     home = home_of(file.folder)
-    tool = not _TOOLS.isdisjoint(file.folder.lower().split("/")) or bool(_VARIANT.search(word))
+    tool = (
+        aside(file.folder)
+        or not _TOOLS.isdisjoint(file.folder.lower().split("/"))
+        or bool(_VARIANT.search(word))
+    )
     name = home.rpartition("/")[2] or file.root.rpartition("/")[2]
-    bases = re.findall(r"(?im)^\s*FROM\s+(?:--\S+\s+)?(\S+)", text)
-    known = known_image(bases[-1]) if bases else None
+    bases, stages = _stages(text)
+    tool = tool or _repacks(text, stages)
     yield Declared(
         name=word if word and not tool else name, kind="tool" if tool else "service",
         path=file.path, line=line, text="an image is built here", system="dockerfile",
-        folder=_code_folder(file, home), image=bases[-1] if known else "",
+        folder=_code_folder(file, home), image=bases[-1] if bases else "",
+        language=next(filter(None, map(runtime_of, reversed(bases))), ""),
         aliases=(word,) if word and not tool else (),
         confidence=0.3 if tool else 0.6 if word else 0.8,
     )  # fmt: skip
+
+
+def _stages(text: str) -> tuple[list[str], dict[str, str]]:
+    """The images that the stages start from, in order, those of other stages put in; and by name of
+    the stage what each starts from."""
+    bases: list[str] = []
+    named: dict[str, str] = {}
+    for base, name in re.findall(
+        r"(?im)^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*(\S+)(?:[ \t]+AS[ \t]+(\S+))?", text
+    ):
+        made = named.get(base.lower(), base)
+        bases.append(made)
+        if name:
+            named[name.lower()] = made
+    return bases, named
+
+
+def _repacks(text: str, stages: dict[str, str]) -> bool:
+    """Whether an image holds the programs of several others that one owner builds: all in one."""
+    taken = {name.lower() for name in re.findall(r"(?im)^\s*COPY\s+.*--from=(\S+)", text)}
+    owners = [
+        image.partition("@")[0].partition(":")[0].rpartition("/")[0]
+        for name, image in stages.items()
+        if name in taken and "/" in image and not known_image(image)
+    ]
+    return any(owners.count(owner) > 2 for owner in owners)
+
+
+#: The languages that base images run, by their names.
+_RUNTIMES = (
+    (r"python|pypy|uvicorn|miniconda|anaconda|mambaforge|astral-sh/uv|jupyter", "Python"),
+    (r"node|bun|deno", "JavaScript"),
+    (r"golang|go-toolset", "Go"),
+    (r"openjdk|temurin|corretto|jdk|jre|maven|gradle|java|tomcat|jetty|graalvm|zulu", "Java"),
+    (r"aspnet|dotnet", "C#"), (r"ruby|jruby|passenger", "Ruby"), (r"php|frankenphp", "PHP"),
+    (r"elixir|erlang", "Elixir"), (r"rust|cargo-chef", "Rust"), (r"swift", "Swift"),
+    (r"dart", "Dart"), (r"perl", "Perl"), (r"haskell", "Haskell"),
+)  # fmt: skip
+
+
+def runtime_of(image: str) -> str:
+    """The language that a base image is for; "" where it is for any.
+
+    >>> runtime_of("python:3.13-slim"), runtime_of("mcr.microsoft.com/dotnet/aspnet:8.0")
+    ('Python', 'C#')
+    """
+    name = image.partition("@")[0].lower()
+    last = name.rpartition("/")[2].partition(":")[0]
+    for words, language in _RUNTIMES:
+        if re.search(rf"(^|[-_/])({words})\d*([-_/]|$)", last) or re.search(
+            rf"/(dotnet|distroless)/({words})", name
+        ):
+            return language
+    return "C#" if "/dotnet/" in name else ""
 
 
 def _code_folder(file: File, home: str) -> str:
