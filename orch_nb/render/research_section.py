@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from orch_nb.catalog.library import patterns as catalogue
 from orch_nb.model.quantity import count, duration, listed, number
-from orch_nb.model.research import Finding, Pattern, Research, SystemFit
+from orch_nb.model.research import Finding, Pattern, Research, SourceReport, SystemFit
 from orch_nb.render.document import (
     Badge,
     Block,
@@ -186,12 +186,17 @@ def _sources(research: Research) -> Table | None:
         ("source", "", "findings", "took", "what it said"),
         [
             (line(source.name), line(Badge(_state(source.error))), line(number(source.findings)),
-             line(duration(source.duration_s)), said(source.error))
+             line(duration(source.duration_s)), said(_told(source)))
             for source in research.sources
         ],
         numeric=("findings", "took"),
         wrap=("what it said",),
     )  # fmt: skip
+
+
+def _told(source: SourceReport) -> str:
+    kept = f"kept {count(source.thoughts, 'thought')}" if source.thoughts else ""
+    return "; ".join(part for part in (kept, source.error) if part)
 
 
 def _state(error: str) -> str:
