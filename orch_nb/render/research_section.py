@@ -32,7 +32,7 @@ _MOST_FINDINGS = 12
 
 def research_section(research: Research, *, is_open: bool = True) -> Section:
     """What RESEARCH brought, each with where it can be checked."""
-    silent = [source for source in research.sources if source.error and not _pending(source.error)]
+    silent = [source for source in research.sources if _state(source) == "unreachable"]
     pending = [source for source in research.sources if _pending(source.error)]
     titles = _titles(research)
     best = [titles.get(fit.pattern, fit.pattern) for fit in research.fits]
@@ -185,7 +185,7 @@ def _sources(research: Research) -> Table | None:
         "Sources",
         ("source", "", "findings", "took", "what it said"),
         [
-            (line(source.name), line(Badge(_state(source.error))), line(number(source.findings)),
+            (line(source.name), line(Badge(_state(source))), line(number(source.findings)),
              line(duration(source.duration_s)), said(_told(source)))
             for source in research.sources
         ],
@@ -199,7 +199,7 @@ def _told(source: SourceReport) -> str:
     return "; ".join(part for part in (kept, source.error) if part)
 
 
-def _state(error: str) -> str:
-    if not error:
+def _state(source: SourceReport) -> str:
+    if not source.error or source.thoughts:  # some thoughts were kept, and the words say how many
         return "answered"
-    return "waiting" if _pending(error) else "unreachable"
+    return "waiting" if _pending(source.error) else "unreachable"

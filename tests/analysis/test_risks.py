@@ -171,6 +171,12 @@ def test_an_api_of_ones_own_is_no_outside_service():
     assert outside in named(risks("Upgrade Django in the API", "", scope(part("web"))))
 
 
+def test_what_a_new_part_will_do_is_not_done_by_the_goal():
+    final = "a step that cannot be taken back"
+    assert final not in named(risks("Add a queue for sending invoices", "", Scope()))
+    assert final in named(risks("Send the invoices", "", Scope()))
+
+
 def test_what_is_to_be_left_alone_brings_no_risk_of_its_own():
     paths = ["db/migrations/20240101_first/migration.sql"]
     name = "code and schema do not fit each other for a while"

@@ -8,6 +8,7 @@ import pytest
 
 import orch_nb as nb
 from orch_nb import phases
+from orch_nb.model.research import Research, SourceReport
 from orch_nb.render.markdown import section_markdown
 from orch_nb.render.research_section import research_section
 from orch_nb.sources.mcp.servers import approve
@@ -36,6 +37,13 @@ def test_the_thoughts_of_a_draft_are_kept_and_the_section_says_so(thinker):
     draft = nb.orchestrate(GOAL, workspace=folder)
     assert (told(draft).thoughts, told(draft).findings, told(draft).error) == (5, 0, "")
     assert "kept 5 thoughts" in section_markdown(research_section(draft.research))
+
+
+def test_a_server_that_kept_some_thoughts_was_reached():
+    some = SourceReport("thoughts (MCP)", error="no time was left", thoughts=2)
+    section = research_section(Research(sources=(some,)))
+    assert "unreachable" not in section.finding
+    assert "kept 2 thoughts; no time was left" in section_markdown(section)
 
 
 def test_a_server_that_was_not_approved_is_told_of_once_with_the_line_to_approve(thinker):
