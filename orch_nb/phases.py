@@ -46,9 +46,10 @@ if TYPE_CHECKING:
 __all__ = [
     "analyze", "beforehand", "begin", "checked", "decompose", "execute", "execute_async",
     "integrate", "keep_thoughts", "noted", "orchestrate", "past_run", "recover", "recover_async",
-    "research", "research_async", "resuming", "run_options", "seen", "starting",
+    "research", "research_async", "resuming", "run_options", "seen", "starting", "thoughts_kept",
 ]  # fmt: skip
 
+_THOUGHTS_S = 8.0  # a server that keeps the thoughts is waited for no longer
 
 # -- ANALYZE, RESEARCH ---------------------------------------------------------------------------
 
@@ -122,6 +123,22 @@ def keep_thoughts(
 
     told = thinking.keep_thoughts(answers, Path(workspace), timeout_s=timeout_s)
     return run_sync(told, "keep_thoughts", "sources.mcp.thinking.keep_thoughts")
+
+
+def thoughts_kept(
+    plan: Plan, analysis: Analysis, research: Research, *, timeout_s: float = _THOUGHTS_S
+) -> Research:
+    """`research` with how it went to tell the five answers of `plan` to the person's
+    sequential-thinking server; as it was, and at once, where no such server is configured."""
+    from orch_nb.graph.questions import five_answers
+
+    answers = five_answers(plan, analysis)
+    where = analysis.scope.root or "."
+    report = keep_thoughts(answers, where, timeout_s=timeout_s) if answers else None
+    if report is None:
+        return research
+    others = tuple(one for one in research.sources if one.name != report.name)
+    return replace(research, sources=(*others, report))
 
 
 # -- DECOMPOSE -----------------------------------------------------------------------------------
@@ -484,6 +501,7 @@ def orchestrate(
         analysis = analyze(body, workspace)
         found = research(analysis)
         plan = decompose(analysis, found)
+        found = thoughts_kept(plan, analysis, found)
     else:
         plan = decompose(body, namespace=namespace, goal=goal, kind=kind)
         analysis = analyze(plan.goal or goal, workspace)

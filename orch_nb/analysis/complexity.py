@@ -31,6 +31,7 @@ _BY_KIND = {"migration": 12, "release": 8, "data pipeline": 8, "data analysis": 
 _UNKNOWN = 2
 _LIGHT = {"deadline", "budget", "environment", "limit", "must", "condition"}
 _FINAL = re.compile(
+    r"(?<!\bfor )(?<!\bof )(?<!\bby )"
     r"\b(publish\w*|delet\w+|drop\w*|purg\w+|wip\w+|overwrit\w+|migrat\w+|decommission\w*|retir\w+|"
     r"destroy\w*|truncat\w+|revok\w+|send\w*|freez\w+|cut ?over|production)\b",
     re.IGNORECASE,

@@ -74,6 +74,8 @@ _NO_DEADLINE = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(r"[.;:!?]|,\s+(?:but|and)\b|\bbut\b")
+#: What is only named in order to be left alone.
+_APART = re.compile(r"without|do not|don.t|never|must not|may not|leav", re.IGNORECASE)
 _LINK = re.compile(r"^(?:and|but|or|so)\s+", re.IGNORECASE)
 _LEAD = re.compile(r"\W*(?:please |let['’]?s |we (?:want|need|have) to |can you )?$", re.IGNORECASE)
 
@@ -102,7 +104,8 @@ def without_them(text: str) -> str:
     """
     kept, at = [], 0
     for hit in _chosen(text):
-        if hit.kind not in {"must", "order", "condition", "unchanged", "limit"}:
+        apart = hit.kind == "unchanged" and _APART.match(text, hit.start)
+        if apart or hit.kind not in {"must", "order", "condition", "unchanged", "limit"}:
             kept.append(text[at : hit.start])
             at = max(at, hit.end)
     return "".join([*kept, text[at:]])

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from orch_nb.analysis.constraints import without_them
 from orch_nb.analysis.scan import of_tests
 from orch_nb.catalog.vocabulary import found
 from orch_nb.model.analysis import Component, Evidence, Link, Risk, Scope, Touched, Workflow
@@ -30,7 +32,11 @@ _CI = {"github_actions", "gitlab_ci", "circleci", "jenkins", "azure_pipelines", 
 _QUEUES = {"celery", "bullmq"}
 _RETRY = re.compile(r"retr(y|ies)|backoff|tenacity|stamina", re.IGNORECASE)
 _DEAD = re.compile(r"dead[-_ ]?letter|dlq|dlx|failed[-_ ]?(jobs|queue)", re.IGNORECASE)
-_MIGRATION = re.compile(r"(^|/)(migrations?|alembic|flyway|liquibase|db/migrate)/[^/]+\.\w+$")
+_MIGRATION = re.compile(
+    r"(^|/)(migrations?|alembic|flyway|liquibase|db/migrate)/([^/]+/)?[^/]+"
+    r"\.(py|sql|rb|php|ts|js|cs|go|java|kt|xml|ya?ml|exs?)$"
+)
+_NO_MIGRATION = re.compile(r"(^|/)(__init__\.py|env\.py|index\.\w+|[^/]*\.Designer\.cs)$")
 _OF_DATA = re.compile(
     r"\b(databases?|schema|tables?|columns?|data|records?|rows|orders|carts|customers|store)\b",
     re.IGNORECASE,
@@ -54,6 +60,10 @@ _LOCKS = {
     "go.mod": ("go.sum",),
     "pyproject.toml": ("uv.lock", "poetry.lock", "pdm.lock", "requirements.txt", "pylock.toml"),
 }  # fmt: skip
+#: Whys of what is touched only because something else is.
+_BY_LINKS = re.compile(r"(calls|starts after|uses|imports|consumes from|publishes to|relies on|"
+                       r"is used by|holds) ")  # fmt: skip
+_OF_A_KIND = frozenset("api service server svc app worker".split())
 _TEST_NAME = re.compile(
     r"(^|/)(test_[^/]+|[^/]+_test\.\w+|[^/]+\.(test|spec)\.\w+|[^/]*Tests?\.\w+|[^/]+_spec\.rb)$"
 )
@@ -68,19 +78,21 @@ def hazards(
     paths: Sequence[str],
 ) -> Iterator[Risk]:
     """The risks that the workspace shows. `paths` are those of all files that were seen."""
+    text = without_them(text)  # "without touching the database" is about no data
     by_name = {part.name: part for part in scope.components}
     parts = [
         by_name[one.name] for one in touched if one.kind == "component" and one.name in by_name
     ]
     yield from _broken(scope)
-    yield from _fan_in(parts, scope.links)
+    named = {one.name for one in touched if not _BY_LINKS.match(one.why)}
+    yield from _fan_in([part for part in parts if part.name in named], scope.links)
     yield from _shared_stores(text, scope)
     yield from _queues(text, touched, scope)
     yield from _by_hand(text, scope)
     if _OF_DATA.search(text) or found("stores", text):
         yield from _schema(parts, paths)
     if operation == "release" or _OF_VERSIONS.search(text):
-        yield from _unlocked(paths)
+        yield from _unlocked(paths, Path(scope.root) if scope.root else None)
     if scope.root and scope.complete and scope.languages:
         yield from _unchecked(scope, tests, parts, paths)
 
@@ -129,7 +141,7 @@ def _shared_stores(text: str, scope: Scope) -> Iterator[Risk]:
                 f"{name} is shared by {count(len(users), 'component')}", "high", "high",
                 Evidence(listed(users, 5), store.evidence.path, store.evidence.line),
                 "move its users one after the other, each with its own check and way back",
-                "chain",
+                "strangler_fig",
             )  # fmt: skip
             return
 
@@ -151,7 +163,7 @@ def _queues(text: str, touched: Sequence[Touched], scope: Scope) -> Iterator[Ris
             "what cannot be handled is lost or blocks the queue", "medium", "medium",
             Evidence("no dead-letter queue was seen", seen.path, seen.line),
             "after a bounded number of attempts put it aside, where somebody looks",
-            "retry_backoff",
+            "dead_letter_queue",
         )  # fmt: skip
 
 
@@ -170,12 +182,12 @@ def _by_hand(text: str, scope: Scope) -> Iterator[Risk]:
             "retries multiply with those written by hand", "medium", "medium",
             Evidence(f"{by_hand[0].name}{more}", seen.path, seen.line),
             "retry in one place, with an idempotency key, and take the inner loops out",
-            "retry_backoff",
+            "retry_budget",
         )  # fmt: skip
 
 
 def _schema(parts: Sequence[Component], paths: Sequence[str]) -> Iterator[Risk]:
-    found_ = [path for path in paths if _MIGRATION.search(path) and not path.endswith(".md")]
+    found_ = [p for p in paths if _MIGRATION.search(p) and not _NO_MIGRATION.search(p)]
     folders = [part.path for part in parts if part.path != "."]
     near = [path for path in found_ if any(path.startswith(f"{folder}/") for folder in folders)]
     if near or found_:
@@ -184,20 +196,25 @@ def _schema(parts: Sequence[Component], paths: Sequence[str]) -> Iterator[Risk]:
             "code and schema do not fit each other for a while", "medium", "high",
             Evidence(f"one of {count(len(near or found_), 'migration')}", seen),
             "change the schema so that old and new code both work, and only then the code",
-            "chain",
+            "expand_contract",
         )  # fmt: skip
 
 
-def _unlocked(paths: Sequence[str]) -> Iterator[Risk]:
+def _unlocked(paths: Sequence[str], folder: Path | None) -> Iterator[Risk]:
+    """A manifest of the root whose lock file is not there: a scan leaves lock files out as
+    generated, so they are looked for in the folder too."""
     root = {path for path in paths if "/" not in path}
     for manifest, locks in _LOCKS.items():
-        if manifest in root and not root.intersection(locks):
-            yield Risk(
-                "what is built today is not what was tested", "medium", "medium",
-                Evidence("no lock file stands beside it", manifest, 1),
-                "lock the versions first, so that each step builds the same", "chain",
-            )  # fmt: skip
-            return
+        if manifest not in root or root.intersection(locks):
+            continue
+        if folder is not None and any((folder / lock).is_file() for lock in locks):
+            continue
+        yield Risk(
+            "what is built today is not what was tested", "medium", "medium",
+            Evidence("no lock file stands beside it", manifest, 1),
+            "lock the versions first, so that each step builds the same",
+        )  # fmt: skip
+        return
 
 
 def _unchecked(
@@ -234,8 +251,18 @@ def _untested(parts: Sequence[Component], paths: Sequence[str]) -> Component | N
     for part in parts[:3]:
         if part.path == "." or part.kind in {"store", "queue"}:
             continue
-        name = part.name.lower()
+        name = _bare(part.name)
         root = part.path.removesuffix("/src")
-        if not any(path.startswith(f"{root}/") or name in path.lower() for path in tests):
+        if not any(path.startswith(f"{root}/") or name in _letters(path) for path in tests):
             return part
     return None
+
+
+def _bare(name: str) -> str:
+    """What a component is called without its kind: "basket-api" is tested in Basket.UnitTests."""
+    words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
+    return "".join([word for word in words if word not in _OF_A_KIND] or words)
+
+
+def _letters(path: str) -> str:
+    return re.sub(r"[^a-z0-9/]", "", path.lower())

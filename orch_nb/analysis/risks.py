@@ -18,7 +18,8 @@ from orch_nb.model.analysis import Constraint, Evidence, Risk, Scope, Touched
 
 __all__ = ["risks"]
 
-_IRREVERSIBLE = re.compile(
+_IRREVERSIBLE = re.compile(  # done by the goal itself: "a queue for sending mails" sends none
+    r"(?<!\bfor )(?<!\bof )(?<!\bby )"
     r"\b(publish\w*|delet\w+|drop\w*|remov\w+|purg\w+|wip\w+|overwrit\w+|migrat\w+|decommission\w*|"
     r"retir\w+|destroy\w*|truncat\w+|revok\w+|send\w*|freez\w+|cut ?over)\b",
     re.IGNORECASE,
@@ -50,9 +51,9 @@ def risks(
     `paths` are those of the files that were seen."""
     demands = stated(text) if constraints is None else constraints
     found_risks = [
-        *_of_goal(text, operation, demands),
+        *_of_goal(text, operation, demands, scope),
         *_of_demands(demands),
-        *_of_stores(text, scope),
+        *_of_stores(text, scope, demands),
         *hazards(text, operation, scope, tests, touched, paths),
     ]
     ranked = sorted(found_risks, key=lambda r: (_SEVERITY[r.impact], _SEVERITY[r.likelihood]))
@@ -63,7 +64,9 @@ def _said(match: re.Match[str]) -> Evidence:
     return Evidence(text=f"“{match.group(0)}”")
 
 
-def _of_goal(text: str, operation: str, demands: Sequence[Constraint]) -> Iterator[Risk]:
+def _of_goal(
+    text: str, operation: str, demands: Sequence[Constraint], scope: Scope
+) -> Iterator[Risk]:
     irreversible = _IRREVERSIBLE.search(text)
     back = _WAY_BACK.search(text) or any(demand.kind == "reversible" for demand in demands)
     if irreversible:
@@ -77,7 +80,8 @@ def _of_goal(text: str, operation: str, demands: Sequence[Constraint]) -> Iterat
             Evidence(text="the goal names no rollback, undo or backup"),
             "write down the way back of each step and try it before it is needed", "saga",
         )  # fmt: skip
-    outside = _OUTSIDE.search(text)
+    own = {word for part in scope.components for word in re.split(r"\W+|_", part.name.lower())}
+    outside = next((m for m in _OUTSIDE.finditer(text) if m.group(0).lower() not in own), None)
     if outside or artefacts(text):
         yield Risk(
             "an outside service is down, slow or refuses", "medium", "medium",
@@ -104,11 +108,11 @@ _OF_DEMANDS = {
     "approval": (
         "it waits for an answer that does not come", "medium", "medium",
         "ask early, give the gate a default or a limit of time, and name who stands in",
-        "human_gate",
+        "escalation",
     ),
     "window": (
         "the window closes before it is done", "medium", "high",
-        "stop at a point from which it goes on in the next window", "checkpoint_recover",
+        "stop at a point from which it goes on in the next window", "freeze_window",
     ),
     "at_once": (
         "more runs at once than is allowed", "low", "high",
@@ -125,12 +129,12 @@ _OF_DEMANDS = {
     ),
     "unchanged": (
         "what was to stay as it is changes with it", "medium", "medium",
-        "compare before and after with the checks of its users", "canary",
+        "compare before and after with the checks of its users", "verification_gate",
     ),
     "no_data_loss": (
         "something is lost or counted twice", "low", "high",
         "compare counts and checksums before and after, and keep the old copy until then",
-        "checkpoint_recover",
+        "snapshot_restore",
     ),
     "budget": (
         "it costs more than it may", "low", "medium",
@@ -149,7 +153,7 @@ def _of_demands(demands: Sequence[Constraint]) -> Iterator[Risk]:
             yield Risk(name, likely, bad, Evidence(text=f"“{demand.text}”"), helps, pattern)
 
 
-def _of_stores(text: str, scope: Scope) -> Iterator[Risk]:
+def _of_stores(text: str, scope: Scope, demands: Sequence[Constraint]) -> Iterator[Risk]:
     named = found("stores", text)
     declared = [c for c in scope.components if c.kind in {"store", "queue"}]
     if not named:
@@ -165,7 +169,11 @@ def _of_stores(text: str, scope: Scope) -> Iterator[Risk]:
         if declared_too
         else Evidence(text=words)
     )
+    # Where writing goes on meanwhile, going back to a backup loses what was written since.
+    live = len(named) > 1 and any(demand.kind == "no_downtime" for demand in demands)
     yield Risk(
         "data are lost or differ afterwards", "low", "high", evidence,
-        "back up first, and compare counts and samples before the switch", "checkpoint_recover",
+        "write to both for a time, and compare counts and samples before the switch" if live else
+        "back up first, and compare counts and samples before the switch",
+        "dual_write" if live else "snapshot_restore",
     )  # fmt: skip

@@ -43,6 +43,14 @@ _FAILS = re.compile(
     r"pick up|interrupted|crash\w*)\b",
     re.IGNORECASE,
 )
+#: Small words that English has not, and some that only English has.
+_FOREIGN = frozenset(
+    "der die das und ohne auf für bis mit eine einen einer nicht wird auch zum zur den dem von "
+    "le les des une avec sans pour jusque dans sur et est du aux "
+    "el los las una con sin para hasta por del y que il gli della senza per fino "
+    "het een zonder voor tot niet".split()
+)
+_ENGLISH = frozenset("the of and to with without for from by is that we it this".split())
 _FINAL = re.compile(
     r"\b(publish\w*|delet\w+|drop\w*|purg\w+|destroy\w*|truncat\w+|revok\w+|send\w*|freez\w+|"
     r"cut ?over|decommission\w*|retir\w+|production|release\w*|migrat\w+|pay|charg\w+)\b",
@@ -88,6 +96,7 @@ def questions(
     demands = stated(text) if constraints is None else constraints
     kinds = {demand.kind for demand in demands}
     asked = [
+        *_of_language(text),
         *_which(touched),
         *_of_the_way(text, operation, kinds),
         *_of_the_kind(text, operation),
@@ -96,6 +105,19 @@ def questions(
         *_of_time(kinds),
     ]
     return tuple(asked[:_MOST])
+
+
+def _of_language(text: str) -> Iterator[Question]:
+    """Only English is read: what nothing was seen in may say much."""
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    foreign = [word for word in dict.fromkeys(words) if word in _FOREIGN]
+    if len(foreign) > 1 and not _ENGLISH.intersection(words):
+        quoted = ", ".join(f"“{word}”" for word in foreign[:3])
+        yield Question(
+            "Can the goal be said in English?",
+            f"{quoted} are of another language; only English is read, so demands, risks and "
+            "what is touched may be missing here",
+        )
 
 
 def _which(touched: Sequence[Touched]) -> Iterator[Question]:

@@ -18,6 +18,7 @@ Ranking after Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -36,6 +37,8 @@ _MOST = {"component": 6, "file": 8, "workflow": 3}
 _ENOUGH = {"component": 0.4, "file": 0.45, "workflow": 0.6}
 _RELIES, _USED = 0.55, 0.5
 _MAIN_SCORE = 0.75
+#: Their single words say something else: a goal about SQL Server is about no server.
+_NAMES_OF_PRODUCTS = re.compile(r"\b(?:sql server|pub sub|event hubs?)\b", re.IGNORECASE)
 _PARTS_OF_CODE = frozenset(
     "service ui application worker library module store queue bucket job support".split()
 )
@@ -45,7 +48,7 @@ def touched(text: str, scope: Scope, seen: Scan | None = None) -> tuple[Touched,
     """What `text` is about, the most surely touched first; `seen` has the files, where there is a
     workspace. Files are read until `seen.late`."""
     about = without_them(text)
-    words = goal_terms(about)
+    words = goal_terms(_NAMES_OF_PRODUCTS.sub(lambda said: said.group(0).replace(" ", ""), about))
     files = seen.files if seen is not None else []
     paths = Paths(words, files)
     terms = terms_of(words, paths)
@@ -95,6 +98,8 @@ def _components(about: str, terms: Terms, scope: Scope) -> dict[str, Candidate]:
         hits = {**{one: sure * FOLDER for one, sure in hits_of(folder, terms.words).items()}, **own}
         worth = terms.weight(hits)
         why = [said_by(f"{folder} {part.name}", hits, terms)] if worth else []
+        if why and not own:  # "api" of `apps/api`, where the worker lies too
+            why = [why[0].replace("its name says", "its folder says", 1)]
         said = stores.get(part.language) if part.kind in {"store", "queue"} else None
         if said and not worth:
             worth = {said: max(terms.rarity.values(), default=1.0)}

@@ -25,7 +25,7 @@ def show(arguments: argparse.Namespace) -> int:
             )
         print(one.example, end="")
     elif one is None:
-        print(patterns_bundle(words)["text/plain"])
+        print(patterns_bundle(words, "orch-nb")["text/plain"])
     else:
         print(card_bundle(one, phases.decompose(one.example, namespace={}))["text/plain"])
     return 0

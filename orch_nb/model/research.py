@@ -103,12 +103,14 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class SourceReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How asking one source went; `error` is "" when it answered."""
+    """How asking one source went; `error` is "" when it answered. `thoughts`: how many of the
+    answers to the five questions a sequential-thinking server kept."""
 
     name: str
     findings: int = 0
     duration_s: float = 0.0
     error: str = ""
+    thoughts: int = 0
 
 
 class Research(msgspec.Struct, frozen=True, kw_only=True, dict=True):

@@ -194,6 +194,7 @@ class Cell:
             decompose_section(plan, document=document, read_as="goal", analysis=analysis)
         )
         self.stage.show("next", [_draft_lines(plan, name)])
+        found = await self._thoughts_kept(plan, analysis, found)
         return Operation(
             plan=plan, kind="goal", body=text, name=name, analysis=analysis, research=found,
             document=document,
@@ -231,6 +232,15 @@ class Cell:
             )  # fmt: skip
         finally:
             over.set()  # a Stop does not wait for the sources, which are no longer told of
+
+    async def _thoughts_kept(self, plan: Plan, analysis: Analysis, found: Research) -> Research:
+        """What RESEARCH found, and whether the person's thinking server kept the five answers."""
+        if self.options.mcp == "none":
+            return found
+        kept = await self.waiting.off_loop(lambda: phases.thoughts_kept(plan, analysis, found))
+        if kept is not found:
+            self.stage.show_findings(None, kept, past=False)
+        return kept
 
     async def _analyze(self, goal: str, budget_s: float = 30.0) -> Analysis:
         """ANALYZE; past a second its place says how far the scan is."""

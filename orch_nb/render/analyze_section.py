@@ -55,6 +55,7 @@ _LEFT_OUT = {
     "late": "not reached in time", "link": "links", "huge": "too large", "special": "special files",
     "manifest of a test": "manifests of tests", "broken workflow": "broken workflows",
 }  # fmt: skip
+_SINGULAR = ("link", "manifest of a test", "broken workflow")
 
 
 def analyze_section(analysis: Analysis, *, is_open: bool = True) -> Section:
@@ -182,7 +183,9 @@ def _scope(analysis: Analysis) -> Block | None:
     told = f"Scanned {count(scope.files, 'file')}, {size(scope.size_bytes)}"
     took = duration(analysis.duration_s or scope.duration_s)
     told += f", in {took}" if took else ""
-    left = [f"{number(n)} {_LEFT_OUT.get(why, why)}" for why, n in scope.skipped.items() if n]
+    named = {why: _LEFT_OUT.get(why, why) for why in scope.skipped}
+    named |= {why: why for why in _SINGULAR if scope.skipped.get(why) == 1}
+    left = [f"{number(n)} {named[why]}" for why, n in scope.skipped.items() if n]
     told += f"; left out: {listed(left, 12)}" if left else ""
     told += "" if scope.complete else "; stopped at its time bound, so there may be more"
     return Paragraph(line(Text(f"{told}.", muted=True)))

@@ -53,11 +53,12 @@ def runs_bundle(rows: Sequence[RunRow]) -> Bundle:
     return blocks_bundle((Table("Runs", columns, lines, note),))
 
 
-def patterns_bundle(words: str) -> Bundle:
-    """The patterns that `words` find, the best first, or all of them by family."""
+def patterns_bundle(words: str, typed: str = "%orchestrate") -> Bundle:
+    """The patterns that `words` find, the best first, or all of them by family; `typed` begins the
+    lines that go on, as one types them there."""
     found = [pattern for pattern, _ in search(words)] if words else list(patterns())
     if not found:
-        text = f"No pattern of the catalogue speaks of {words!r}. See: %orchestrate patterns"
+        text = f"No pattern of the catalogue speaks of {words!r}. See: {typed} patterns"
         return blocks_bundle((Paragraph(line(text)),))
     columns: tuple[Column, ...] = (Column("pattern"), Column("id"), Column("what", wrap=True))
     if words:
@@ -69,9 +70,12 @@ def patterns_bundle(words: str) -> Bundle:
             rows.append(Row((line(Text(about, strong=True)), line(""), line("")), head=True))
             rows += [Row(_what(one)) for one in found if family_of(one.id) == family]
     title = "Patterns" if words else f"{len(found)} patterns"
+    one = found[0].id
+    here = typed == "%orchestrate"
     hint = line(
-        Code(f"%orchestrate patterns {found[0].id}"), " opens one as a card, ",
-        Code(f"%orchestrate edit {found[0].id}"), " turns its cell into an example that runs.",
+        Code(f"{typed} patterns {one}"), " opens one as a card, ",
+        Code(f"{typed} edit {one}" if here else f"{typed} patterns {one} --example"),
+        f" {'turns its cell into' if here else 'prints'} an example that runs.",
     )  # fmt: skip
     return blocks_bundle((Table(title, columns, tuple(rows)), Paragraph(hint)))
 

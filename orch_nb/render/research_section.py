@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from orch_nb.catalog.library import patterns as catalogue
 from orch_nb.model.quantity import count, duration, listed, number
-from orch_nb.model.research import Finding, Pattern, Research, SystemFit
+from orch_nb.model.research import Finding, Pattern, Research, SourceReport, SystemFit
 from orch_nb.render.document import (
     Badge,
     Block,
@@ -32,7 +32,7 @@ _MOST_FINDINGS = 12
 
 def research_section(research: Research, *, is_open: bool = True) -> Section:
     """What RESEARCH brought, each with where it can be checked."""
-    silent = [source for source in research.sources if source.error and not _pending(source.error)]
+    silent = [source for source in research.sources if _state(source) == "unreachable"]
     pending = [source for source in research.sources if _pending(source.error)]
     titles = _titles(research)
     best = [titles.get(fit.pattern, fit.pattern) for fit in research.fits]
@@ -185,8 +185,8 @@ def _sources(research: Research) -> Table | None:
         "Sources",
         ("source", "", "findings", "took", "what it said"),
         [
-            (line(source.name), line(Badge(_state(source.error))), line(number(source.findings)),
-             line(duration(source.duration_s)), said(source.error))
+            (line(source.name), line(Badge(_state(source))), line(number(source.findings)),
+             line(duration(source.duration_s)), said(_told(source)))
             for source in research.sources
         ],
         numeric=("findings", "took"),
@@ -194,7 +194,12 @@ def _sources(research: Research) -> Table | None:
     )  # fmt: skip
 
 
-def _state(error: str) -> str:
-    if not error:
+def _told(source: SourceReport) -> str:
+    kept = f"kept {count(source.thoughts, 'thought')}" if source.thoughts else ""
+    return "; ".join(part for part in (kept, source.error) if part)
+
+
+def _state(source: SourceReport) -> str:
+    if not source.error or source.thoughts:  # some thoughts were kept, and the words say how many
         return "answered"
-    return "waiting" if _pending(error) else "unreachable"
+    return "waiting" if _pending(source.error) else "unreachable"

@@ -43,7 +43,8 @@ def fits(analysis: Analysis, findings: Sequence[Finding]) -> tuple[Fit, ...]:
             if kept is None or finding.score > kept.score:
                 best[finding.pattern] = finding
     for special, general in _INSTEAD.items():
-        if special in best and general in best:
+        # Who asks for a canary by name is not told of another way instead.
+        if special in best and general in best and "he goal says" not in best[general].why:
             best[special] = _both(best[special], best.pop(general))
     ranked = sorted(best.values(), key=lambda finding: (_usual(finding), -finding.score))
     specific = sum(not _usual(finding) for finding in ranked)

@@ -87,3 +87,8 @@ def test_what_is_left_says_what_the_goal_is_about():
 
 def test_every_kind_has_a_name_for_a_reader():
     assert set(DEMANDS) == set(KINDS)
+
+
+def test_what_is_to_be_left_alone_is_not_what_the_goal_is_about():
+    assert without_them("Deploy web, without touching the database").strip() == "Deploy web,"
+    assert "API stable" in without_them("Split it and keep the API stable")

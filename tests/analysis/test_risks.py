@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
-import re
 
 import pytest
 
 from orch_nb.analysis import hazards as hazards_module
 from orch_nb.analysis import risks as risks_module
+from orch_nb.analysis.analyze import analyze_goal
 from orch_nb.analysis.risks import risks
 from orch_nb.catalog.library import patterns
 from orch_nb.model.analysis import (
@@ -129,13 +130,76 @@ def test_what_is_touched_and_has_no_test():
     assert not any(name.startswith("no test of") for name in other)
 
 
+def named_patterns() -> set[str]:
+    """The last argument of every `Risk(...)` that is made, and of every row of demands."""
+    ids = {row[-1] for row in risks_module._OF_DEMANDS.values()}
+    for module in (risks_module, hazards_module):
+        for call in ast.walk(ast.parse(inspect.getsource(module))):
+            if not (isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Risk"):
+                continue
+            for given in call.args[5:6]:
+                ids |= {n.value for n in ast.walk(given)
+                        if isinstance(n, ast.Constant) and isinstance(n.value, str)}  # fmt: skip
+    return ids
+
+
 def test_every_pattern_that_is_named_is_in_the_catalogue():
-    known = {entry.id for entry in patterns()}
-    source = inspect.getsource(risks_module) + inspect.getsource(hazards_module)
-    ids = set(re.findall(r'^\s+(?:"[^"]+", )?"([a-z]+(?:_[a-z]+)*)",?$', source, re.MULTILINE))
-    rows = {row[-1] for row in risks_module._OF_DEMANDS.values()}
-    assert rows <= known
-    assert {one for one in ids if "_" in one and one in known} >= {"retry_backoff"}
+    assert named_patterns() <= {entry.id for entry in patterns()}
+    assert {"dead_letter_queue", "expand_contract", "dual_write", "human_gate"} <= named_patterns()
+
+
+def test_a_lock_file_that_the_scan_left_out_as_generated_is_seen(tmp_path):
+    (tmp_path / "package.json").write_text('{"name": "a", "version": "1.0.0"}')
+    (tmp_path / "package-lock.json").write_text("{}")
+    (tmp_path / "a.ts").write_text("export const a = 1;\n")
+    names = named(analyze_goal("Upgrade the dependencies", tmp_path).risks)
+    assert "what is built today is not what was tested" not in names
+
+
+def test_what_is_near_by_links_only_is_not_said_to_be_changed():
+    links = [Link(one, "web", "calls", Evidence("", f"{one}.go", 3)) for one in ("a", "b", "c")]
+    near = (*CART, Touched("web", "component", 0.6, "calls cart"))
+    found = named(
+        risks("Change the cart", "", scope(part("cart"), part("web"), links=links), touched=near)
+    )
+    assert not any("reaches" in name for name in found)
+
+
+def test_an_api_of_ones_own_is_no_outside_service():
+    outside = "an outside service is down, slow or refuses"
+    assert outside not in named(risks("Upgrade Django in the API", "", scope(part("api"))))
+    assert outside in named(risks("Upgrade Django in the API", "", scope(part("web"))))
+
+
+def test_what_a_new_part_will_do_is_not_done_by_the_goal():
+    final = "a step that cannot be taken back"
+    assert final not in named(risks("Add a queue for sending invoices", "", Scope()))
+    assert final in named(risks("Send the invoices", "", Scope()))
+
+
+def test_what_is_to_be_left_alone_brings_no_risk_of_its_own():
+    paths = ["db/migrations/20240101_first/migration.sql"]
+    name = "code and schema do not fit each other for a while"
+    assert name in named(risks("Change the database", "", Scope(), paths=paths))
+    apart = "Deploy it without touching the database"
+    assert name not in named(risks(apart, "", Scope(), paths=paths))
+    lock = ["db/migrations/migration_lock.toml"]
+    assert name not in named(risks("Change the database", "", Scope(), paths=lock))
+
+
+def test_a_test_is_found_by_the_name_without_its_kind():
+    basket = Component("basket-api", "service", "C#", "src/Basket.API", Evidence("", "a.csproj", 1))
+    paths = ["src/Basket.API/Program.cs", "tests/Basket.UnitTests/BasketServiceTests.cs"]
+    found = named(risks("Change the basket", "", scope(basket), paths[1],
+                        touched=touches("basket-api"), paths=paths))  # fmt: skip
+    assert not any(name.startswith("no test") for name in found)
+
+
+def test_where_writing_goes_on_a_backup_is_no_way_back():
+    live = named(risks("Move carts from Redis to Postgres without downtime", "migration", Scope()))
+    still = named(risks("Move carts from Redis to Postgres", "migration", Scope()))
+    name = "data are lost or differ afterwards"
+    assert (live[name].pattern, still[name].pattern) == ("dual_write", "snapshot_restore")
 
 
 def test_the_worst_comes_first_and_there_is_an_end():

@@ -94,3 +94,12 @@ def test_a_date_is_asked_last():
 def test_a_long_goal_is_quoted_from_its_beginning_only():
     goal = as_goal("Move it by Friday. " + "word " * 20_000 + "without downtime")
     assert goal.constraints == ("by Friday",)
+
+
+def test_a_goal_in_another_language_is_told_that_only_english_is_read():
+    german = "Migriere die Datenbank ohne Ausfallzeit bis Freitag auf eine neue Version"
+    asked = questions(german, "")[0]
+    assert "English" in asked.text
+    assert "“die”, “ohne”, “bis”" in asked.why
+    english = "Migrate the database without downtime by Friday; die on errors, sans doubt"
+    assert not any("English" in one.text for one in questions(english, ""))

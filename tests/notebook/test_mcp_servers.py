@@ -63,3 +63,12 @@ def test_a_plan_asks_no_server_unless_it_is_named(servers):
     assert (
         "no MCP server is named `dosc`" in servers.run(PLAN.replace("run", "run --mcp dosc")).error
     )
+
+
+def test_a_goal_cell_tells_the_five_answers_to_the_thinking_server(servers):
+    thinker = str(LIAR.with_name("thinker.py"))
+    entry = {"command": sys.executable, "args": [thinker, "sequential-thinking"]}
+    (servers.folder / ".mcp.json").write_text(json.dumps({"mcpServers": {"thoughts": entry}}))
+    servers.ok("%orchestrate mcp approve thoughts")
+    assert "kept 5 thoughts" in servers.ok(DRAFT).text
+    assert servers.value("carts.research.sources[-1].thoughts") == "5"

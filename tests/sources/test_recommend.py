@@ -31,7 +31,7 @@ def finding(name: str, score: float, why: str) -> Finding:
 @pytest.mark.parametrize(
     ("goal", "wanted"),
     [
-        (CARTS, {"dual_write", "checkpoint_recover", "canary", "saga"}),
+        (CARTS, {"dual_write", "human_gate", "canary", "saga"}),
         ("Release 2.4 to PyPI", {"retry_backoff", "human_gate"}),
         ("Every night load new orders from Stripe, never book an order twice",
          {"schedule_catchup", "idempotency_key", "retry_backoff"}),

@@ -45,7 +45,8 @@ async def keep_thoughts(
     kept, error = await think(
         stand.server, [_thought(one) for one in answers], timeout_s=timeout_s, environ=environ
     )
-    return SourceReport(name, kept, time.monotonic() - started, error)
+    took = time.monotonic() - started
+    return SourceReport(name, duration_s=took, error=error, thoughts=kept)
 
 
 async def think(

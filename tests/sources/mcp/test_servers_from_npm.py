@@ -37,13 +37,13 @@ def thinking(configured, npm_server):
 def test_a_thinking_server_keeps_the_five_answers(thinking):
     approve(["sequential-thinking"], thinking)
     report = phases.keep_thoughts(THOUGHTS, thinking)
-    assert (report.name, report.findings, report.error) == ("sequential-thinking (MCP)", 5, "")
+    assert (report.name, report.thoughts, report.error) == ("sequential-thinking (MCP)", 5, "")
     assert report.duration_s > 0
 
 
 def test_a_thinking_server_that_was_not_approved_is_told_nothing(thinking):
     report = asyncio.run(keep_thoughts(THOUGHTS, thinking))
-    assert report.findings == 0
+    assert report.thoughts == 0
     assert report.error.startswith("pending: not approved")
 
 
