@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from orch_nb.analysis.scan import File, Scan
 from orch_nb.analysis.workflows.code import Code, FunctionAt
-from orch_nb.analysis.workflows.page import Page
+from orch_nb.analysis.workflows.page import Page, a_test_file
 
 __all__ = ["Script", "Scripts"]
 
@@ -211,6 +211,12 @@ class Scripts:
                 return None
             self._read[path] = Script(Page(path, text))
         return self._read[path]
+
+    def holding(self, word: str) -> list[Script]:
+        """The scripts that hold a word, tests aside."""
+        files = [file for file in self._scan.candidates(word) if file.path in self._files]
+        found = (self.at(file.path) for file in files if not a_test_file(file.path))
+        return [script for script in found if script is not None]
 
     def resolve(self, module: str, near: str) -> str:
         """The path of a module as seen from a file; "" where it is not of this workspace."""
