@@ -25,9 +25,9 @@ def queue_name(scripts: Scripts, script: Script, span: tuple[int, int], depth: i
     if code.value(span):
         return code.value(span)
     if match := _MEMBER.fullmatch(said):
-        return _member(scripts, script, match.group(1), match.group(2), _DEPTH)
+        return _member(scripts, script, match.group(1), match.group(2))
     if match := re.match(r"`\$\{([\w$]+)\.([\w$]+)\}", said):
-        return _member(scripts, script, match.group(1), match.group(2), _DEPTH)
+        return _member(scripts, script, match.group(1), match.group(2))
     if depth and re.fullmatch(r"[\w$]+", said):
         made = rf"\b(?:const|let|var)\s+{re.escape(said)}\s*(?::[^=;]+)?=\s*"
         before = list(re.finditer(made, code.blanked[: span[0]]))
@@ -40,27 +40,48 @@ def queue_name(scripts: Scripts, script: Script, span: tuple[int, int], depth: i
     return ""
 
 
-def _member(scripts: Scripts, script: Script, owner: str, member: str, depth: int) -> str:
+def _member(scripts: Scripts, script: Script, owner: str, member: str) -> str:
     """The text of a member of an enum or an object, here or in the module that it comes from."""
-    text = script.page.text
-    opening = re.search(
-        rf"\benum\s+{re.escape(owner)}\s*\{{|\b(?:const|let|var)\s+{re.escape(owner)}\b[^={{]*=\s*"
-        rf"(?:Object\.freeze\(\s*)?\{{",
+    home = _home(scripts, script, owner, _DEPTH)
+    if home is None:
+        return ""
+    start = _opening(home, owner)
+    body = home.page.text[start : home.code.close(start)]
+    said = re.search(rf"\b{re.escape(member)}['\"]?\s*[=:]\s*(['\"`])([^'\"`$]+)\1", body)
+    return said.group(2) if said else ""
+
+
+def _opening(script: Script, name: str) -> int:
+    """Where the body of an enum, an object or a class opens; -1 where it is not of this file."""
+    found = re.search(
+        rf"\benum\s+{re.escape(name)}\s*\{{|\bclass\s+{re.escape(name)}\b[^{{;]*\{{"
+        rf"|\b(?:const|let|var)\s+{re.escape(name)}\b[^={{;]*=\s*(?:Object\.freeze\(\s*)?\{{",
         script.code.blanked,
     )
-    if opening:
-        start = opening.end() - 1
-        body = text[start : script.code.close(start)]
-        said = re.search(rf"\b{re.escape(member)}['\"]?\s*[=:]\s*(['\"`])([^'\"`$]+)\1", body)
-        return said.group(2) if said else ""
-    modules = [script.imports[owner][0]] if owner in script.imports else []
-    modules += [module for module, names in script.again if names is None or owner in names]
+    return found.end() - 1 if found else -1
+
+
+def _home(scripts: Scripts, script: Script, name: str, depth: int) -> Script | None:
+    """The script that defines what `name` is in `script`, through what modules pass on."""
+    key = script.page.path, name
+    if key not in scripts.homes:
+        scripts.homes[key] = None  # modules may pass on each other's names
+        scripts.homes[key] = _found(scripts, script, name, depth)
+    return scripts.homes[key]
+
+
+def _found(scripts: Scripts, script: Script, name: str, depth: int) -> Script | None:
+    if _opening(script, name) >= 0:
+        return script
+    modules = [script.imports[name][0]] if name in script.imports else []
+    modules += [module for module, names in script.again if names is None or name in names]
     for module in modules if depth else ():
         path = scripts.resolve(module, script.page.path)
-        other = scripts.at(path) if path else None
-        if other is not None and (found := _member(scripts, other, owner, member, depth - 1)):
+        other = scripts.at(path) if path and scripts.may_have(path, name) else None
+        found = _home(scripts, other, name, depth - 1) if other is not None else None
+        if found is not None:
             return found
-    return ""
+    return None
 
 
 def made_by_callers(scripts: Scripts, script: Script, call: Call) -> Iterator[Workflow]:
@@ -73,10 +94,11 @@ def made_by_callers(scripts: Scripts, script: Script, call: Call) -> Iterator[Wo
         return
     for other in scripts.holding(f"{method}("):
         for use in other.code.calls(re.escape(method)):
-            if len(use.arguments) < 2:
+            head = other.code.blanked[max(0, use.start - 20) : use.start]
+            if len(use.arguments) < 2 or re.search(r"\b(?:function|static|async)\s+$", head):
                 continue
             work = re.match(r"[\w$.]+", other.code.source(use.arguments[1]))
-            queue = queue_name(scripts, other, use.arguments[0])
+            queue = queue_name(scripts, other, use.arguments[0]) or _looped(scripts, other, use)
             name = queue or (work.group().rpartition(".")[2] if work else "")
             if not name:
                 continue
@@ -105,3 +127,30 @@ def _around(code: Code, call: Call, parameter: str) -> str:
             return f"{owners[-1]}.{match.group(1)}" if owners else ""
         break
     return ""
+
+
+def _looped(scripts: Scripts, script: Script, use: Call) -> str:
+    """The name that those of a loop begin with, where a method of a class makes them: shards."""
+    code = script.code
+    asked = re.match(r"[\w$]+", code.source(use.arguments[0]))
+    each = re.escape(asked.group()) if asked else ""
+    loops = re.findall(
+        rf"\bof\s+([\w$.]+)|\b([\w$]+)\.(?:forEach|map)\(\s*\(?\s*{each}\b",
+        code.blanked[max(0, use.start - 600) : use.start],
+    )
+    if not each or not loops:
+        return ""
+    names = loops[-1][0] or loops[-1][1]
+    made = re.findall(
+        rf"\b{re.escape(names)}\s*=\s*([\w$]+)\.([\w$]+)\(", code.blanked[: use.start]
+    ) or re.findall(r"^([\w$]+)\.([\w$]+)$", names)
+    if not made:
+        return ""
+    owner, method = made[-1]
+    home = _home(scripts, script, owner, _DEPTH)
+    if home is None:
+        return ""
+    start = _opening(home, owner)
+    body = home.page.text[start : home.code.close(start)]
+    said = re.search(rf"\b{re.escape(method)}\(.*?\$\{{([\w$]+)\.([\w$]+)\}}", body, re.DOTALL)
+    return _member(scripts, home, said.group(1), said.group(2)) if said else ""

@@ -138,3 +138,16 @@ def test_a_method_that_makes_workers_makes_one_for_each_call(repository):
     }  # fmt: skip
     assert flows["worker", "mail-queue"].evidence.path == "app.ts"
     assert flows["worker", "sendBill"].confidence == 0.6
+
+
+def test_workers_of_a_loop_over_shards_are_of_the_queue_that_the_names_begin_with(repository):
+    files = {
+        "names.ts": NAMES,
+        "queues.ts": "import { Names } from './names';\nexport class Bills {\n"
+        "  static shards() {\n    return list((i) => `${Names.Bill}-${i}`);\n  }\n}\n",
+        "app.ts": "import { Worker } from 'bullmq';\nimport { Bills } from './queues';\n"
+        "function register(queueName: string, work: Work) {\n"
+        "  new Worker(queueName, work);\n}\nconst shards = Bills.shards();\n"
+        "shards.forEach((shard) => {\n  register(shard as string, sendBill);\n});\n",
+    }
+    assert set(of(repository(files), "bullmq")) == {("worker", "bill-queue")}
