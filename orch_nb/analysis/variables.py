@@ -31,6 +31,7 @@ class Variables:
     def __init__(self, scan: Scan, parts: list[Part]) -> None:
         self._scan, self._parts = scan, parts
         self._files: dict[str, list[File]] | None = None
+        self._likely: dict[str | None, list[File]] = {}
         self._known: dict[tuple[str | None, str], bool | None] = {}
 
     def named(self, part: Part, variable: str) -> bool | None:
@@ -60,6 +61,8 @@ class Variables:
 
     def _of(self, part: Part) -> list[File]:
         """The files of a part and of the packages it imports, likely ones first."""
+        if part.folder in self._likely:
+            return self._likely[part.folder]
         if self._files is None:
             self._files = {}
             folders = {one.folder for one in self._parts if one.folder is not None}
@@ -80,7 +83,9 @@ class Variables:
                     reached[other.folder] = other
                     waiting.append(other)
         found = [file for folder in reached for file in self._files.get(folder or "", [])]
-        return sorted(found, key=lambda file: not _LIKELY.search(file.name))
+        found.sort(key=lambda file: not _LIKELY.search(file.name))
+        self._likely[part.folder] = found
+        return found
 
 
 def _forms(variable: str) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from orch_nb.analysis.workflows.code import Call, Code
 from orch_nb.analysis.workflows.page import Draft, Pages
+from orch_nb.analysis.workflows.queue_names import made_by_callers, queue_name
 from orch_nb.analysis.workflows.scripts import Script, Scripts
 from orch_nb.model.analysis import Evidence, Workflow
 
@@ -43,7 +44,7 @@ def node_queues(pages: Pages, scripts: Scripts) -> Iterator[Workflow]:
         script = scripts.read(page)
         modules = {module for module, _ in script.imports.values()} | script.modules
         if any(m.startswith(("bullmq", "@taskforcesh/bullmq", "@nestjs/bullmq")) for m in modules):
-            yield from _bullmq(script)
+            yield from _bullmq(script, scripts)
         if modules & {"bull", "@nestjs/bull"}:
             yield from _instances(script, "bull", "bull", ("default", "Queue"), ("process", "add"))
         if modules & {"bee-queue"}:
@@ -78,11 +79,6 @@ def _value(code: Code, span: tuple[int, int] | None) -> str:
     )
 
 
-def _said(code: Code, call: Call) -> bool:
-    """Whether a call is given a name that can be read, not a variable's."""
-    return bool(call.arguments and code.value(call.arguments[0]))
-
-
 def _new(script: Script, locals_: set[str]) -> Iterator[tuple[Call, str]]:
     """Each `new X(...)` with the name that it is given to, "" where there is none."""
     code = script.code
@@ -100,7 +96,7 @@ def _new(script: Script, locals_: set[str]) -> Iterator[tuple[Call, str]]:
             yield call, held.group(1) if held else ""
 
 
-def _bullmq(script: Script) -> Iterator[Workflow]:
+def _bullmq(script: Script, scripts: Scripts) -> Iterator[Workflow]:
     code, path = script.code, script.page.path
     held: dict[str, Draft] = {}
     drafts: list[Draft] = []
@@ -108,7 +104,6 @@ def _bullmq(script: Script) -> Iterator[Workflow]:
         for call, variable in _new(
             script, script.local("bullmq", name) | script.local("@taskforcesh/bullmq*", name)
         ):
-            queue = _value(code, call.arguments[0] if call.arguments else None)
             if kind == "flow":
                 if variable:
                     held.setdefault(
@@ -116,9 +111,15 @@ def _bullmq(script: Script) -> Iterator[Workflow]:
                         Draft("", "bullmq", "flow", Evidence(name, path, code.line(call.start))),
                     )
                 continue
-            own = queue or variable or name
+            given = call.arguments[0] if call.arguments else None
+            known = queue_name(scripts, script, given) if given else ""
+            workers = [] if known or kind != "worker" else [*made_by_callers(scripts, script, call)]
+            yield from workers
+            if workers:
+                continue
+            own = known or _value(code, given) or variable or name
             where = Evidence(f"new {name}", path, code.line(call.start))
-            draft = Draft(own, "bullmq", kind, where, code.confidence if _said(code, call) else 0.7)
+            draft = Draft(own, "bullmq", kind, where, code.confidence if known else 0.7)
             draft.part(own, "worker" if kind == "worker" else "queue", code.line(call.start))
             if kind == "queue" and variable:
                 held[variable] = draft
@@ -131,16 +132,22 @@ def _bullmq(script: Script) -> Iterator[Workflow]:
                 yield from _flow(code, call, path)
             else:
                 _added(code, call, draft)
+    yield from (draft.done() for draft in drafts)
+    yield from _processors(script)
+    yield from _registered(script)
+
+
+def _processors(script: Script) -> Iterator[Workflow]:
+    """The classes of NestJS that work for a queue."""
+    code = script.code
     for call in code.calls(r"@?Processor"):
         if (
             script.imports.get("Processor", ("", ""))[0].startswith("@nestjs/bull")
             and call.arguments
         ):
             queue = _value(code, call.arguments[0])
-            where = Evidence("@Processor", path, code.line(call.start))
-            drafts.append(Draft(queue or "processor", "bullmq", "worker", where, code.confidence))
-    yield from (draft.done() for draft in drafts)
-    yield from _registered(script)
+            where = Evidence("@Processor", script.page.path, code.line(call.start))
+            yield Draft(queue or "processor", "bullmq", "worker", where, code.confidence).done()
 
 
 def _registered(script: Script) -> Iterator[Workflow]:

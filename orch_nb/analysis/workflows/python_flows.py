@@ -23,7 +23,7 @@ __all__ = ["NEEDLES", "python_flows"]
 
 NEEDLES = (
     "prefect", "dagster", "luigi", "huey", "dramatiq", "apscheduler", "django_rq", "from rq", "arq",
-    "langgraph", "invoke", "@job",
+    "langgraph", "invoke", "@job", "rq_scheduler",
 )  # fmt: skip
 #: package -> (system, {what it marks: (kind of the workflow, kind of the part)})
 _MARKS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
@@ -57,6 +57,8 @@ def python_flows(pages: Pages, packages: Packages) -> Iterator[Workflow]:
             yield from _prefect(module, page)
         if module.uses(*_MARKS) or "@job" in page.text:
             yield from _marked(module, packages, page)
+        if module.uses("rq", "django_rq", "rq_scheduler"):
+            yield from _queued(module, page)
         if module.uses("luigi"):
             yield from _luigi(module, page)
         if module.uses("huey"):
@@ -258,6 +260,37 @@ def _scheduled(module: Module, page: Page) -> Iterator[Workflow]:
                 add(function.name, function.lineno, "@scheduled_job")
     if draft is not None:
         yield draft.done()
+
+
+def _queued(module: Module, page: Page) -> Iterator[Workflow]:
+    """Functions that RQ is given by name and not by a decorator: put in a queue, or run by a clock,
+    which a list of `{"func": f, "interval": ...}` may say."""
+    drafts: dict[str, Draft] = {}
+
+    def add(kind: str, node: ast.expr | None, line: int) -> None:
+        name = module.text(node) or (dotted(node) if node is not None else "")
+        if name := name.rpartition(".")[2]:
+            where = Evidence("enqueue" if kind == "tasks" else "schedule", page.path, line)
+            draft = drafts.setdefault(kind, Draft(page.stem, "rq", kind, where, LIKELY))
+            draft.task(name, "task" if kind == "tasks" else "schedule", line)
+
+    for call in module.calls:
+        method = dotted(call.func).rpartition(".")[2]
+        func = keyword(call, "func", "f")
+        if method in {"enqueue", "enqueue_call"}:
+            add("tasks", func or next(iter(call.args), None), call.lineno)
+        elif method in {"enqueue_in", "enqueue_at"}:
+            add("tasks", func or next(iter(call.args[1:]), None), call.lineno)
+        elif method in {"schedule", "cron"} and module.uses("rq_scheduler"):
+            add("schedule", func or next(iter(call.args[1:]), None), call.lineno)
+    for node in ast.walk(module.tree) if module.uses("rq_scheduler") else ():
+        if isinstance(node, ast.Dict):
+            said = {
+                module.text(key): value for key, value in zip(node.keys, node.values, strict=True)
+            }
+            if "func" in said and said.keys() & {"interval", "cron_string"}:
+                add("schedule", said["func"], node.lineno)
+    yield from (draft.done() for draft in drafts.values())
 
 
 def _arq(module: Module, page: Page) -> Iterator[Workflow]:

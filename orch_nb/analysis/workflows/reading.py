@@ -52,7 +52,7 @@ _FILES: tuple[tuple[re.Pattern[str], Callable[[Page], Iterator[Workflow]]], ...]
         (r"\.gitlab-ci\.ya?ml|\.gitlab/ci/[^/]+\.ya?ml", ci.gitlab_ci),
         (r"\.circleci/config\.ya?ml", ci_services.circleci),
         (r"(.*/)?\.?azure-pipelines[^/]*\.ya?ml|\.azure(-pipelines)?/.*\.ya?ml", ci_services.azure),
-        (r"(.*/)?cloudbuild[^/]*\.ya?ml", ci_services.cloud_build),
+        (r"(.*/)?(cloudbuild[^/]*|\.?cloudbuild/[^/]+)\.ya?ml", ci_services.cloud_build),
         (r"(.*/)?\.buildkite/[^/]+\.ya?ml", ci_services.buildkite),
         (r"\.drone\.ya?ml", ci_services.drone),
         (r"\.travis\.ya?ml", ci_services.travis),

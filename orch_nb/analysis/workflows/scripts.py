@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from orch_nb.analysis.scan import File, Scan
 from orch_nb.analysis.workflows.code import Code, FunctionAt
-from orch_nb.analysis.workflows.page import Page
+from orch_nb.analysis.workflows.page import Page, a_test_file
 
 __all__ = ["Script", "Scripts"]
 
@@ -192,6 +192,8 @@ class Scripts:
         self._files = {f.path: f for f in scan.files if f.language in {"TypeScript", "JavaScript"}}
         self._read: dict[str, Script] = {}
         self._packages: dict[str, str] = {}
+        #: Where a name is defined, by the path that it is seen from; kept for who looks for it.
+        self.homes: dict[tuple[str, str], Script | None] = {}
         for file in scan.files:
             if file.name == "package.json" and file.folder:
                 said = re.search(r"\"name\"\s*:\s*\"([^\"]+)\"", scan.read(file) or "")
@@ -211,6 +213,18 @@ class Scripts:
                 return None
             self._read[path] = Script(Page(path, text))
         return self._read[path]
+
+    def holding(self, word: str) -> list[Script]:
+        """The scripts that hold a word, tests aside."""
+        files = [file for file in self._scan.candidates(word) if file.path in self._files]
+        found = (self.at(file.path) for file in files if not a_test_file(file.path))
+        return [script for script in found if script is not None]
+
+    def may_have(self, path: str, name: str) -> bool:
+        """Whether a module may define or pass on a name, before it is parsed."""
+        file = self._files.get(path)
+        text = (self._scan.read(file) or "") if file is not None else ""
+        return name in text or "export *" in text
 
     def resolve(self, module: str, near: str) -> str:
         """The path of a module as seen from a file; "" where it is not of this workspace."""

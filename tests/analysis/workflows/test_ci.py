@@ -66,6 +66,7 @@ def test_azure_stages_wait_for_the_one_before_unless_they_say_otherwise(reposito
 def test_the_steps_of_cloud_build_run_in_order_unless_they_say_for_what_they_wait(repository):
     text = "steps:\n- {id: a, name: x}\n- {id: b, name: x}\n- {id: c, name: x, waitFor: ['-']}\n"
     assert read(repository, "cloudbuild.yaml", text).edges == (("a", "b"),)
+    assert read(repository, ".github/cloudbuild/ci.yaml", text).edges == (("a", "b"),)
 
 
 def test_jenkins_stages_and_no_commented_ones(repository):

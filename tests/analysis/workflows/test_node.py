@@ -104,3 +104,50 @@ def test_ones_own_create_machine_is_no_xstate(repository):
 def test_cron_jobs_of_node(repository):
     text = "import cron from 'node-cron';\ncron.schedule('0 4 * * *', cleanUp);\n"
     assert of(repository({"m.js": text}), "node_cron")["schedule", "m"].tasks == ("cleanUp",)
+
+
+NAMES = "export enum Names {\n  Mail = 'mail-queue', // of mails\n  Bill = 'bill-queue',\n}\n"
+
+
+def test_a_queue_is_called_what_a_member_of_an_enum_elsewhere_says(repository):
+    files = {
+        "shared/names.ts": NAMES,
+        "shared/index.ts": "export * from './names';\n",
+        "a.ts": "import { Queue } from 'bullmq';\nimport { Names } from './shared';\n"
+        "const one = new Queue<Job[Names.Mail]>(Names.Mail);\n"
+        "function shard(n: number) {\n"
+        "  const name = `${Names.Bill}${n > 0 ? `-${n}` : ''}`;\n"
+        "  return new Queue(name);\n}\n",
+    }
+    assert {name for _, name in of(repository(files), "bullmq")} == {"mail-queue", "bill-queue"}
+
+
+def test_a_method_that_makes_workers_makes_one_for_each_call(repository):
+    files = {
+        "names.ts": NAMES,
+        "manager.ts": "import { Worker } from 'bullmq';\nexport class Manager {\n"
+        "  public static register(queueName: string, work: Work): void {\n"
+        "    const worker = new Worker(queueName, Manager.timed(work));\n  }\n}\n",
+        "app.ts": "import { Manager } from './manager';\nimport { Names } from './names';\n"
+        "Manager.register(Names.Mail, sendMail, { concurrency: 1 });\n"
+        "for (const shard of shards) {\n  Manager.register(shard as Names, sendBill(true));\n}\n",
+    }
+    flows = of(repository(files), "bullmq")
+    assert {key: flow.tasks for key, flow in flows.items()} == {
+        ("worker", "mail-queue"): ("sendMail",), ("worker", "sendBill"): ("sendBill",),
+    }  # fmt: skip
+    assert flows["worker", "mail-queue"].evidence.path == "app.ts"
+    assert flows["worker", "sendBill"].confidence == 0.6
+
+
+def test_workers_of_a_loop_over_shards_are_of_the_queue_that_the_names_begin_with(repository):
+    files = {
+        "names.ts": NAMES,
+        "queues.ts": "import { Names } from './names';\nexport class Bills {\n"
+        "  static shards() {\n    return list((i) => `${Names.Bill}-${i}`);\n  }\n}\n",
+        "app.ts": "import { Worker } from 'bullmq';\nimport { Bills } from './queues';\n"
+        "function register(queueName: string, work: Work) {\n"
+        "  new Worker(queueName, work);\n}\nconst shards = Bills.shards();\n"
+        "shards.forEach((shard) => {\n  register(shard as string, sendBill);\n});\n",
+    }
+    assert set(of(repository(files), "bullmq")) == {("worker", "bill-queue")}

@@ -116,3 +116,17 @@ def test_a_job_of_ones_own_is_no_queues(repository):
         "a.py": "from mine import job\n@job\ndef f(): ...\n",
     }
     assert workflows(scan(repository(files))) == ()
+
+
+def test_rq_knows_what_is_put_in_a_queue_and_what_a_clock_runs(repository):
+    files = {
+        "execution.py": "from rq.job import Job\n\ndef go(queue):\n    queue.enqueue(execute, 1)\n"
+        "    queue.enqueue_in(delta, 'shop.mails.send')\n",
+        "clock.py": "from rq_scheduler import Scheduler\nfrom shop import clean\n"
+        "def jobs():\n    return [{'func': clean, 'interval': 30}]\n",
+        "mine.py": "def go(queue):\n    queue.enqueue(other, 1)\n",
+    }
+    found = of(repository(files), "rq")
+    assert {key: flow.tasks for key, flow in found.items()} == {
+        ("tasks", "execution"): ("execute", "send"), ("schedule", "clock"): ("clean",),
+    }  # fmt: skip
