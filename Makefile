@@ -15,10 +15,14 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
+NODE_PACKAGES := @modelcontextprotocol/server-sequential-thinking@2026.8.31 \
+	@modelcontextprotocol/server-filesystem@2026.8.31 @upstash/context7-mcp@4.1.1
+
 # Programs of the venv before those of the user, and its kernel before any that the user registered
 # under the same name.
 export PATH := $(abspath $(BIN)):$(PATH)
 export JUPYTER_PREFER_ENV_PATH := 1
+export ORCH_NB_NPM ?= $(abspath $(VENV)/npm)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:
@@ -36,6 +40,9 @@ $(STAMP): pyproject.toml
 	@# An older kernel beside it: the browser's tests run in both.
 	@$(BIN)/python -m pip install --quiet --upgrade --no-deps --target $(VENV)/ipykernel6 \
 		'ipykernel==6.31.0' 'nest-asyncio>=1.6'
+	@# Servers of Node that tests speak with; without npm those are skipped, and say so.
+	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --no-save \
+		--prefix $(VENV)/npm $(NODE_PACKAGES) || echo "npm could not install $(NODE_PACKAGES)"; fi
 	@touch $@
 
 demo: install

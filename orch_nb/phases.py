@@ -42,16 +42,17 @@ if TYPE_CHECKING:
     from orch_nb.model.analysis import Analysis
     from orch_nb.model.goal import Goal
     from orch_nb.model.report import Operation, Report
-    from orch_nb.model.research import Research
+    from orch_nb.model.research import Answer, Research, SourceReport
     from orch_nb.model.translation import Loss
 
 __all__ = [
     "analyze", "beforehand", "begin", "caught_up", "checked", "decompose", "execute",
-    "execute_async", "followed",
-    "integrate", "losses", "noted", "orchestrate", "past_run", "recover", "recover_async",
-    "research", "research_async", "resuming", "run_options", "seen", "serve", "starting",
+    "execute_async", "followed", "integrate", "keep_thoughts", "losses", "noted", "orchestrate",
+    "past_run", "recover", "recover_async", "research", "research_async", "resuming",
+    "run_options", "seen", "serve", "starting", "thoughts_kept",
 ]  # fmt: skip
 
+_THOUGHTS_S = 8.0  # a server that keeps the thoughts is waited for no longer
 
 # -- ANALYZE, RESEARCH ---------------------------------------------------------------------------
 
@@ -60,7 +61,7 @@ def analyze(
     goal: str | Goal,
     workspace: str | os.PathLike[str] | None = ".",
     *,
-    budget_s: float = 2.0,
+    budget_s: float = 30.0,
     progress: Callable[[int], None] | None = None,
 ) -> Analysis:
     """What a goal asks for and what its workspace holds, each statement with its evidence.
@@ -74,22 +75,73 @@ def analyze(
     return analyze_goal(goal, where, budget_s=budget_s, progress=progress)
 
 
-def research(analysis: Analysis, *, timeout_s: float = 10.0) -> Research:
+def research(
+    analysis: Analysis,
+    *,
+    timeout_s: float = 30.0,
+    mcp: str | Sequence[str] = "all",
+    fresh: bool = False,
+    progress: Callable[[tuple[str, ...]], None] | None = None,
+) -> Research:
     """Patterns and practice for what was analyzed, each finding with the source to check it at.
 
-    Asks the built-in catalogue and the codebase in parallel, offline; a source that fails or takes
-    longer than `timeout_s` is reported in `.sources` and never raises.
+    Asks in parallel, for at most `timeout_s` seconds: the built-in catalogue and the codebase,
+    offline, and the MCP servers of the person and the project that the person has approved
+    (`orch-nb mcp list`). `mcp`: all of those, none, or names of some. `fresh`: what the servers
+    answered in the last week is asked anew. `progress(names)` is told about once a second who is
+    awaited. A source that fails is reported in `.sources` and never raises; UsageError for a name
+    that no server has.
     """
-    return run_sync(research_async(analysis, timeout_s=timeout_s), "research", "research_async")
+    asked = research_async(analysis, timeout_s=timeout_s, mcp=mcp, fresh=fresh, progress=progress)
+    return run_sync(asked, "research", "research_async")
 
 
-async def research_async(analysis: Analysis, *, timeout_s: float = 10.0) -> Research:
+async def research_async(
+    analysis: Analysis,
+    *,
+    timeout_s: float = 30.0,
+    mcp: str | Sequence[str] = "all",
+    fresh: bool = False,
+    progress: Callable[[tuple[str, ...]], None] | None = None,
+) -> Research:
     """`research` where there is a loop already."""
-    from orch_nb.sources.catalog_source import CatalogSource
-    from orch_nb.sources.codebase import CodebaseSource
-    from orch_nb.sources.gather import gather
+    from orch_nb.sources.gather import default_sources, gather
+    from orch_nb.sources.mcp.servers import chosen
 
-    return await gather(analysis, [CatalogSource(), CodebaseSource()], timeout_s=timeout_s)
+    where = analysis.scope.root or "."
+    servers, unasked = chosen(mcp, where, fresh=fresh, timeout_s=timeout_s)
+    asked = [*default_sources(), *servers]
+    return await gather(analysis, asked, timeout_s, progress=progress, unasked=unasked)
+
+
+def keep_thoughts(
+    answers: Sequence[Answer],
+    workspace: str | os.PathLike[str] = ".",
+    *,
+    timeout_s: float = 20.0,
+) -> SourceReport | None:
+    """Tell the answers to the five questions to the person's sequential-thinking server, if one is
+    configured and approved; the report counts the thoughts that it kept. None if there is none."""
+    from orch_nb.sources.mcp import thinking
+
+    told = thinking.keep_thoughts(answers, Path(workspace), timeout_s=timeout_s)
+    return run_sync(told, "keep_thoughts", "sources.mcp.thinking.keep_thoughts")
+
+
+def thoughts_kept(
+    plan: Plan, analysis: Analysis, research: Research, *, timeout_s: float = _THOUGHTS_S
+) -> Research:
+    """`research` with how it went to tell the five answers of `plan` to the person's
+    sequential-thinking server; as it was, and at once, where no such server is configured."""
+    from orch_nb.graph.questions import five_answers
+
+    answers = five_answers(plan, analysis)
+    where = analysis.scope.root or "."
+    report = keep_thoughts(answers, where, timeout_s=timeout_s) if answers else None
+    if report is None:
+        return research
+    others = tuple(one for one in research.sources if one.name != report.name)
+    return replace(research, sources=(*others, report))
 
 
 # -- DECOMPOSE -----------------------------------------------------------------------------------
@@ -163,7 +215,7 @@ async def _draft(analysis: Analysis, found: Research | None) -> Plan:
     from orch_nb.planners.patterns import PatternPlanner
 
     if found is None:
-        found = await research_async(analysis)
+        found = await research_async(analysis, mcp="none")
     return checked(await PatternPlanner().plan(analysis.goal, analysis, found), {})
 
 
@@ -550,10 +602,11 @@ def orchestrate(
         analysis = analyze(body, workspace)
         found = research(analysis)
         plan = decompose(analysis, found)
+        found = thoughts_kept(plan, analysis, found)
     else:
         plan = decompose(body, namespace=namespace, goal=goal, kind=kind)
         analysis = analyze(plan.goal or goal, workspace)
-        found = research(analysis)
+        found = research(analysis, timeout_s=2.0, mcp="none")
     shown = seen(plan, options.get("secrets", ()))
     draft = Operation(
         plan=shown, kind=took, body=PLAIN.text(body) if isinstance(body, str) else "",

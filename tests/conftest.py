@@ -27,6 +27,7 @@ _JUPYTER_HOMES = (
 
 def pytest_configure(config: pytest.Config) -> None:
     """A kernel that a test starts meets none of its user's profiles, history and kernelspecs."""
+    os.environ["ORCH_NB_MCP"] = "off"  # nor does RESEARCH ask the servers of its user
     home = mkdtemp(prefix="orch-nb-tests-")
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
     for name in _JUPYTER_HOMES:

@@ -194,3 +194,10 @@ def test_the_profile_tells_modules_lines_and_calls(root):
     assert re.search(r"%  engine/scheduler\n", shares)
     calls = command(root, "benchmarks/profile_engine.py", "layered:2000", "--calls")
     assert re.search(r" 1\.00  the tasks:\d+ noop\n", calls)
+
+
+def test_a_scan_is_measured_beside_ripgrep_where_it_is_installed(root, tmp_path):
+    (tmp_path / "a.py").write_text("import celery\n")
+    shown = command(root, "benchmarks/scan.py", str(tmp_path), "--rounds", "1")
+    assert re.search(r"orch_nb: walk and search +[\d.]+ ms .* 1 files", shown)
+    assert re.search(r"ratio [\d.]+ by the clock|rg is not installed", shown)

@@ -94,6 +94,20 @@ def test_a_dry_run_shows_the_plan_and_runs_nothing(orch, folder):
     assert not (folder / ".orch_nb").exists()
 
 
+def test_patterns_are_listed_searched_and_opened(orch):
+    assert "Strangler fig" in orch("patterns")[1]
+    code, out, _ = orch("patterns", "undo", "steps")
+    assert (code, "saga" in out) == (0, True)
+    assert "Use it when" in orch("patterns", "saga")[1]
+
+
+def test_the_example_of_a_pattern_is_a_plan_that_runs(orch, folder):
+    (folder / "branch.yaml").write_text(orch("patterns", "branch", "--example")[1])
+    assert orch("run", "branch.yaml")[0] == 0
+    code, _, told = orch("patterns", "sagaa", "--example")
+    assert (code, "Did you mean `saga`?" in told) == (2, True)
+
+
 def test_a_plan_comes_from_stdin(orch, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(OK))
     assert orch("run", "-")[0] == 0

@@ -140,6 +140,7 @@ class Imports(ast.NodeVisitor):
         ({"graphviz", "graphviz_pure", "networkx", "pandas"}, ("render",)),
         ({"IPython", "anywidget", "ipywidgets"}, ("notebook",)),
         ({"sqlite3"}, ("catalog", "engine")),
+        ({"anyio", "httpx2", "mcp", "mcp_types"}, ("sources",)),
     ],
 )
 def test_a_package_is_known_only_in_its_room(packages, rooms):

@@ -15,29 +15,33 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orch_nb.analysis.complexity import complexity
-from orch_nb.analysis.components import components
+from orch_nb.analysis.components import inventory
+from orch_nb.analysis.constraints import stated
+from orch_nb.analysis.instead import instead
 from orch_nb.analysis.landmarks import landmarks
+from orch_nb.analysis.need import need
 from orch_nb.analysis.risks import risks
-from orch_nb.analysis.scan import scan
-from orch_nb.analysis.text import as_goal, domains, questions, single_step
+from orch_nb.analysis.scan import Scan, scan
+from orch_nb.analysis.text import MOST_TEXT, as_goal, domains, questions
+from orch_nb.analysis.touched import touched
 from orch_nb.analysis.workflows import a_test, workflows
 from orch_nb.catalog.operations import classify
-from orch_nb.catalog.vocabulary import found
 from orch_nb.errors import UsageError
 from orch_nb.model.analysis import Analysis, Scope
 from orch_nb.model.goal import Goal
 
 __all__ = ["analyze_goal"]
 
-#: The walk gets this share of the time, reading what it found the rest.
-_WALK_SHARE = 0.5
+#: The walk gets this share of the time; by then the manifests and workflows are read, and what is
+#: left is for a look into the files that the goal touches.
+_WALK_SHARE, _READ_SHARE = 0.5, 0.85
 
 
 def analyze_goal(
     goal: Goal | str,
     workspace: str | Path | None = None,
     *,
-    budget_s: float = 2.0,
+    budget_s: float = 30.0,
     progress: Callable[[int], None] | None = None,
 ) -> Analysis:
     """What is known of `goal` in `workspace` (a folder; None: the goal alone).
@@ -50,45 +54,52 @@ def analyze_goal(
     read = as_goal(goal)
     if not read.text.strip():
         raise UsageError("The goal is empty; say in a sentence what is to be reached.")
-    text = " ".join(read.text.split())
+    said = read.text[:MOST_TEXT]
+    text = " ".join(said.split())
+    seen, scope = _scope(workspace, budget_s, progress)
     operation, confidence = classify(text)
-    scope, test = _scope(workspace, budget_s, progress)
-    fields = domains(text)
-    reason = single_step(text, operation, len(found("stores", text)))
+    fields, demands = domains(text), stated(said)
+    about = touched(text, scope, seen)
+    tests, paths = (a_test(seen), [file.path for file in seen.files]) if seen else ("", [])
+    verdict = need(said, demands)
     return Analysis(
         goal=read,
         operation=operation,
         confidence=confidence,
         domains=fields,
         scope=scope,
-        complexity=complexity(text, operation, fields, scope),
-        risks=risks(text, operation, scope, test),
-        questions=questions(text, operation),
-        orchestrate=not reason,
-        advice=_advice(reason),
+        complexity=complexity(
+            text, operation, fields, scope, constraints=demands, touched=about, tests=tests
+        ),
+        risks=risks(
+            text, operation, scope, tests, constraints=demands, touched=about, paths=paths
+        ),
+        questions=questions(
+            text, operation, constraints=demands, scope=scope, touched=about, owners=_owners(paths)
+        ) if verdict.orchestrate else (),
+        constraints=demands,
+        touched=about,
+        orchestrate=verdict.orchestrate,
+        advice="" if verdict.orchestrate else instead(text, verdict.reasons[0], scope, about),
         duration_s=time.monotonic() - started,
-    )
+    )  # fmt: skip
 
 
-def _advice(reason: str) -> str:
-    if not reason:
-        return ""
-    return (
-        f"This needs no orchestration: {reason}. "
-        "Do it directly, in a cell or a shell, and look at the result."
-    )
+def _owners(paths: list[str]) -> str:
+    """The file that says who decides about which part of the code, "" if there is none."""
+    return next((path for path in paths if path.rpartition("/")[2] == "CODEOWNERS"), "")
 
 
 def _scope(
     workspace: str | Path | None, budget_s: float, progress: Callable[[int], None] | None
-) -> tuple[Scope, str]:
-    """The scope of the workspace, and the path of a test in it."""
+) -> tuple[Scan | None, Scope]:
+    """What was seen of the workspace, and its scope."""
     if workspace is None:
-        return Scope(), ""
+        return None, Scope()
     started = time.monotonic()
     seen = scan(workspace, budget_s * _WALK_SHARE, progress)
-    seen.late = started + budget_s
-    parts = components(seen)
+    seen.late = started + budget_s * _READ_SHARE
+    made = inventory(seen)
     flows = workflows(seen)
     scope = Scope(
         root=seen.root,
@@ -96,10 +107,12 @@ def _scope(
         size_bytes=seen.size_bytes,
         languages=dict(seen.languages.most_common()),
         skipped=dict(seen.skipped),
-        components=parts,
+        components=made.components,
+        links=made.links,
         workflows=flows,
         landmarks=landmarks(seen),
         complete=seen.complete,
         duration_s=time.monotonic() - started,
     )
-    return scope, a_test(seen)
+    seen.late = started + budget_s
+    return seen, scope

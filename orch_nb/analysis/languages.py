@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-__all__ = ["BINARY_SUFFIXES", "language_of"]
+__all__ = ["BINARY_SUFFIXES", "CODE", "language_of"]
 
 _BY_SUFFIX = {
     suffix: language
@@ -20,6 +18,8 @@ _BY_SUFFIX = {
         "XML": ".xml", "Markdown": ".md .mdx", "reStructuredText": ".rst",
         "Protocol Buffers": ".proto", "GraphQL": ".graphql .gql", "Terraform": ".tf",
         "Groovy": ".groovy .gradle", "Cython": ".pxd", "Nix": ".nix", "Zig": ".zig",
+        "Visual Basic": ".vb", "Objective-C": ".m .mm", "Clojure": ".clj .cljs .cljc",
+        "Razor": ".cshtml .razor", "ERB": ".erb", "Properties": ".properties .ini .cfg .conf",
     }.items()
     for suffix in suffixes.split()
 }  # fmt: skip
@@ -28,6 +28,12 @@ _BY_NAME = {
     "GNUmakefile": "Makefile", "makefile": "Makefile", "Jenkinsfile": "Groovy", "Rakefile": "Ruby",
     "Gemfile": "Ruby", "CMakeLists.txt": "CMake", "Snakefile": "Snakemake", "Procfile": "Procfile",
 }  # fmt: skip
+
+#: Languages that programs are written in; the rest are data, documents and markup.
+CODE = frozenset(
+    "Python JavaScript TypeScript Go Rust Java Kotlin Scala C# F# C C++ Ruby PHP Swift Dart Elixir "
+    "Erlang Haskell R Julia Lua Perl Shell PowerShell SQL Vue Svelte Groovy Cython Zig".split()
+) | {"Visual Basic", "Objective-C", "Clojure", "Razor"}
 
 #: Files of these kinds are counted as binary by their name alone.
 BINARY_SUFFIXES = frozenset(
@@ -49,4 +55,5 @@ def language_of(name: str) -> str:
         return found
     if name.startswith("Dockerfile.") or name.endswith(".Dockerfile"):
         return "Dockerfile"
-    return _BY_SUFFIX.get(os.path.splitext(name)[1].lower(), "")
+    stem, dot, suffix = name.rpartition(".")
+    return _BY_SUFFIX.get(f".{suffix.lower()}", "") if dot and stem else ""

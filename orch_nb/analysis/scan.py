@@ -1,48 +1,52 @@
 """Walks a workspace within a time bound and says what was there and what was left out.
 
 The walk goes level by level, folders by name, so that what stands near the top, manifests above
-all, is seen first even where the bound cuts the rest off. `.gitignore` files hold for their folder
-and below (the `pathspec` library, git's own pattern language); vendored, generated, binary and huge
-files are counted and not read; links are never followed, wherever they lead; nothing is ever run.
+all, is seen first even where the bound cuts the rest off. What git ignores is left out
+(`ignoring`); vendored, generated, binary and huge files are counted and not read (`leftout`); links
+are never followed, wherever they lead; nothing is ever run.
 
-What is skipped is counted by reason: ignored, vendored, binary, huge, link, special, unreadable,
-late.
+What is skipped is counted by reason: ignored, vendored, generated, binary, huge, link, special,
+unreadable, late.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import pathspec
-
-from orch_nb.analysis.languages import BINARY_SUFFIXES, language_of
+from orch_nb.analysis.ignoring import Ignores, outside, read_text
+from orch_nb.analysis.languages import BINARY_SUFFIXES, CODE, language_of
+from orch_nb.analysis.leftout import folder_reason, generated_name, says_generated
+from orch_nb.analysis.search import holding
 from orch_nb.errors import UsageError
 
 __all__ = ["HUGE_BYTES", "File", "Scan", "of_tests", "scan"]
 
 #: Files above this many bytes are counted and not read.
 HUGE_BYTES = 1_000_000
-_VENDORED = frozenset(
-    "node_modules bower_components vendor third_party site-packages .venv venv env "
-    "__pycache__ .tox .nox .eggs .mypy_cache .ruff_cache .pytest_cache .ipynb_checkpoints "
-    ".gradle .terraform Pods DerivedData .next .nuxt .cache .orch_nb".split()
-)
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".jj", "CVS"})
+_BINARY = frozenset(suffix[1:] for suffix in BINARY_SUFFIXES)
 _SNIFF_BYTES = 4096
 _REPORT_EVERY = 256
+#: So many bytes of files that were read are kept for the next reader.
+_KEPT_BYTES = 96_000_000
 
-
-_TESTS = frozenset("test tests testdata fixtures __tests__ testing e2e".split())
+_TESTS = frozenset(
+    "test tests testdata test-data fixtures __tests__ __mocks__ testing e2e spec specs cypress "
+    "integration-tests integration_tests functional-tests e2e-tests unittests".split()
+)
+_OF_TESTS = re.compile(r"[-_.](tests?|e2e|(unit|functional|integration|acceptance)tests)$")
 
 
 def of_tests(path: str) -> bool:
     """Whether a file stands among tests or their fixtures, by the names of its folders."""
-    return not _TESTS.isdisjoint(path.lower().split("/")[:-1])
+    folders = path.lower().split("/")[:-1]
+    return not _TESTS.isdisjoint(folders) or any(map(_OF_TESTS.search, folders))
 
 
 class File:
@@ -63,7 +67,11 @@ class File:
 
 
 class Scan:
-    """What a walk found. `late` is the deadline by which readers of files should stop too."""
+    """What a walk found. `late` is the deadline by which readers of files should stop too.
+
+    A file is read once: `read` and `data` keep what was read for the next reader, `candidates`
+    names the files that are worth reading at all.
+    """
 
     def __init__(self, root: str, late: float) -> None:
         self.root, self.late = root, late
@@ -72,27 +80,90 @@ class Scan:
         self.skipped: Counter[str] = Counter()
         self.size_bytes = 0
         self.complete = True
+        self._kept: OrderedDict[str, bytes | None] = OrderedDict()
+        self._kept_bytes = 0
+        self._texts: OrderedDict[str, str | None] = OrderedDict()
+        self._counted: set[str] = set()
+        self._by_path: dict[str, File] = {}
+        self._holding: dict[str, frozenset[str]] = {}
 
     @property
     def out_of_time(self) -> bool:
         return time.monotonic() > self.late
 
+    @property
+    def by_path(self) -> dict[str, File]:
+        """The files by their paths."""
+        if len(self._by_path) != len(self.files):
+            self._by_path = {file.path: file for file in self.files}
+        return self._by_path
+
     def read(self, file: File) -> str | None:
-        """The text of `file`; None, counted by its reason, where it is binary or cannot be read."""
+        """The text of `file`; None, counted by its reason, where it is binary, generated, or cannot
+        be read."""
+        if file.path in self._texts:
+            self._texts.move_to_end(file.path)
+            return self._texts[file.path]
+        data = self.data(file)
+        text = None if data is None else data.decode("utf-8-sig", errors="replace")
+        self._texts[file.path] = text
+        if len(self._texts) > 256:
+            self._texts.popitem(last=False)
+        return text
+
+    def data(self, file: File) -> bytes | None:
+        """The bytes of `file`, at most `HUGE_BYTES` of them; None as for `read`."""
+        if file.path in self._kept:
+            self._kept.move_to_end(file.path)
+            return self._kept[file.path]
+        reason, data = self._load(file)
+        if reason and file.path not in self._counted:
+            self._counted.add(file.path)
+            self.skipped[reason] += 1
+        self._kept[file.path] = data
+        self._kept_bytes += len(data or b"")
+        while self._kept_bytes > _KEPT_BYTES and len(self._kept) > 1:
+            self._kept_bytes -= len(self._kept.popitem(last=False)[1] or b"")
+        return data
+
+    def _load(self, file: File) -> tuple[str, bytes | None]:
+        """Reads a file: why it is left out ("" if it is not) and its bytes."""
         try:
-            with open(os.path.join(self.root, file.path), "rb") as handle:
+            with open(os.path.join(self.root, file.path), "rb", buffering=0) as handle:
                 data = handle.read(HUGE_BYTES)
         except OSError:
-            self.skipped["unreadable"] += 1
-            return None
+            return "unreadable", None
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            data = data.decode("utf-16", errors="replace").encode()
         if b"\0" in data[:_SNIFF_BYTES]:
-            self.skipped["binary"] += 1
-            return None
-        return data.decode("utf-8-sig", errors="replace")
+            return "binary", None
+        if file.language in CODE and says_generated(data[:1500]):
+            return "generated", None
+        return "", data
+
+    def look_for(self, words: Iterable[str]) -> None:
+        """Finds in one pass which files hold which of `words`, for `candidates` to tell.
+
+        A file that was not reached in time may hold them all; `complete` is False then.
+        """
+        asked = sorted({word for word in words if word and word not in self._holding})
+        if asked:
+            self._holding.update(holding(self, asked))
+
+    def candidates(self, *words: str, files: Iterable[File] | None = None) -> list[File]:
+        """The files (of `files`: None is all) that hold one of `words`, as they are written, in
+        the order of the walk. Only they need to be read."""
+        self.look_for(words)
+        paths: set[str] = set()
+        for word in words:
+            paths |= self._holding.get(word, frozenset())
+        return [file for file in (self.files if files is None else files) if file.path in paths]
 
 
 def scan(
-    workspace: str | Path, budget_s: float = 2.0, progress: Callable[[int], None] | None = None
+    workspace: str | Path,
+    budget_s: float = 2.0,
+    progress: Callable[[int], None] | None = None,
 ) -> Scan:
     """Walk `workspace` for at most `budget_s` seconds; `progress` is told the number of files seen.
 
@@ -122,11 +193,8 @@ def scan(
     return found
 
 
-_Ignores = tuple[tuple[str, pathspec.GitIgnoreSpec], ...]
-
-
 def _walk(found: Scan) -> Iterator[File]:
-    folders: deque[tuple[str, _Ignores]] = deque([("", ())])
+    folders: deque[tuple[str, Ignores]] = deque([("", outside(found.root))])
     while folders:
         folder, ignores = folders.popleft()
         if found.out_of_time:
@@ -139,7 +207,10 @@ def _walk(found: Scan) -> Iterator[File]:
         except OSError:
             found.skipped["unreadable"] += 1
             continue
-        ignores = _with_ignores(found.root, folder, listed, ignores)
+        names = frozenset(entry.name for entry in listed)
+        if ".gitignore" in names:
+            text = read_text(os.path.join(found.root, folder, ".gitignore"))
+            ignores = ignores.below(folder, text)
         for entry in listed:
             path = f"{folder}/{entry.name}" if folder else entry.name
             if entry.is_symlink():
@@ -147,7 +218,10 @@ def _walk(found: Scan) -> Iterator[File]:
             elif entry.is_dir(follow_symlinks=False):
                 if entry.name in _VERSION_CONTROL:
                     continue
-                if reason := _folder_reason(entry, path, ignores):
+                reason = folder_reason(entry.name, entry.path, names)
+                if not reason and ignores.ignored(path, entry.name, folder=True):
+                    reason = "ignored"
+                if reason:
                     found.skipped[reason] += 1
                 else:
                     folders.append((path, ignores))
@@ -155,13 +229,7 @@ def _walk(found: Scan) -> Iterator[File]:
                 yield file
 
 
-def _folder_reason(entry: os.DirEntry[str], path: str, ignores: _Ignores) -> str:
-    if entry.name in _VENDORED or entry.name.endswith(".egg-info"):
-        return "vendored"
-    return "ignored" if _ignored(f"{path}/", ignores) else ""
-
-
-def _seen(found: Scan, entry: os.DirEntry[str], path: str, ignores: _Ignores) -> File | None:
+def _seen(found: Scan, entry: os.DirEntry[str], path: str, ignores: Ignores) -> File | None:
     try:
         info = entry.stat(follow_symlinks=False)
     except OSError:
@@ -170,37 +238,15 @@ def _seen(found: Scan, entry: os.DirEntry[str], path: str, ignores: _Ignores) ->
     reason = ""
     if not stat.S_ISREG(info.st_mode):
         reason = "special"
-    elif ignores and _ignored(path, ignores):
+    elif ignores.ignored(path, entry.name, folder=False):
         reason = "ignored"
-    elif os.path.splitext(entry.name)[1].lower() in BINARY_SUFFIXES:
+    elif entry.name.rpartition(".")[2].lower() in _BINARY:
         reason = "binary"
+    elif generated_name(entry.name):
+        reason = "generated"
     elif info.st_size > HUGE_BYTES:
         reason = "huge"
     if reason:
         found.skipped[reason] += 1
         return None
     return File(found.root, path, info.st_size, language_of(entry.name))
-
-
-def _with_ignores(
-    root: str, folder: str, listed: list[os.DirEntry[str]], ignores: _Ignores
-) -> _Ignores:
-    if not any(entry.name == ".gitignore" for entry in listed):
-        return ignores
-    try:
-        with open(
-            os.path.join(root, folder, ".gitignore"), encoding="utf-8", errors="replace"
-        ) as f:
-            spec = pathspec.GitIgnoreSpec.from_lines(f)
-    except (OSError, ValueError):
-        return ignores  # an unreadable .gitignore ignores nothing, as in git
-    return (*ignores, (folder, spec))
-
-
-def _ignored(path: str, ignores: _Ignores) -> bool:
-    """git's rule: the last pattern that speaks of a path decides, deeper files over upper ones."""
-    for folder, spec in reversed(ignores):
-        verdict = spec.check_file(path[len(folder) + 1 :] if folder else path).include
-        if verdict is not None:
-            return verdict
-    return False

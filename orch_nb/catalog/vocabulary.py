@@ -17,7 +17,9 @@ import msgspec
 
 from orch_nb.catalog.library import document
 
-__all__ = ["Artefact", "acts", "artefacts", "artefacts_by_id", "constraints", "cues", "found"]
+__all__ = [
+    "Artefact", "acts", "artefacts", "artefacts_by_id", "constraints", "cues", "found", "spans",
+]  # fmt: skip
 
 
 class Artefact(msgspec.Struct, frozen=True):
@@ -54,6 +56,15 @@ def found(section: str, text: str) -> dict[str, str]:
 def constraints(text: str) -> dict[str, str]:
     """What `text` demands, by kind (no_downtime, way_back, deadline, ...), each quoted from it."""
     return {name: quote.strip(" ,;:") for name, quote in found("constraints", text).items()}
+
+
+def spans(section: str, text: str) -> list[tuple[str, int, int]]:
+    """Every place where words of a section stand in `text`: name, start, end."""
+    return [
+        (name, match.start(), match.end())
+        for name, pattern in _vocabulary(section)
+        for match in pattern.finditer(text)
+    ]
 
 
 @functools.cache

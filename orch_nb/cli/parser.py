@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from orch_nb.cli import asking, reports, running, serving, translating
+from orch_nb.cli import asking, patterns, reports, running, serving, translating
+from orch_nb.cli.mcp import mcp_servers
 from orch_nb.cli.systems import systems
 from orch_nb.engine.journal import DEFAULT_PATH
 from orch_nb.options import add_run_options
@@ -69,6 +70,9 @@ def parser() -> argparse.ArgumentParser:
     log = verb("log", asking.log, "print what a task printed, or all of them", "run", "task?")
     log.add_argument("--follow", "-f", action="store_true",
                      help="go on as long as the run does")  # fmt: skip
+    found = verb("patterns", patterns.show, "the catalogue of patterns: all, by words, one by id")
+    found.add_argument("words", nargs="*", metavar="WORDS", help="an id, or what it is about")
+    found.add_argument("--example", action="store_true", help="print its plan document, to run")
     verb("compare", reports.compare, "two runs side by side: ids, notebooks, HTML reports",
          "before", "after")  # fmt: skip
     export = verb("export", translating.export_plan,
@@ -88,6 +92,11 @@ def parser() -> argparse.ArgumentParser:
                         help="a .html, .md, .pdf or .xml (JUnit) file")  # fmt: skip
     report.add_argument("--code", action="store_true", help="with the notebook's code cells")
     _systems(verbs)
+    mcp = verbs.add_parser("mcp", help="MCP servers for RESEARCH: list, approve or revoke them")
+    mcp.add_argument("act", nargs="?", default="list", choices=("list", "approve", "revoke"))
+    mcp.add_argument("names", nargs="*", metavar="NAME", help="servers, as `mcp list` names them")
+    mcp.add_argument("--workspace", default=".", metavar="DIR", help="whose files are read too")
+    mcp.set_defaults(do=mcp_servers)
     return made
 
 

@@ -126,6 +126,10 @@ class Complexity(msgspec.Struct, frozen=True):
     def score(self) -> int:
         return sum(factor.points for factor in self.factors)
 
+    def without(self, *names: str) -> Complexity:
+        """The same without the factors of those names, for whoever holds that they do not count."""
+        return Complexity(tuple(factor for factor in self.factors if factor.name not in names))
+
     @property
     def level(self) -> str:
         """The score in a word: low, medium or high."""

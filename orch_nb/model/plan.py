@@ -100,6 +100,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     def __contains__(self, task: object) -> bool:
         return task in self.by_id
 
+    def __repr__(self) -> str:
+        # Bounded: tracebacks and debuggers repr what they hold, 100,000 tasks too.
+        goal = self.goal.strip().split("\n")[0]
+        shown = goal if len(goal) <= 60 else goal[:59] + "…"
+        return f"<Plan {shown!r}: {len(self.tasks)} task{'s' * (len(self.tasks) != 1)}>"
+
     def __len__(self) -> int:
         return len(self.tasks)
 

@@ -39,7 +39,8 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An entry of the catalogue of orchestration patterns.
 
     `systems` maps airflow, xstate, bullmq, restate, temporal, celery to how each spells it, where
-    it does; `example` is a small plan document that runs as it stands.
+    it does; `example` is a small plan document that runs as it stands; `cost` is what one pays for
+    the pattern, `without` what happens where it is called for and left out.
     """
 
     id: str
@@ -52,6 +53,8 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     citations: tuple[Citation, ...]
     keywords: tuple[str, ...] = ()
     example: str = ""
+    cost: str = ""
+    without: str = ""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -100,12 +103,14 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class SourceReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How asking one source went; `error` is "" when it answered."""
+    """How asking one source went; `error` is "" when it answered. `thoughts`: how many of the
+    answers to the five questions a sequential-thinking server kept."""
 
     name: str
     findings: int = 0
     duration_s: float = 0.0
     error: str = ""
+    thoughts: int = 0
 
 
 class Research(msgspec.Struct, frozen=True, kw_only=True, dict=True):

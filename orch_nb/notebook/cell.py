@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ from orch_nb.engine.ports import Journal
 from orch_nb.engine.session import LiveRun
 from orch_nb.errors import PlanError
 from orch_nb.model.plan import Plan
+from orch_nb.model.quantity import count
 from orch_nb.model.report import Operation
 from orch_nb.model.run import Run
 from orch_nb.model.secrets import PLAIN
@@ -43,7 +45,8 @@ from orch_nb.notebook.waiting import Waiting
 from orch_nb.planners.body import body_kind
 from orch_nb.planners.yaml import dump_plan, plan_from_yaml
 from orch_nb.render.beforehand import beforehand_blocks
-from orch_nb.render.bundle import blocks_bundle
+from orch_nb.render.bundle import blocks_bundle, section_bundle
+from orch_nb.render.document import Section
 from orch_nb.render.recovery import recovery_blocks
 from orch_nb.render.sections import decompose_section
 
@@ -51,10 +54,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orch_nb.engine.session import Performer
+    from orch_nb.model.analysis import Analysis
+    from orch_nb.model.research import Research
 
 __all__ = ["Cell"]
 
+_BRIEFLY_S = 2.0  # what stands before a plan that is there already has no more than this
+
 _STEP_S = 0.2
+_QUIET_S = 1.0  # before a scan says how far it is, and between two times
 
 
 class Cell:
@@ -87,7 +95,7 @@ class Cell:
         operation = await self._look_around(operation, past=True)
         shown = decompose_section(
             plan, read_as=kind, document=operation.document, folded=not options.dry_run,
-            is_open=options.dry_run or not self.interactive,
+            is_open=options.dry_run or not self.interactive, analysis=operation.analysis,
         )  # fmt: skip
         self.stage.show_section(shown)
         if options.dry_run:
@@ -175,15 +183,18 @@ class Cell:
         """A goal in words: analysis, research and a draft; nothing runs."""
         text = PLAIN.text(text)
         goal = "\n".join(part for part in (PLAIN.text(self.options.goal), text.strip()) if part)
-        analysis = await self.waiting.off_loop(lambda: phases.analyze(goal, self.options.workspace))
+        analysis = await self._analyze(goal)
         self.stage.show_findings(analysis, None, past=False)
-        found = await self.waiting.off_loop(lambda: phases.research(analysis))
+        found = await self._research(analysis)
         self.stage.show_findings(None, found, past=False)
         plan = await self.waiting.off_loop(lambda: phases.decompose(analysis, found))
         name = self._name() or "_orch"
         document = dump_plan(plan)
-        self.stage.show_section(decompose_section(plan, document=document, read_as="goal"))
+        self.stage.show_section(
+            decompose_section(plan, document=document, read_as="goal", analysis=analysis)
+        )
         self.stage.show("next", [_draft_lines(plan, name)])
+        found = await self._thoughts_kept(plan, analysis, found)
         return Operation(
             plan=plan, kind="goal", body=text, name=name, analysis=analysis, research=found,
             document=document,
@@ -195,12 +206,59 @@ class Cell:
             origin = SESSION.operation(self.options.origin)
             operation = replace(operation, analysis=origin.analysis, research=origin.research)
         elif not self.options.no_analyze:
-            goal, where = operation.plan.goal, self.options.workspace
-            analysis = await self.waiting.off_loop(lambda: phases.analyze(goal, where))
-            found = await self.waiting.off_loop(lambda: phases.research(analysis, timeout_s=2.0))
+            analysis = await self._analyze(operation.plan.goal, _BRIEFLY_S)
+            found = await self._research(analysis, "none", _BRIEFLY_S)
             operation = replace(operation, analysis=analysis, research=found)
         self.stage.show_findings(operation.analysis, operation.research, past=past)
         return operation
+
+    async def _research(
+        self, analysis: Analysis, mcp: str = "all", timeout_s: float = 30.0
+    ) -> Research:
+        """RESEARCH, with the servers that `--mcp` names; they take longer than a plan waits."""
+        named, over = self.options.mcp, threading.Event()
+
+        def awaited(names: tuple[str, ...]) -> None:
+            if names and not over.is_set():
+                waits = Section(2, "RESEARCH", f"waits for {', '.join(names)}")
+                self.stage.show("RESEARCH", [section_bundle(waits)])
+
+        try:
+            return await self.waiting.off_loop(
+                lambda: phases.research(
+                    analysis, mcp=named or mcp, timeout_s=30.0 if named else timeout_s,
+                    fresh=self.options.fresh, progress=awaited,
+                )
+            )  # fmt: skip
+        finally:
+            over.set()  # a Stop does not wait for the sources, which are no longer told of
+
+    async def _thoughts_kept(self, plan: Plan, analysis: Analysis, found: Research) -> Research:
+        """What RESEARCH found, and whether the person's thinking server kept the five answers."""
+        if self.options.mcp == "none":
+            return found
+        kept = await self.waiting.off_loop(lambda: phases.thoughts_kept(plan, analysis, found))
+        if kept is not found:
+            self.stage.show_findings(None, kept, past=False)
+        return kept
+
+    async def _analyze(self, goal: str, budget_s: float = 30.0) -> Analysis:
+        """ANALYZE; past a second its place says how far the scan is."""
+        where, over, shown = self.options.workspace, threading.Event(), time.monotonic()
+
+        def scanned(files: int) -> None:
+            nonlocal shown
+            if not over.is_set() and time.monotonic() - shown >= _QUIET_S:
+                shown = time.monotonic()
+                told = Section(1, "ANALYZE", f"scanned {count(files, 'file')} …")
+                self.stage.show("ANALYZE", [section_bundle(told)])
+
+        try:
+            return await self.waiting.off_loop(
+                lambda: phases.analyze(goal, where, budget_s=budget_s, progress=scanned)
+            )
+        finally:
+            over.set()  # a Stop does not wait for the scan, which is no longer told of
 
     def _starting(self, plan: Plan, journal: Journal, watcher: Any) -> Callable[[], Performer]:
         """A new run, unless the last one of this name and an equal plan was cut off."""

@@ -19,6 +19,7 @@ from orch_nb.model.account import left_undone
 from orch_nb.model.run import Run
 from orch_nb.model.status import Status
 from orch_nb.model.task import TriggerRule
+from orch_nb.notebook.catalogue import pattern_names
 from orch_nb.notebook.lines import VERBS
 from orch_nb.notebook.options import OPTIONS, option_names
 from orch_nb.notebook.session import SESSION
@@ -106,7 +107,11 @@ def _after(verb: str) -> Iterable[str]:
         return [undo.of for undo in left_undone(run) if undo.of]
     if verb in _WHICH:
         return [task.task for task in tasks if _WHICH[verb](task.status)]
-    if verb in ("edit", "run"):
+    if verb == "patterns":
+        return pattern_names()
+    if verb == "edit":
+        return [*SESSION.operations, *(p for p in pattern_names() if p not in SESSION.operations)]
+    if verb == "run":
         return SESSION.operations
     if verb == "systems":
         return ["--fault", *SESSION.operations]

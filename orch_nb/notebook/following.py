@@ -142,7 +142,8 @@ class Stage:
         """The static form of a run that has ended, in the place of the live one; the run's data
         goes with it, and what else is known of the `operation`."""
         self.show_header(run.plan, run, report, name)
-        self.show_section(decompose_section(run.plan, run, read_as=self.read_as))
+        known = operation.analysis if operation is not None else None
+        self.show_section(decompose_section(run.plan, run, read_as=self.read_as, analysis=known))
         self.show_section(execute_section(run))
         section = self.sections["INTEGRATE"] = integrate_section(report)
         self.show("INTEGRATE", integrate_bundles(section, report, operation))

@@ -25,8 +25,10 @@ from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
 from orch_nb.model.run import Run
 from orch_nb.model.status import RunStatus, Status
+from orch_nb.notebook.catalogue import PREFIX, example_cell, pattern_names, shown_patterns
 from orch_nb.notebook.cell import Cell
 from orch_nb.notebook.display import show, watched
+from orch_nb.notebook.mcp_lines import mcp_line
 from orch_nb.notebook.options import split
 from orch_nb.notebook.session import SESSION
 from orch_nb.notebook.systems import systems
@@ -38,7 +40,7 @@ from orch_nb.render.bundle import (
     document_bundle,
     run_bundle,
 )
-from orch_nb.render.listing import patterns_bundle, runs_bundle
+from orch_nb.render.listing import runs_bundle
 from orch_nb.render.recovery import recovery_blocks
 from orch_nb.render.sections import decompose_section, operation_document
 
@@ -124,8 +126,12 @@ class Line:
         opened.show(live)
 
     def patterns(self, *words: str) -> None:
-        """search the catalogue of orchestration patterns"""
-        show([patterns_bundle(" ".join(words))])
+        """the catalogue of orchestration patterns: by words, or one by its id as a card"""
+        show([shown_patterns(" ".join(words))])
+
+    def mcp(self, *words: str) -> None:
+        """the MCP servers that RESEARCH may ask: list, approve NAME, revoke NAME"""
+        print(mcp_line(words))
 
     def log(self, task: str = "", run: str = "") -> None:
         """what a task printed, or all of them, in the last run or the one that is named"""
@@ -309,7 +315,14 @@ class Line:
         await cell.run(operation)
 
     def edit(self, name: str = "") -> None:
-        """turn this cell into the draft, as an %%orchestrate cell to change"""
+        """turn this cell into the draft, or a pattern's example, as a cell to change"""
+        if (example := example_cell(name)) is not None:
+            self.shell.set_next_input(example, replace=True)
+            return
+        if name in SESSION.operations and name in pattern_names():
+            print(
+                f"`{name}` is a plan of this kernel. The pattern: %orchestrate edit {PREFIX}{name}"
+            )
         operation = self._named(name)
         named = operation.name or "_orch"
         option = f" --name {named}" if named != "_orch" else ""
@@ -500,4 +513,5 @@ VERBS: dict[str, Callable[..., Any]] = {
     "import": import_plan,
     "export": export_plan,
     "systems": systems,
+    "mcp": Line.mcp,
 }

@@ -54,6 +54,7 @@ def _parser() -> _Parser:
     add("--detach", action="store_true", help="return at once; the run goes on beside other cells")
     add("--headless", action="store_true", help="no widgets, wait for nobody")
     add("--no-analyze", action="store_true", help="leave ANALYZE and RESEARCH out")
+    add("--mcp", metavar="NAMES", help="the MCP servers to ask: all, none, or names with commas")
     add("--raise", dest="raises", action="store_true", help="raise if the run does not succeed")
     return parser
 

@@ -30,8 +30,12 @@ _VERSION_FILES = (
     "pyproject.toml", "setup.cfg", "setup.py", "Cargo.toml", "package.json", "pom.xml",
 )  # fmt: skip
 #: Kinds of component that are not code of the goal's own.
-_NOT_OWN = frozenset({"store", "queue", "example", "workspace", "broken manifest"})
+_NOT_OWN = frozenset(
+    {"store", "queue", "support", "bucket", "cluster", "tool", "module", "example", "workspace",
+     "broken manifest"}
+)  # fmt: skip
 _MOST_COMPONENTS = 12
+_ALL = re.compile(r"\b(?:all|every|each|whole|entire|everything)\b", re.IGNORECASE)
 _WANTED = {
     "test": ("test", "tests", "check"),
     "lint": ("lint", "ruff", "flake8", "eslint"),
@@ -156,12 +160,16 @@ def _read_workspace(analysis: Analysis | None, notes: Notes) -> None:
     scope = analysis.scope if analysis else None
     components = scope.components if scope else ()
     own = [component for component in components if component.kind not in _NOT_OWN]
+    users = _users(analysis) if analysis else {}
     named: dict[str, Item] = {}
-    for component in own:
-        named.setdefault(component.name, Item(component.name, evidence=str(component.evidence)))
+    about = set(users) or _meant(analysis)
+    for component in [c for c in own if c.name in about] or own:
+        seen = users.get(component.name) or str(component.evidence)
+        named.setdefault(component.name, Item(component.name, evidence=seen))
     notes.items["components"] = tuple(named.values())[:_MOST_COMPONENTS]
     if len(named) > 1:
-        notes.flag("many_components", f"the workspace has {len(named)} components")
+        where = "the goal touches" if about else "the workspace has"
+        notes.flag("many_components", f"{where} {len(named)} components")
     if any(component.language == "Python" for component in own):
         notes.flag("python")
     if scope is not None and scope.root:
@@ -173,6 +181,33 @@ def _read_workspace(analysis: Analysis | None, notes: Notes) -> None:
         notes.flag("ci", f"the workspace has CI ({flows[0].evidence})")
     files = [c.evidence.path for c in own if c.evidence.path.rpartition("/")[2] in _VERSION_FILES]
     notes.text["version_files"] = ", ".join(dict.fromkeys(files[:4])) or "every file that holds it"
+
+
+def _users(analysis: Analysis) -> dict[str, str]:
+    """Who relies on the stores and queues that the goal touches, and where that is seen; nobody
+    where it touches none, or speaks of them all."""
+    if _ALL.search(analysis.goal.text):
+        return {}
+    touched = {one.name for one in analysis.touched}
+    stores = {
+        part.name
+        for part in analysis.scope.components
+        if part.kind in ("store", "queue") and part.name in touched
+    }
+    return {
+        link.source: str(link.evidence) for link in analysis.scope.links if link.target in stores
+    }
+
+
+def _meant(analysis: Analysis | None) -> set[str]:
+    """The components that the goal is about and what is close to them, where its words name one;
+    none where it speaks of them all, or of none."""
+    if analysis is None or _ALL.search(analysis.goal.text):
+        return set()
+    parts = [one for one in analysis.touched if one.kind == "component"]
+    if not any(one.why.startswith("its name says") for one in parts):
+        return set()
+    return {one.name for one in parts}
 
 
 def _commands(analysis: Analysis | None) -> dict[str, tuple[str, str]]:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from orch_nb.graph.failure_modes import failure_modes
 from orch_nb.graph.strategy import coordination
 from orch_nb.graph.topology import find_cycles, shape, upstream
+from orch_nb.model.analysis import Analysis
 from orch_nb.model.plan import Plan
 from orch_nb.model.quantity import count, duration, listed, number
 from orch_nb.model.run import Run
@@ -27,6 +28,8 @@ from orch_nb.render.document import (
 )
 from orch_nb.render.drawing import plan_drawings
 from orch_nb.render.facts import Entry, critical, entries, situation
+from orch_nb.render.five_questions import SUMMARY as QUESTIONS
+from orch_nb.render.five_questions import five_questions
 from orch_nb.render.header import tasks_in_stories
 from orch_nb.render.plaintext import one_line
 from orch_nb.render.plan_text import excerpt
@@ -52,11 +55,13 @@ def decompose_section(
     is_open: bool = True,
     folded: bool = False,
     read_as: str = "",
+    analysis: Analysis | None = None,
 ) -> Section:
     """The plan; with a run its graph is painted by it, and what it was made of stays behind folds,
     which `folded` asks for before there is one.
 
-    `document` is the plan as YAML; `read_as` says what the plan was taken for (python, yaml, goal).
+    `document` is the plan as YAML; `read_as` says what the plan was taken for (python, yaml, goal);
+    `analysis` adds to the five questions what the goal demands and risks.
     A plan that has a cycle shows what it can.
     """
     blocks: list[Block] = [*plan_drawings(plan, run)]
@@ -73,6 +78,7 @@ def decompose_section(
     blocks += [ending] if ending is not None else []
     folded = folded or run is not None
     for tables, summary in (
+        ((five_questions(plan, analysis),), QUESTIONS),
         ((_tasks(plan),), f"Plan: {tasks_in_stories(plan)}, needs, estimates, slack"),
         (_shared(plan), "Limits, priorities, and what undoes"),
         ((_failure_modes(plan),), "What can fail, and how it is handled"),

@@ -82,7 +82,7 @@ def header_html(header: Header, level: int = 2) -> str:
 def section_html(section: Section, level: int = 3) -> str:
     """A phase: one line that says its finding and opens to its detail."""
     title = _heading(level, section.heading, "font-size:13px;font-weight:700")
-    summary = f"{title}&ensp;{_muted(section.finding)}"
+    summary = f"{title}&ensp;{_muted(section.finding.replace('`', ''))}"
     if not section.blocks:
         return f'<div style="{_SUMMARY};cursor:default;padding-left:13px">{summary}</div>'
     return _details(summary, _blocks(section.blocks), is_open=section.open, style=_SUMMARY)

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from orch_nb.catalog.library import patterns, search
+from orch_nb.catalog.library import FAMILIES, family_of, patterns, search
 from orch_nb.engine.ports import RunRow
 from orch_nb.model.quantity import duration, when
+from orch_nb.model.research import Pattern
 from orch_nb.render.bundle import Bundle, blocks_bundle
-from orch_nb.render.document import Badge, Code, Column, Paragraph, Row, Table, Text, line
+from orch_nb.render.document import (
+    Badge,
+    Code,
+    Column,
+    Line,
+    Paragraph,
+    Row,
+    Table,
+    Text,
+    line,
+    said,
+)
+from orch_nb.render.pattern_card import SYSTEM_TITLES
 
 __all__ = ["patterns_bundle", "runs_bundle"]
 
@@ -40,28 +53,37 @@ def runs_bundle(rows: Sequence[RunRow]) -> Bundle:
     return blocks_bundle((Table("Runs", columns, lines, note),))
 
 
-def patterns_bundle(words: str) -> Bundle:
-    """The patterns that `words` find, or all of them."""
+def patterns_bundle(words: str, typed: str = "%orchestrate") -> Bundle:
+    """The patterns that `words` find, the best first, or all of them by family; `typed` begins the
+    lines that go on, as one types them there."""
     found = [pattern for pattern, _ in search(words)] if words else list(patterns())
     if not found:
-        text = f"No pattern of the catalogue speaks of {words!r}. See: %orchestrate patterns"
+        text = f"No pattern of the catalogue speaks of {words!r}. See: {typed} patterns"
         return blocks_bundle((Paragraph(line(text)),))
-    rows = tuple(
-        Row(
-            (
-                line(Text(one.title, strong=True)),
-                line(one.summary),
-                line("; ".join(one.use_when[:2])),
-                line(", ".join(sorted(one.systems))),
-                line(Text(one.citations[0].title, url=one.citations[0].url))
-                if one.citations
-                else line(""),
-            )
-        )
-        for one in found
-    )
-    columns = (
-        Column("pattern"), Column("what", wrap=True), Column("when", wrap=True),
-        Column("spelled by", wrap=True), Column("source", wrap=True),
+    columns: tuple[Column, ...] = (Column("pattern"), Column("id"), Column("what", wrap=True))
+    if words:
+        columns += (Column("when", wrap=True), Column("spelled by", wrap=True))
+        rows = [Row((*_what(one), *_when(one))) for one in found]
+    else:
+        rows = []
+        for family, about in FAMILIES.items():
+            rows.append(Row((line(Text(about, strong=True)), line(""), line("")), head=True))
+            rows += [Row(_what(one)) for one in found if family_of(one.id) == family]
+    title = "Patterns" if words else f"{len(found)} patterns"
+    one = found[0].id
+    here = typed == "%orchestrate"
+    hint = line(
+        Code(f"{typed} patterns {one}"), " opens one as a card, ",
+        Code(f"{typed} edit {one}" if here else f"{typed} patterns {one} --example"),
+        f" {'turns its cell into' if here else 'prints'} an example that runs.",
     )  # fmt: skip
-    return blocks_bundle((Table("Patterns", columns, rows),))
+    return blocks_bundle((Table(title, columns, tuple(rows)), Paragraph(hint)))
+
+
+def _what(pattern: Pattern) -> tuple[Line, ...]:
+    return line(pattern.title), line(Code(pattern.id)), said(pattern.summary)
+
+
+def _when(pattern: Pattern) -> tuple[Line, ...]:
+    systems = ", ".join(SYSTEM_TITLES[name] for name in sorted(pattern.systems))
+    return said(pattern.use_when[0]), line(systems)

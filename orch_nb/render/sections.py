@@ -43,7 +43,7 @@ def document(
         sections.append(analyze_section(analysis, is_open=run is None))
     if research is not None:
         sections.append(research_section(research, is_open=run is None))
-    sections.append(decompose_section(plan, run, document=text, read_as=read_as))
+    sections.append(decompose_section(plan, run, document=text, read_as=read_as, analysis=analysis))
     if run is not None:
         sections.append(execute_section(run))
     if report is not None:

@@ -14,7 +14,7 @@ import msgspec
 from orch_nb.catalog.clauses import Part, parts
 from orch_nb.catalog.library import pattern, patterns
 from orch_nb.catalog.operations import kind
-from orch_nb.catalog.vocabulary import cues
+from orch_nb.catalog.vocabulary import cues, found
 from orch_nb.model.analysis import Analysis
 from orch_nb.model.research import Citation, Finding
 from orch_nb.sources.source import Query
@@ -25,6 +25,7 @@ _BY_SEVERITY = {"high": 0.9, "medium": 0.7, "low": 0.5}
 _BY_KIND = 0.6
 _BY_WORDS = 0.65
 _BY_STRUCTURE = 0.5
+_BY_STORES = 0.8
 _MOST_SAID = 4
 _NONE = 0.1
 #: How much each further reason adds.
@@ -47,13 +48,13 @@ class CatalogSource:
         for reason in [
             *_of_risks(query.analysis),
             *_of_kind(query.analysis),
+            *_of_stores(query.words, query.analysis.operation),
             *_of_structure(query.words, query.analysis.operation),
             *_of_words(query.words),
         ]:
             grouped.setdefault(reason.pattern, []).append(reason)
-        found = [_finding(name, reasons) for name, reasons in grouped.items()]
-        found = found or [_none()]
-        return sorted(found, key=lambda finding: -finding.score)[: query.limit]
+        named = [_finding(name, reasons) for name, reasons in grouped.items()] or [_none()]
+        return sorted(named, key=lambda finding: -finding.score)[: query.limit]
 
 
 def _of_risks(analysis: Analysis) -> list[_Reason]:
@@ -75,22 +76,31 @@ def _of_kind(analysis: Analysis) -> list[_Reason]:
     ]
 
 
+def _of_stores(words: str, operation: str) -> list[_Reason]:
+    """Data that move from one store to another while they are in use."""
+    stores = list(found("stores", words).values())
+    if operation != "migration" or len(stores) < 2:
+        return []
+    said = f"data move between stores: “{stores[0]}” and “{stores[1]}”"
+    return [_Reason("dual_write", _BY_STORES, said)]
+
+
 def _of_structure(words: str, operation: str) -> list[_Reason]:
     """A chain for what the goal puts in a row, a fan-out for what may go side by side."""
     stages: dict[int, list[Part]] = {}
     for part in parts(words):
         if not (part.leading and operation):  # else it names the whole, and is none of its parts
             stages.setdefault(part.stage, []).append(part)
-    found = []
+    reasons = []
     widest = max(stages.values(), key=len, default=[])
     if len(widest) > 1:
         said = "the goal names things that may go side by side"
-        found.append(_Reason("fan_out_fan_in", _BY_STRUCTURE, f"{said}: {_listed(widest)}"))
+        reasons.append(_Reason("fan_out_fan_in", _BY_STRUCTURE, f"{said}: {_listed(widest)}"))
     if len(stages) > 2:
         row = [stages[stage][0] for stage in sorted(stages)]
         said = "the goal puts things one after the other"
-        found.append(_Reason("chain", _BY_STRUCTURE, f"{said}: {_listed(row)}"))
-    return found
+        reasons.append(_Reason("chain", _BY_STRUCTURE, f"{said}: {_listed(row)}"))
+    return reasons
 
 
 def _listed(named: list[Part]) -> str:

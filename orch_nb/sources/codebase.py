@@ -16,8 +16,25 @@ from orch_nb.sources.source import Query
 __all__ = ["CodebaseSource"]
 
 SYSTEM_NAMES = {
-    "github_actions": "GitHub Actions", "gitlab_ci": "GitLab CI", "make": "Make",
-    "npm": "npm scripts", "airflow": "Airflow DAG", "celery": "Celery tasks", "tool": "a command",
+    "github_actions": "GitHub Actions", "gitlab_ci": "GitLab CI", "circleci": "CircleCI",
+    "azure_pipelines": "Azure Pipelines", "cloud_build": "Cloud Build", "buildkite": "Buildkite",
+    "drone": "Drone", "travis": "Travis CI", "jenkins": "Jenkins", "make": "Make",
+    "taskfile": "Taskfile", "just": "just", "rake": "Rake", "npm": "npm scripts", "turbo": "turbo",
+    "nx": "Nx", "tox": "tox", "nox": "nox", "invoke": "Invoke", "tool": "a command",
+    "airflow": "Airflow DAG", "dbt": "dbt project", "prefect": "Prefect", "dagster": "Dagster",
+    "luigi": "Luigi", "snakemake": "Snakemake", "nextflow": "Nextflow", "wdl": "WDL", "cwl": "CWL",
+    "celery": "Celery tasks", "rq": "RQ", "huey": "Huey", "dramatiq": "Dramatiq", "arq": "ARQ",
+    "apscheduler": "APScheduler", "langgraph": "LangGraph", "retry": "a retry by hand",
+    "bullmq": "BullMQ", "bull": "Bull", "bee_queue": "Bee-Queue", "agenda": "Agenda",
+    "pg_boss": "pg-boss", "node_cron": "a cron job of Node", "inngest": "Inngest",
+    "trigger_dev": "Trigger.dev", "xstate": "XState machine", "temporal": "Temporal",
+    "restate": "Restate", "asynq": "asynq", "spring": "Spring schedule",
+    "spring_batch": "Spring Batch", "hangfire": "Hangfire", "quartz": "Quartz",
+    "sidekiq": "Sidekiq", "active_job": "Active Job", "whenever": "whenever",
+    "laravel": "Laravel", "oban": "Oban", "argo": "Argo Workflows",
+    "argo_rollouts": "Argo Rollouts", "tekton": "Tekton", "kubernetes": "Kubernetes job",
+    "cron": "cron", "systemd": "systemd timer", "step_functions": "Step Functions",
+    "serverless": "Serverless schedule", "bpmn": "BPMN process",
 }  # fmt: skip
 _KIND_WORDS = {
     "release": "release publish deploy build dist tag wheel",
@@ -80,12 +97,18 @@ def _finding(
     tasks = f"{len(workflow.tasks)} task{'' if len(workflow.tasks) == 1 else 's'}: {shown}"
     return Finding(
         title=f"{workflow.name} ({system})",
-        excerpt=tasks if workflow.tasks else "no task could be read",
+        excerpt=tasks if workflow.tasks else _made_of(workflow),
         source=CodebaseSource.name,
         citation=Citation(title=where),
         score=round(min(_MOST, _BASE + _EACH * (len(said) + len(usual))), 3),
         why=f"This workspace already has it: {why}",
     )
+
+
+def _made_of(workflow: Workflow) -> str:
+    """What a workflow without tasks is made of: a worker has a queue, a schedule a time."""
+    parts = [f"{part.kind} {part.name}" for part in workflow.parts[:_SHOWN]]
+    return ", ".join(parts) or "no task could be read"
 
 
 def _quoted(text: str, stems: list[str]) -> str:

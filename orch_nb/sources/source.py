@@ -13,7 +13,16 @@ import msgspec
 from orch_nb.model.analysis import Analysis
 from orch_nb.model.research import Finding
 
-__all__ = ["Query", "Source"]
+__all__ = ["PartAnswer", "Query", "Source"]
+
+
+class PartAnswer(Exception):
+    """Raised by a source that has findings and yet something to tell of: what failed, or that these
+    are answers of an earlier day."""
+
+    def __init__(self, told: str, findings: list[Finding]) -> None:
+        super().__init__(told)
+        self.findings = findings
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,7 +49,7 @@ def found(root):
             "src/Cart/Cart.csproj", '<Project Sdk="Microsoft.NET.Sdk.Web"></Project>',
             "Cart", "application", "C#", 1,
         ),
-        ("svc/Dockerfile", "# x\nFROM python:3\n", "svc", "service", "", 2),
+        ("svc/Dockerfile", "# x\nFROM python:3\n", "svc", "service", "Python", 2),
     ],
 )  # fmt: skip
 def test_each_manifest_names_its_component_with_its_line(
@@ -94,9 +94,9 @@ def test_compose_gives_stores_queues_and_services_with_their_lines(repository):
     assert parts["db"].kind == "store"
     assert parts["db"].evidence.line == 2
     assert parts["mq"].kind == "queue"
-    assert parts["proxy"].kind == "service"
-    assert "web" not in parts  # it is the same thing as the package it is built from
-    assert parts["shop-web"].kind == "service"
+    assert parts["proxy"].kind == "support"
+    assert "shop-web" not in parts  # the package that `web` is built from is the same thing
+    assert (parts["web"].kind, parts["web"].language) == ("service", "JavaScript")
 
 
 def test_an_overlay_with_unknown_tags_names_nothing_twice(repository):
@@ -178,3 +178,10 @@ def test_a_makefile_is_a_component_where_nothing_else_names_one(repository):
     root = repository({"Makefile": "all:\n\tcc a.c\n", "a.c": "int main;"})
     part = found(root)["repository"]
     assert (part.language, part.evidence.path) == ("C", "Makefile")
+
+
+def test_manifests_by_name_are_read_before_the_search_for_others(repository, monkeypatch):
+    root = repository({"go.mod": "module x.org/shop\n", "k8s/a.yaml": "apiVersion: v1\n"})
+    seen = scan(root)
+    monkeypatch.setattr(seen, "look_for", lambda words: setattr(seen, "late", 0.0))
+    assert [part.name for part in components(seen)] == ["shop"]

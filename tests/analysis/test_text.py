@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orch_nb.analysis.text import as_goal, domains, questions, single_step
+from orch_nb.analysis.text import as_goal, domains, questions
+from orch_nb.model.analysis import Evidence, Scope, Touched, Workflow
 from orch_nb.model.goal import Goal
 
 CARTS = "Move the carts from Redis to Postgres without downtime, and keep a way back."
@@ -51,15 +52,54 @@ def test_what_the_goal_says_is_not_asked():
     assert "out of service" not in asked
 
 
-@pytest.mark.parametrize(
-    "text", ["Fix the typo in README", "Run the tests", "rename this variable"]
-)
-def test_one_step_in_one_place_needs_no_orchestration(text: str):
-    assert single_step(text, "", 0)
+HARD = "Release the shop to all customers, then migrate the data, publish the docs, send invoices"
 
 
-@pytest.mark.parametrize(
-    "text", ["Fix the typo, then publish", "Add logging to every service", "Plan the summer party"]
-)
-def test_several_steps_or_places_do(text: str):
-    assert not single_step(text, "", 0)
+@pytest.mark.parametrize("operation", ["", "release", "migration", "data pipeline"])
+def test_at_most_five_questions_are_asked_and_each_says_why(operation: str):
+    asked = questions(HARD, operation)
+    assert 0 < len(asked) <= 5
+    assert all(question.text.endswith("?") and question.why for question in asked)
+
+
+def test_two_that_match_equally_well_are_asked_about():
+    why = "its name says “orders”"
+    touched = [Touched(name, "component", 1.0, why) for name in ("orders-api", "orders-db")]
+    asked = questions("Speed up the orders", "", touched=touched)
+    assert asked[0].text == "Which of them is meant: orders-api or orders-db?"
+    assert questions("Speed up the orders", "", touched=touched[:1])[0].text != asked[0].text
+
+
+def test_the_environments_that_the_workspace_deploys_to_are_told():
+    flows = (
+        Workflow("Deploy staging", "github_actions", ("deploy",), Evidence("", "s.yml", 1)),
+        Workflow("Deploy production", "github_actions", ("deploy",), Evidence("", "p.yml", 1)),
+    )
+    asked = questions("Migrate the carts", "migration", scope=Scope(workflows=flows))
+    (place,) = [question for question in asked if "first" in question.text]
+    assert "staging and production" in place.why
+
+
+def test_who_decides_is_not_asked_where_the_workspace_says_so():
+    text = "Publish the package"
+    assert any("Who decides" in question.text for question in questions(text, "release"))
+    held = questions(text, "release", owners=".github/CODEOWNERS")
+    assert not any("Who decides" in question.text for question in held)
+
+
+def test_a_date_is_asked_last():
+    assert questions("Clean the kitchen", "")[-1].text == "By when is it needed?"
+
+
+def test_a_long_goal_is_quoted_from_its_beginning_only():
+    goal = as_goal("Move it by Friday. " + "word " * 20_000 + "without downtime")
+    assert goal.constraints == ("by Friday",)
+
+
+def test_a_goal_in_another_language_is_told_that_only_english_is_read():
+    german = "Migriere die Datenbank ohne Ausfallzeit bis Freitag auf eine neue Version"
+    asked = questions(german, "")[0]
+    assert "English" in asked.text
+    assert "“die”, “ohne”, “bis”" in asked.why
+    english = "Migrate the database without downtime by Friday; die on errors, sans doubt"
+    assert not any("English" in one.text for one in questions(english, ""))

@@ -189,10 +189,38 @@ def test_report_writes_html_or_markdown(kernel):
     assert "Tell it" in (kernel.folder / "out.md").read_text(encoding="utf-8")
 
 
-def test_patterns_are_searched_by_words(kernel):
+def test_patterns_are_listed_and_searched_by_words(kernel):
     text = kernel.ok("%orchestrate patterns undo steps").text
     assert "Saga" in text
+    assert "%orchestrate patterns saga opens one as a card" in text
     assert len(kernel.ok("%orchestrate patterns").text) > len(text)
+
+
+@pytest.mark.parametrize("words", ["saga", "Human gate", "fan-out / fan-in", "statechart regions"])
+def test_one_pattern_opens_as_a_card_with_its_example_drawn(kernel, words: str):
+    cell = kernel.ok(f"%orchestrate patterns {words}")
+    assert "Use it when" in cell.text
+    assert "How the six systems spell it" in cell.text
+    assert "turns its cell into this example" in cell.text
+    assert '<img alt="Task graph of' in cell.html
+
+
+def test_edit_turns_its_own_cell_into_a_patterns_example_which_runs(kernel):
+    (payload,) = kernel.ok("%orchestrate edit branch").reply["payload"]
+    assert (payload["source"], payload["replace"]) == ("set_next_input", True)
+    assert payload["text"].startswith("%%orchestrate\ngoal: ")
+    kernel.ok(payload["text"])
+    assert kernel.value("_orch.run['full'].status.value") == "'skipped'"
+    assert kernel.value("_orch.run.status.value") == "'succeeded'"
+
+
+def test_a_plan_of_the_kernel_goes_before_a_pattern_of_its_name_which_is_told(kernel):
+    kernel.ok("%%orchestrate --no-analyze --dry-run --name saga\ngoal: Mine\ntasks: {a: {}}\n")
+    cell = kernel.ok("%orchestrate edit saga")
+    assert "goal: Mine" in cell.reply["payload"][0]["text"]
+    assert "The pattern: %orchestrate edit pattern:saga" in cell.printed
+    (payload,) = kernel.ok("%orchestrate edit pattern:saga").reply["payload"]
+    assert "Book a flight" in payload["text"]
 
 
 @pytest.mark.parametrize(
@@ -209,6 +237,11 @@ def test_patterns_are_searched_by_words(kernel):
         ("%orchestrate import x", "cannot be read"),
         ("%orchestrate cancel", "No run is going on"),
         ("%orchestrate edit nothing", "There is no plan named `nothing`"),
+        (
+            "%orchestrate edit sagaa",
+            "Of the patterns: Did you mean `saga`?",
+        ),
+        ("%orchestrate edit pattern:x", "The catalogue has no pattern `x`"),
         ("%orchestrate Release the library", "use %%orchestrate"),
     ],
 )

@@ -7,11 +7,14 @@ import re
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
+from orch_nb import analyze, decompose
 from orch_nb.analysis.analyze import analyze_goal
 from orch_nb.catalog.clauses import read
 from orch_nb.graph.topology import ancestors, upstream
 from orch_nb.graph.validate import check
+from orch_nb.model.analysis import Component, Evidence, Link, Touched
 from orch_nb.planners.patterns import PatternPlanner
 from orch_nb.planners.yaml import dump_plan, plan_from_yaml
 
@@ -337,3 +340,21 @@ def test_taking_the_way_back_is_not_keeping_one():
     plan = draft("Incident: checkout is down; roll back the last deploy, then tell the team")
     assert "roll_back_last" in plan
     assert "way_back" not in plan
+
+
+def test_of_a_store_that_the_goal_touches_only_those_that_use_it_are_checked():
+    parts = [
+        Component(name, kind, "Python", name)
+        for name, kind in (("db", "store"), ("orders", "service"), ("web", "service"))
+    ]
+    link = Link("orders", "db", "uses", Evidence("DATABASE_URL", "compose.yaml", 9))
+    goal = "Move the orders from Postgres to CockroachDB without downtime"
+    analysis = analyze(goal, None)
+    analysis = replace(
+        analysis, scope=replace(analysis.scope, components=tuple(parts), links=(link,)),
+        touched=(Touched("db", "component", 1.0, "it is a PostgreSQL"),),
+    )  # fmt: skip
+    plan = decompose(analysis)
+    checked = [task for task in plan if task.id.startswith("component")]
+    assert [task.title for task in checked] == ["Check how orders uses Postgres"]
+    assert "compose.yaml:9" in checked[0].description

@@ -6,6 +6,7 @@ import asyncio
 import re
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from orch_nb.analysis.analyze import analyze_goal
@@ -13,9 +14,10 @@ from orch_nb.catalog.library import patterns
 from orch_nb.errors import PlanError
 from orch_nb.graph.topology import ancestors, shape, upstream
 from orch_nb.graph.validate import check
-from orch_nb.model.analysis import Analysis
+from orch_nb.model.analysis import Analysis, Component, Evidence, Scope, Touched
 from orch_nb.model.goal import Goal
 from orch_nb.model.research import Research
+from orch_nb.planners.facts import read
 from orch_nb.planners.patterns import GENERIC, PatternPlanner
 from orch_nb.planners.planner import Planner
 from orch_nb.planners.yaml import dump_plan, plan_from_yaml
@@ -237,3 +239,20 @@ def test_the_operation_of_the_analysis_is_followed():
 def test_an_empty_goal_is_a_plan_error():
     with pytest.raises(PlanError, match="empty"):
         asyncio.run(PatternPlanner().plan("  "))
+
+
+def test_the_components_that_are_checked_are_those_that_the_goal_means():
+    kinds = [("ad", 1), ("cart", 5), ("checkout", 9)]
+    scope = Scope(
+        root="/w", files=3,
+        components=tuple(
+            Component(name, "service", "Go", name, Evidence("", "compose.yaml", line))
+            for name, line in kinds
+        ),
+    )  # fmt: skip
+    goal = "Release version 2.0 of the checkout service to production"
+    meant = (Touched("checkout", "component", 1.0, "its name says “checkout”"),)
+    analysis = Analysis(goal=Goal(goal), operation="release", scope=scope, touched=meant)
+    assert [item.text for item in read(analysis.goal, analysis).items["components"]] == ["checkout"]
+    every = msgspec.structs.replace(analysis, goal=Goal("Release every service, checkout first"))
+    assert len(read(every.goal, every).items["components"]) == 3

@@ -12,6 +12,7 @@ from orch_nb.model.research import Research, SourceReport
 from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task import Task
 from orch_nb.render.document import CodeBlock, Drawing, Fold, Table, plain, said
+from orch_nb.render.markdown import section_markdown
 from orch_nb.render.sections import (
     analyze_section,
     decompose_section,
@@ -103,9 +104,7 @@ def test_analyze_and_research_say_their_finding():
         scope=Scope(components=(Component("a", "library", "Python", "."),)),
         complexity=Complexity((Factor("components", 34, 100),)),
     )
-    assert analyze_section(analysis).finding == (
-        "1 domain · 1 component · medium complexity (34 of 100)"
-    )
+    assert analyze_section(analysis).finding == ("medium complexity (34 of 100)")
     alone = Analysis(goal=Goal("g"), orchestrate=False, advice="Run `make` once.")
     assert analyze_section(alone).finding == "needs no orchestration: Run `make` once."
     asked = Research(sources=(SourceReport("a"), SourceReport("b", error="no answer")))
@@ -222,3 +221,9 @@ def test_a_line_that_goes_on_can_be_typed_as_it_stands(fold):
     )
     # While the run goes on a line would wait behind its cell: there is a button instead.
     assert "Next" not in plain(header(plan, fold(plan, [failed])).lines[0])
+
+
+def test_one_of_what_was_left_out_is_said_as_one():
+    scope = Scope(root="/w", files=2, skipped={"manifest of a test": 1, "link": 2})
+    told = section_markdown(analyze_section(Analysis(goal=Goal("g"), scope=scope)))
+    assert "1 manifest of a test and 2 links" in told

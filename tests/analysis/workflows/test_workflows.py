@@ -57,8 +57,11 @@ def weekly():
     def count():
         ...
     @task.branch()
-    def choose():
+    def choose(n):
         ...
+    choose(count())
+
+weekly()
 """
 
 
