@@ -16,13 +16,16 @@ PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 pytho
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
 NODE_PACKAGES := @modelcontextprotocol/server-sequential-thinking@2026.8.31 \
-	@modelcontextprotocol/server-filesystem@2026.8.31 @upstash/context7-mcp@4.1.1
+	@modelcontextprotocol/server-filesystem@2026.8.31 @upstash/context7-mcp@4.1.1 \
+	@restatedev/restate-server@1.7 bullmq@6.7 ioredis@5 xstate@5.33
 
 # Programs of the venv before those of the user, and its kernel before any that the user registered
 # under the same name.
 export PATH := $(abspath $(BIN)):$(PATH)
 export JUPYTER_PREFER_ENV_PATH := 1
 export ORCH_NB_NPM ?= $(abspath $(VENV)/npm)
+export NODE_PATH ?= $(ORCH_NB_NPM)/node_modules
+export ORCH_NB_AIRFLOW ?= $(abspath $(VENV)/airflow/bin/python)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:
@@ -43,6 +46,10 @@ $(STAMP): pyproject.toml
 	@# Servers of Node that tests speak with; without npm those are skipped, and say so.
 	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --no-save \
 		--prefix $(VENV)/npm $(NODE_PACKAGES) || echo "npm could not install $(NODE_PACKAGES)"; fi
+	@# Airflow shares a venv with nobody: plans are tested as DAG files in its own, if CI asks.
+	@if [ -n "$(ORCH_NB_CI)" ] && [ ! -x $(VENV)/airflow/bin/airflow ]; then \
+		$(PYTHON) -m venv $(VENV)/airflow && \
+		$(VENV)/airflow/bin/python -m pip install --quiet 'apache-airflow==3.*'; fi
 	@touch $@
 
 demo: install

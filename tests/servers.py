@@ -28,12 +28,12 @@ def node_folder():
     def find(*packages: str) -> Path:
         if shutil.which("node") is None:
             absent("the program node")
-        folder = Path(os.environ.get("ORCH_NB_NODE", ROOT))
+        folder = Path(os.environ.get("ORCH_NB_NPM", ROOT))
         missing = [name for name in packages if not (folder / "node_modules" / name).is_dir()]
         if missing:
             absent(
                 f"what `npm install --prefix FOLDER {' '.join(missing)}` installs, with "
-                "ORCH_NB_NODE=FOLDER"
+                "ORCH_NB_NPM=FOLDER"
             )
         return folder
 

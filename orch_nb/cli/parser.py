@@ -70,11 +70,25 @@ def parser() -> argparse.ArgumentParser:
     log = verb("log", asking.log, "print what a task printed, or all of them", "run", "task?")
     log.add_argument("--follow", "-f", action="store_true",
                      help="go on as long as the run does")  # fmt: skip
+    verb("compare", reports.compare, "two runs side by side: ids, notebooks, HTML reports",
+         "before", "after")  # fmt: skip
+    report = verb("report", reports.report,
+                  "write the report of a run (without a name the last), or of a notebook",
+                  "run?")  # fmt: skip
+    report.add_argument("-o", "--output", default="report.html",
+                        help="a .html, .md, .pdf or .xml (JUnit) file")  # fmt: skip
+    report.add_argument("--code", action="store_true", help="with the notebook's code cells")
+    _plans(verb)
+    _servers(verbs)
+    _systems(verbs)
+    return made
+
+
+def _plans(verb: Any) -> None:
+    """Plans of the catalogue, of other systems, and what these would do."""
     found = verb("patterns", patterns.show, "the catalogue of patterns: all, by words, one by id")
     found.add_argument("words", nargs="*", metavar="WORDS", help="an id, or what it is about")
     found.add_argument("--example", action="store_true", help="print its plan document, to run")
-    verb("compare", reports.compare, "two runs side by side: ids, notebooks, HTML reports",
-         "before", "after")  # fmt: skip
     export = verb("export", translating.export_plan,
                   "a plan document as a file of another system", "plan", "system")  # fmt: skip
     export.add_argument("-o", "--output", help="the file; else it is printed")
@@ -85,19 +99,15 @@ def parser() -> argparse.ArgumentParser:
     six = verb("systems", systems, "what six systems would do if a task of a plan failed", "plan")
     six.add_argument("--fault", default="", metavar="TASK",
                      help="the task that fails; else the one on which most depends")  # fmt: skip
-    report = verb("report", reports.report,
-                  "write the report of a run (without a name the last), or of a notebook",
-                  "run?")  # fmt: skip
-    report.add_argument("-o", "--output", default="report.html",
-                        help="a .html, .md, .pdf or .xml (JUnit) file")  # fmt: skip
-    report.add_argument("--code", action="store_true", help="with the notebook's code cells")
-    _systems(verbs)
+
+
+def _servers(verbs: Any) -> None:
+    """What RESEARCH may ask."""
     mcp = verbs.add_parser("mcp", help="MCP servers for RESEARCH: list, approve or revoke them")
     mcp.add_argument("act", nargs="?", default="list", choices=("list", "approve", "revoke"))
     mcp.add_argument("names", nargs="*", metavar="NAME", help="servers, as `mcp list` names them")
     mcp.add_argument("--workspace", default=".", metavar="DIR", help="whose files are read too")
     mcp.set_defaults(do=mcp_servers)
-    return made
 
 
 def _systems(verbs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Where Node's packages are: `ORCH_NB_NODE_MODULES`, or what `npm install` makes in the project."""
+"""Where Node's packages are: in the folder that `ORCH_NB_NPM` names, or in the project's."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import json
 import os
 from pathlib import Path
 
-NODE_MODULES = Path(
-    os.environ.get("ORCH_NB_NODE_MODULES", Path(__file__).parents[2] / "node_modules")
-)
+NODE_MODULES = Path(os.environ.get("ORCH_NB_NPM", Path(__file__).parents[2])) / "node_modules"
 
 
 def package_version(name: str) -> str:
