@@ -328,7 +328,9 @@ def test_workers_limits_how_many_run_at_once():
 
 
 def test_an_unknown_executor_is_refused():
-    with pytest.raises(nb.UsageError, match="There are: dask, inline, processes, threads"):
+    with pytest.raises(
+        nb.UsageError, match="There are: bullmq, celery, dask, inline, processes, threads"
+    ):
         nb.execute([orders], journal="memory", executor="clouds")
 
 
