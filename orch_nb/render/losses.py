@@ -33,14 +33,18 @@ _MOST = 60
 def losses_table(losses: tuple[Loss, ...]) -> Table | None:
     """What the other side cannot say; None where nothing is lost."""
     rows: list[tuple[Line, ...]] = [
-        (line(Code(loss.task)) if loss.task else line("the plan"), line(loss.what),
-         line(loss.severity), said(loss.why))
+        (_where(loss), line(loss.what), line(loss.severity), said(loss.why))
         for loss in losses[:_MOST]
     ]  # fmt: skip
     return table(
         "Losses", ("where", "what", "it is", "what becomes of it"), rows,
         wrap=("what becomes of it",), left_out=max(0, len(losses) - _MOST),
     )  # fmt: skip
+
+
+def _where(loss: Loss) -> Line:
+    of = Code(loss.task) if loss.task else Text("the plan")
+    return line(of) if loss.line is None else line(of, f", line {loss.line}")
 
 
 def translation_bundle(made: Export | Import) -> Bundle:
@@ -59,6 +63,8 @@ def translation_bundle(made: Export | Import) -> Bundle:
         blocks.append(Fold(words, (CodeBlock(made.text, language),), True))
     else:
         of = f"{count(len(made.plan), 'task')} read from {made.system}"
+        if made.chart is not None and not made.plan.tasks:
+            of = f"A statechart read from {made.system}, which is no plan"
         blocks.append(Paragraph(line(Text(of, strong=True), f": {lost}.")))
         blocks += [told] if told is not None else []
         blocks += plan_drawings(made.plan)

@@ -276,9 +276,14 @@ class _File:
     # -- what is said of the plan as a whole
 
     def _verdict(self) -> None:
-        down = topology.downstream(self._plan)
-        hides = [task.id for task in self._plan.tasks if task.required and any(
-            self._plan[after].trigger not in _FAILS for after in down[task.id])]  # fmt: skip
+        """A failure is seen where it comes to one of the last tasks, by rules that hand it on."""
+        down, order = topology.downstream(self._plan), topology.compiled(self._plan)
+        seen: dict[str, bool] = {}
+        for task in (order.ids[n] for n in reversed(order.order)):
+            seen[task] = not down[task] or any(
+                seen[after] and self._plan[after].trigger in _FAILS for after in down[task]
+            )
+        hides = [task.id for task in self._plan.tasks if task.required and not seen[task.id]]
         if hides:
             self._teller("")("verdict", "a DAG run is judged by its last tasks alone: where those "
                              f"run after a failure of {', '.join(f'`{n}`' for n in hides[:3])}, it "

@@ -215,6 +215,15 @@ def test_what_it_cannot_say_of_a_whole_plan_is_told_too():
     assert any(loss.what == "verdict" for loss in verdict.losses)
 
 
+def test_a_failure_that_comes_to_one_of_the_last_tasks_is_not_hidden():
+    a, b = Task(id="a", sh="x"), Task(id="b", sh="y", needs=["a"])
+    tidy = Task(id="tidy", sh="z", needs=["b"], trigger="all_done")
+    (hidden,) = export(Plan(goal="g", tasks=[a, b, tidy])).losses
+    assert (hidden.what, "`a`, `b`" in hidden.why) == ("verdict", True), "not of `b` alone"
+    done = Task(id="done", sh="w", needs=["a", "b", "tidy"])
+    assert export(Plan(goal="g", tasks=[a, b, tidy, done])).losses == ()
+
+
 def test_a_failed_run_is_undone_and_fails_all_the_same():
     plan = plan_from_yaml("""\
 goal: g
