@@ -440,7 +440,7 @@ def resuming(
 def caught_up(run_id: str, journal: Journal) -> str:
     """Take into the journal what is new of a run that another system owns and that nobody follows;
     why that cannot be, in words. Nothing for any other run."""
-    if not any(row.run_id == run_id and row.cut_off for row in journal.runs()):
+    if not any(row.run_id == run_id and row.unfollowed for row in journal.runs()):
         return ""
     told = launch.past(run_id, journal)
     if not told.run.options.on or told.run.status is not RunStatus.RUNNING:
