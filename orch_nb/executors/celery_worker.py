@@ -14,11 +14,14 @@ Celery whose serializer is pickle.
 from __future__ import annotations
 
 import base64
+import os
+import socket
+from collections.abc import Callable
 from typing import Any
 
 from orch_nb.executors.attempt_elsewhere import attempt
 
-__all__ = ["TASK", "register"]
+__all__ = ["TASK", "register", "work"]
 
 TASK = "orch_nb.attempt"
 _pool = ""
@@ -47,3 +50,31 @@ def _began(sender: Any = None, **_: Any) -> None:
     global _pool  # noqa: PLW0603  # one a process; children of a pool have it by the fork
     found = str(getattr(sender, "pool_cls", ""))
     _pool = next((name for name in _POOLS if name in found), "")
+
+
+def work(
+    app: Any, *, queue: str = "", concurrency: int | None = None, pool: str = "prefork",
+    ready: Callable[[str], None] | None = None,
+) -> int:  # fmt: skip
+    """Be a worker of `app` until SIGTERM or SIGINT; what runs then is ended first, at a second one
+    it is not. Gives the exit code. `queue` "" is what the app's own settings say.
+    """
+    from celery.signals import worker_ready
+
+    register(app)
+    host = f"orch_nb-{os.getpid()}@{socket.gethostname()}"  # nobody else is called so
+
+    def told(**_: Any) -> None:
+        if ready is not None:
+            ready(f"celery worker: {app.main or 'app'}, queue {queue or 'of the app'}, {pool}")
+
+    worker_ready.connect(told, weak=False)
+    try:
+        made = app.Worker(
+            hostname=host, pool=pool, concurrency=concurrency, queues=[queue] if queue else None,
+            loglevel="WARNING", quiet=True, redirect_stdouts=False,
+        )  # fmt: skip
+        made.start()
+    finally:
+        worker_ready.disconnect(told)
+    return int(made.exitcode or 0)
