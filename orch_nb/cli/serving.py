@@ -50,12 +50,10 @@ def celery(arguments: argparse.Namespace) -> int:
 
     if not arguments.app:
         raise UsageError("Name the Celery app: orch-nb worker celery --app proj.celery:app")
+    at_once = _at_once(arguments)
     app = app_of(arguments.app)
     check(app)
-    return work(
-        app, queue=arguments.queue, concurrency=_at_once(arguments), pool=arguments.pool,
-        ready=_say,
-    )  # fmt: skip
+    return work(app, queue=arguments.queue, concurrency=at_once, pool=arguments.pool, ready=_say)
 
 
 def bullmq(arguments: argparse.Namespace) -> int:
@@ -65,12 +63,12 @@ def bullmq(arguments: argparse.Namespace) -> int:
 
     if not arguments.address:
         raise UsageError("Name the Redis: orch-nb worker bullmq --address redis://localhost:6379")
+    at_once = _at_once(arguments) or 1
     address, queue = place_of(arguments.address)
     connected(address).close()
     asyncio.run(
-        work(address, arguments.queue or queue, _at_once(arguments) or 1,
-             patience_s=arguments.patience, ready=_say)
-    )  # fmt: skip
+        work(address, arguments.queue or queue, at_once, patience_s=arguments.patience, ready=_say)
+    )
     return 0
 
 

@@ -165,8 +165,16 @@ def test_a_celery_worker_runs_in_the_pool_that_is_asked_for(redis, tmp_path, poo
         app.close()
 
 
-def test_the_queue_of_a_celery_app_stands_in_its_address(redis, tmp_path, monkeypatch):
-    monkeypatch.setenv("BROKER", redis)
+@pytest.fixture
+def project(monkeypatch):
+    """The module of an app, read anew: `project(address)` is its broker."""
+    sys.modules.pop("celery_project", None)
+    yield lambda address: monkeypatch.setenv("BROKER", address)
+    sys.modules.pop("celery_project", None)
+
+
+def test_the_queue_of_a_celery_app_stands_in_its_address(redis, tmp_path, project):
+    project(redis)
     log = tmp_path / "log"
     worker = queue_workers.start_celery(redis, log, "reports", "--pool", "solo")
     with queue_workers.ended(worker):
@@ -216,9 +224,8 @@ def test_a_worker_that_is_told_to_end_ends_what_it_has_first(redis, tmp_path, na
         (["bullmq", "--address", "redis://127.0.0.1:1"], "orch-nb dev redis"),
     ],
 )
-def test_a_worker_that_cannot_begin_says_what_it_needs(words, said, monkeypatch, capsys):
-    monkeypatch.setenv("BROKER", "redis://127.0.0.1:1")
-    monkeypatch.delitem(sys.modules, "celery_project", raising=False)
+def test_a_worker_that_cannot_begin_says_what_it_needs(words, said, project, capsys):
+    project("redis://127.0.0.1:1")
     assert main(["worker", *words]) == 2
     assert said in capsys.readouterr().err
 
