@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +89,17 @@ def runs_on(folder: Path, **where: Any) -> bool:
     return "slow ends" in (folder / "ran").read_text()
 
 
-@pytest.mark.parametrize("name", RUNS_ON)
-def test_what_a_timeout_stops(name: str, request: pytest.FixtureRequest, tmp_path: Path):
-    where = request.getfixturevalue(name) if name in LOSSES else {"executor": name}
-    assert runs_on(tmp_path, **where) is RUNS_ON[name]
+def test_what_a_timeout_stops(request: pytest.FixtureRequest, tmp_path: Path):
+    def observed(name: str) -> bool:
+        folder = tmp_path / name
+        folder.mkdir()
+        return runs_on(folder, **where[name])
+
+    where = {name: {"executor": name} for name in RUNS_ON}
+    where |= {name: request.getfixturevalue(name) for name in LOSSES}
+    with ThreadPoolExecutor(len(where)) as pool:
+        found = dict(zip(where, pool.map(observed, where), strict=True))
+    assert found == RUNS_ON
 
 
 def test_every_loss_is_named(capsys: pytest.CaptureFixture[str]):
