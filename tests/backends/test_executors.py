@@ -53,7 +53,7 @@ def celery(redis: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
     with queue_workers.ended(worker):
         queue_workers.until(lambda: app.control.ping(timeout=0.5))
         yield {"executor": app}
-    app.close()
+    queue_workers.close(app)
 
 
 @pytest.fixture(scope="session")

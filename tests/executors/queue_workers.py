@@ -28,6 +28,13 @@ def celery_app(address: str) -> Any:
     return app
 
 
+def close(app: Any) -> None:
+    """An app leaves its connections to the result backend for the garbage."""
+    app.backend.result_consumer.stop()
+    app.backend.client.connection_pool.disconnect()
+    app.close()
+
+
 def start_celery(address: str, log: Path, queue: str = "", *more: str) -> Any:
     command = ["celery", "--app", "celery_project:app", "--concurrency", "10", *more]
     return _start([*command, *(["--queue", queue] if queue else [])], log, BROKER=address)

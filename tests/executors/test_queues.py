@@ -82,7 +82,7 @@ def test_a_celery_worker_that_is_killed_loses_nothing(redis, tmp_path):
     assert run.succeeded
     assert len(run["a"].attempts) == 1, "it is one attempt, sent twice"
     assert len(pids) == 2
-    app.close()
+    queue_workers.close(app)
 
 
 @pytest.mark.timeout(120)
@@ -162,7 +162,7 @@ def test_a_celery_worker_runs_in_the_pool_that_is_asked_for(redis, tmp_path, poo
         task = nb.Task(id="a", run=os.getpid)
         run = nb.execute(nb.Plan(goal="g", tasks=[task]), executor=app, journal="memory")
         assert run.results["a"] == worker.pid
-        app.close()
+        queue_workers.close(app)
 
 
 @pytest.fixture
@@ -209,6 +209,8 @@ def test_a_worker_that_is_told_to_end_ends_what_it_has_first(redis, tmp_path, na
         ending.join()
         assert run.succeeded
         assert worker.wait(20) == 0, log.read_text()
+    if name == "celery":
+        queue_workers.close(app)
     assert "Traceback" not in log.read_text()
 
 
