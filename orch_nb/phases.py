@@ -26,6 +26,7 @@ from orch_nb.engine.launch import past_run, run_options, seen
 from orch_nb.engine.ports import Executor, Journal, Observer, Request, entered
 from orch_nb.engine.session import LiveRun, Performer, refuse_nested, run_sync
 from orch_nb.errors import EnvironmentFault, RunHeld, UsageError
+from orch_nb.model.duration import parse_duration
 from orch_nb.model.event import RunOptions
 from orch_nb.model.masked import whole
 from orch_nb.model.plan import Plan
@@ -492,7 +493,7 @@ def resuming(
 def caught_up(run_id: str, journal: Journal) -> str:
     """Take into the journal what is new of a run that another system owns and that nobody follows;
     why that cannot be, in words. Nothing for any other run."""
-    if not any(row.run_id == run_id and row.cut_off for row in journal.runs()):
+    if not any(row.run_id == run_id and row.unfollowed for row in journal.runs()):
         return ""
     told = launch.past(run_id, journal)
     if not told.run.options.on or told.run.status is not RunStatus.RUNNING:
@@ -530,12 +531,14 @@ async def serve(
     queue: str = "",
     listen: str = "",
     workers: int = 16,
+    patience: str | float | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Perform the tasks of runs that `system` ("temporal", "restate") owns, until cancelled.
 
     `address` is the server's host:port, `queue` Temporal's task queue, `listen` the host:port at
-    which Restate calls this worker. Raises MissingExtra, BackendUnavailable, UsageError.
+    which Restate calls this worker, `patience` after what silence of a worker Temporal gives its
+    tasks to another. Raises MissingExtra, BackendUnavailable, UsageError.
     """
     from orch_nb.backends.places import place, worker_for
     from orch_nb.engine.hands import WorkerHands
@@ -545,7 +548,8 @@ async def serve(
     hands = WorkerHands(
         lambda: local_executor("threads"), lambda plan: checked(plan, {}), Path(".orch_nb/groups")
     )
-    more = {"queue": queue, "listen": listen}
+    more: dict[str, Any] = {"queue": queue, "listen": listen}
+    more["patience_s"] = None if patience is None else parse_duration(patience)
     told = {name: value for name, value in more.items() if value}
     await worker_for(where)(where, hands, most=workers, ready=ready, **told)
 

@@ -24,17 +24,18 @@ from orch_nb.model import event as ev
 
 __all__ = ["work"]
 
-_BEAT_S = 2.0
+_PATIENCE_S = 15.0
 
 
 async def work(
     where: Place, hands: Hands, *, queue: str = QUEUE, listen: str = "", most: int = 16,
-    ready: Callable[[str], None] | None = None,
+    patience_s: float = _PATIENCE_S, ready: Callable[[str], None] | None = None,
 ) -> None:  # fmt: skip
     """Work until cancelled. It calls the server, and listens nowhere. `most` attempts run at once.
-    Raises BackendUnavailable."""
+    Steps whose worker is silent for `patience_s` go to another. Raises BackendUnavailable."""
     client: Client = await connected(where)
-    errands = _Errands(hands)
+    errands = _Errands(hands, min(2.0, patience_s / 5))
+    PlanInterpreter.patience = timedelta(seconds=patience_s)
     worker = Worker(
         client,
         task_queue=queue,
@@ -59,8 +60,8 @@ async def work(
 class _Errands:
     """The activities."""
 
-    def __init__(self, hands: Hands) -> None:
-        self._hands = hands
+    def __init__(self, hands: Hands, beat_s: float) -> None:
+        self._hands, self._beat_s = hands, beat_s
 
     @activity.defn(name=ATTEMPT)
     async def attempt(self, told: Any) -> Any:
@@ -74,7 +75,7 @@ class _Errands:
 
     async def _performed(self, errand: Errand) -> Any:
         job = self._hands.begin(errand)
-        beating = asyncio.create_task(_beat())
+        beating = asyncio.create_task(_beat(self._beat_s))
         try:
             done = await job.done
         except asyncio.CancelledError:
@@ -100,8 +101,8 @@ def _told(done: Done) -> Any:
     return plain(done)
 
 
-async def _beat() -> None:
+async def _beat(every_s: float) -> None:
     """The heartbeat of an attempt: the worker lives, and hears of a cancel."""
     while True:
         activity.heartbeat()
-        await asyncio.sleep(_BEAT_S)
+        await asyncio.sleep(every_s)

@@ -41,7 +41,6 @@ _LOST = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5),
     maximum_attempts=10,
 )  # fmt: skip
-_BEAT = timedelta(seconds=15)
 _LONG = timedelta(days=365)  # of a task without a timeout
 _GRACE_S = 30.0  # the worker ends an attempt at its timeout; Temporal where it does not
 
@@ -49,6 +48,9 @@ _GRACE_S = 30.0  # the worker ends an attempt at its timeout; Temporal where it 
 @workflow.defn(name="orch_nb.plan")
 class PlanInterpreter:
     """Runs a plan. `ask` is the signal for all that people do, `news` the query for its events."""
+
+    #: After what silence of its worker a step goes to another. No history depends on it.
+    patience = timedelta(seconds=15)
 
     def __init__(self) -> None:
         self._mind: Interpreter | None = None
@@ -134,7 +136,7 @@ class PlanInterpreter:
             activity_id=f"{task} ?" if asks else f"{task} #{errand.attempt}",
             summary=f"{task}: when, foreach" if asks else f"{task}, attempt {errand.attempt}",
             start_to_close_timeout=_limit(errand),
-            heartbeat_timeout=_BEAT,
+            heartbeat_timeout=self.patience,
             retry_policy=_LOST,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )

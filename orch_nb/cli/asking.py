@@ -52,7 +52,8 @@ def named(arguments: argparse.Namespace, journal: SqliteJournal) -> str:
 def runs(arguments: argparse.Namespace) -> int:
     from orch_nb.render.listing import runs_bundle
 
-    print(runs_bundle(journal_of(arguments).runs())["text/plain"])
+    text = str(runs_bundle(journal_of(arguments).runs())["text/plain"])
+    print(text.replace("%orchestrate open ", "orch-nb recover "))
     return 0
 
 
@@ -65,6 +66,9 @@ def status(arguments: argparse.Namespace) -> int:
     if missing:
         print(f"As far as this journal knows: {missing}", file=sys.stderr)
     print(for_a_shell(str(run_bundle(run)["text/plain"]), run.run_id))
+    row = row_of(journal, run.run_id)
+    if row.unfollowed:
+        print(f"It goes on there, on {row.on}, followed by nobody: orch-nb recover {run.run_id}")
     return 0
 
 

@@ -9,6 +9,7 @@ from orch_nb.cli import asking, patterns, reports, running, serving, translating
 from orch_nb.cli.mcp import mcp_servers
 from orch_nb.cli.systems import systems
 from orch_nb.engine.journal import DEFAULT_PATH
+from orch_nb.model.duration import parse_duration
 from orch_nb.options import add_run_options
 
 __all__ = ["parser"]
@@ -112,22 +113,54 @@ def _servers(verbs: Any) -> None:
 
 def _systems(verbs: Any) -> None:
     """What runs need that another system owns: its server, a worker."""
-    text = "perform the tasks of runs that temporal or restate owns"
+    text = "perform tasks that another system hands out, until Ctrl-C"
     worker = verbs.add_parser("worker", help=text, description=text)
-    worker.add_argument("system", choices=["temporal", "restate"])
-    worker.add_argument("--address", default="", metavar="HOST:PORT", help="of the server")
-    worker.add_argument("--queue", default="", metavar="NAME",
-                        help="Temporal's task queue")  # fmt: skip
-    worker.add_argument("--listen", default="", metavar="HOST:PORT",
-                        help="where Restate calls this worker (127.0.0.1:9080)")  # fmt: skip
-    worker.add_argument("--workers", type=int, default=16, metavar="N", help="attempts at once")
-    worker.set_defaults(do=serving.worker)
+    systems = worker.add_subparsers(required=True, metavar="SYSTEM", dest="system")
+    for name in ("temporal", "restate"):
+        text = f"perform the tasks of runs that {name} owns"
+        owner = systems.add_parser(name, help=text, description=text)
+        owner.add_argument("--address", default="", metavar="HOST:PORT", help="of the server")
+        owner.add_argument("--workers", type=int, default=16, metavar="N", help="attempts at once")
+        owner.set_defaults(do=serving.worker, queue="", listen="", patience=None)
+        if name == "temporal":
+            owner.add_argument("--queue", metavar="NAME", help="its task queue")
+            _patience(owner, "15s")
+        else:
+            owner.add_argument("--listen", metavar="HOST:PORT",
+                               help="where it calls this worker (127.0.0.1:9080)")  # fmt: skip
+    text = "perform functions that runs send to a Celery app"
+    celery = systems.add_parser("celery", help=text, description=text)
+    celery.add_argument("--app", default="", metavar="MODULE:APP", help="as in proj.celery:app")
+    celery.add_argument("--queue", default="", metavar="NAME", help="instead of the app's own")
+    celery.add_argument("--concurrency", type=int, metavar="N", help="attempts at once")
+    celery.add_argument("--pool", choices=serving.POOLS, default="prefork",
+                        help="prefork can stop what runs")  # fmt: skip
+    celery.set_defaults(do=serving.celery)
+    text = "perform functions that runs send to a BullMQ queue"
+    bullmq = systems.add_parser("bullmq", help=text, description=text)
+    bullmq.add_argument("--address", default="", metavar="URL", help="of Redis, as redis://…")
+    bullmq.add_argument("--queue", default="", metavar="NAME", help="the queue (orch_nb)")
+    bullmq.add_argument("--concurrency", type=int, default=4, metavar="N", help="attempts at once")
+    _patience(bullmq, "10s")
+    bullmq.set_defaults(do=serving.bullmq)
     text = "start a server on this machine, until Ctrl-C"
     dev = verbs.add_parser("dev", help=text, description=text)
     dev.add_argument("system", choices=["temporal", "restate", "redis"])
     dev.add_argument("--port", type=int, help="another than its usual one")
     dev.add_argument("--data", default=".orch_nb", metavar="FOLDER", help="where its data stands")
     dev.set_defaults(do=serving.dev)
+
+
+def _patience(parser: argparse.ArgumentParser, usual: str) -> None:
+    parser.add_argument("--patience", metavar="TIME", default=usual, type=_time,
+                        help=f"a worker that is silent for so long has gone ({usual})")  # fmt: skip
+
+
+def _time(text: str) -> float:
+    found = parse_duration(text)
+    if found < 1:
+        raise ValueError(text)
+    return found
 
 
 def _running(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,8 @@
 
 orch-nb dev temporal       a server of the system on this machine, until Ctrl-C
 orch-nb worker temporal    performs the tasks of the runs that it owns, until Ctrl-C
+orch-nb worker celery --app proj.celery:app     performs functions that runs send to its broker
+orch-nb worker bullmq --address redis://…       performs those of a queue in Redis
 orch-nb run plan.yaml --on temporal
 """
 
@@ -19,10 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from orch_nb import phases
-from orch_nb.errors import BackendUnavailable
+from orch_nb.errors import BackendUnavailable, UsageError
 
-__all__ = ["dev", "worker"]
+__all__ = ["POOLS", "bullmq", "celery", "dev", "worker"]
 
+#: In which Celery's own worker runs attempts. Only the first can stop one that runs.
+POOLS = ("prefork", "threads", "solo")
 _LOOK_S = 0.3
 _END_S = 3.0
 
@@ -31,11 +35,48 @@ def worker(arguments: argparse.Namespace) -> int:
     """Perform tasks until Ctrl-C or SIGTERM."""
     work = phases.serve(
         arguments.system, address=arguments.address, queue=arguments.queue,
-        listen=arguments.listen, workers=arguments.workers, ready=_say,
+        listen=arguments.listen, workers=arguments.workers, patience=arguments.patience,
+        ready=_say,
     )  # fmt: skip
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_until_stopped(work))
     return 0
+
+
+def celery(arguments: argparse.Namespace) -> int:
+    """Be a worker of a Celery app until Ctrl-C or SIGTERM."""
+    from orch_nb.executors.celery import app_of, check
+    from orch_nb.executors.celery_worker import work
+
+    if not arguments.app:
+        raise UsageError("Name the Celery app: orch-nb worker celery --app proj.celery:app")
+    at_once = _at_once(arguments)
+    app = app_of(arguments.app)
+    check(app)
+    return work(app, queue=arguments.queue, concurrency=at_once, pool=arguments.pool, ready=_say)
+
+
+def bullmq(arguments: argparse.Namespace) -> int:
+    """Take jobs of a BullMQ queue until Ctrl-C or SIGTERM."""
+    from orch_nb.executors.bullmq import connected, place_of
+    from orch_nb.executors.bullmq_worker import work
+
+    if not arguments.address:
+        raise UsageError("Name the Redis: orch-nb worker bullmq --address redis://localhost:6379")
+    at_once = _at_once(arguments) or 1
+    address, queue = place_of(arguments.address)
+    connected(address).close()
+    asyncio.run(
+        work(address, arguments.queue or queue, at_once, patience_s=arguments.patience, ready=_say)
+    )
+    return 0
+
+
+def _at_once(arguments: argparse.Namespace) -> int | None:
+    number: int | None = arguments.concurrency
+    if number is not None and number < 1:
+        raise UsageError(f"--concurrency is a whole number of at least 1, not {number}")
+    return number
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:

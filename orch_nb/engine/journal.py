@@ -33,6 +33,7 @@ from orch_nb.model.event import (
     RunStarted,
     decode_event,
     decode_events,
+    decode_owner,
     decode_start,
     encode_events,
 )
@@ -313,7 +314,19 @@ class SqliteJournal(Tables):
             "SELECT run.run_id, name, goal, status, started, finished, plan_hash, holder, "
             "IFNULL(seen, 0) FROM run LEFT JOIN worked USING(run_id) ORDER BY run.rowid DESC"
         )
-        return [
-            RunRow(run_id, name, goal, status, begun, ended, plan, self._alive(run_id, by, seen))
-            for run_id, name, goal, status, begun, ended, plan, by, seen in rows
-        ]
+        found = []
+        for run_id, name, goal, status, begun, ended, plan, by, seen in rows:
+            held = self._alive(run_id, by, seen)
+            on = self._owner(run_id) if status == "running" and not held else ""
+            found.append(RunRow(run_id, name, goal, status, begun, ended, plan, held, on))
+        return found
+
+    def _owner(self, run_id: str) -> str:
+        """The system that a run was given to; "" for this machine."""
+        rows = self._read(
+            "SELECT body FROM batch, worked WHERE run_id=? AND id=n*?", run_id, _PLACES
+        )
+        try:
+            return decode_owner(rows[0][0]) if rows else ""
+        except (msgspec.MsgspecError, TypeError):  # damaged: whoever reads the run itself is told
+            return ""

@@ -179,11 +179,13 @@ class MemoryJournal:
             first = events[0]
             assert isinstance(first, RunStarted)
             end = events[-1] if isinstance(events[-1], RunEnded) else None
+            on = "" if end or run_id in self._held else first.options.on
             found.append(
                 RunRow(
                     run_id, row.name, row.goal,
                     end.status.value if end else "running", row.started,
                     end.at if end else None, _hash(first.plan), run_id in self._held,
+                    on,
                 )
             )  # fmt: skip
         return found[::-1]

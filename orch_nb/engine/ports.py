@@ -265,7 +265,8 @@ class LogLine(msgspec.Struct, frozen=True):
 
 
 class RunRow(msgspec.Struct, frozen=True):
-    """A run in a journal's list. `held`: a live process works on it. Times: seconds since epoch."""
+    """A run in a journal's list. `held`: a live process works on it. Times: seconds since epoch.
+    `on`: the system that owns it, told of runs that have not ended and that nobody holds."""
 
     run_id: str
     name: str
@@ -275,11 +276,17 @@ class RunRow(msgspec.Struct, frozen=True):
     finished: float | None
     plan_hash: str
     held: bool
+    on: str = ""
 
     @property
     def cut_off(self) -> bool:
         """Whether it has not ended and nobody performs it."""
-        return self.status == "running" and not self.held
+        return self.status == "running" and not self.held and not self.on
+
+    @property
+    def unfollowed(self) -> bool:
+        """Whether it goes on, as far as is known, on a system that owns it, and nobody looks on."""
+        return self.status == "running" and not self.held and bool(self.on)
 
 
 class Journal(Protocol):

@@ -20,7 +20,7 @@ from orch_nb.errors import BackendUnavailable, MissingExtra, UsageError
 from orch_nb.executors.bullmq_worker import JOB, QUEUE
 from orch_nb.executors.remote import Ended, RemoteExecutor
 
-__all__ = ["BullMQExecutor", "place_of"]
+__all__ = ["BullMQExecutor", "connected", "place_of"]
 
 _KEPT_S = 3600  # a job that has ended stays for so long, if nobody fetches its end
 _CONNECT_S = 5.0
@@ -53,6 +53,24 @@ def _bullmq() -> Any:
         raise MissingExtra("bullmq", "bullmq", "The executor `bullmq`") from error
 
 
+def connected(address: str) -> Any:
+    """A client of the Redis. Raises BackendUnavailable."""
+    redis = importlib.import_module("redis")
+    made = redis.Redis.from_url(
+        address, socket_connect_timeout=_CONNECT_S, socket_timeout=_CONNECT_S,
+        decode_responses=True,
+    )  # fmt: skip
+    try:
+        made.ping()
+    except (redis.RedisError, OSError) as error:
+        made.close()
+        raise BackendUnavailable(
+            f"No Redis answers at {_bare(address)} ({error}). Start one with "
+            "`orch-nb dev redis` or redis-server, and workers with `orch-nb worker bullmq`."
+        ) from None
+    return made
+
+
 class _Courier:
     whose = "BullMQ workers"
 
@@ -62,19 +80,7 @@ class _Courier:
         self._queue: Any = None
 
     def open(self) -> None:
-        redis = importlib.import_module("redis")
-        self._redis = redis.Redis.from_url(
-            self._address, socket_connect_timeout=_CONNECT_S, socket_timeout=_CONNECT_S,
-            decode_responses=True,
-        )  # fmt: skip
-        try:
-            self._redis.ping()
-        except (redis.RedisError, OSError) as error:
-            self._redis.close()
-            raise BackendUnavailable(
-                f"No Redis answers at {_bare(self._address)} ({error}). Start one with "
-                "`orch-nb dev redis` or redis-server, and workers with `orch-nb worker bullmq`."
-            ) from None
+        self._redis = connected(self._address)
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
         """BullMQ is asynchronous: a loop of the courier's own thread."""

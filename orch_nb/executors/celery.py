@@ -1,6 +1,7 @@
 """Attempts on the workers of a Celery app: the person's own app, broker and result backend.
 
     execute(plan, executor="celery", address="proj.celery:app")
+    execute(plan, executor="celery", address="proj.celery:app?queue=reports")
     execute(plan, executor=app)
     orch-nb worker celery --app proj.celery:app
 
@@ -13,12 +14,13 @@ import importlib
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import parse_qs
 
 from orch_nb.errors import BackendUnavailable, MissingExtra, UsageError
 from orch_nb.executors.celery_worker import TASK, register
 from orch_nb.executors.remote import Ended, RemoteExecutor
 
-__all__ = ["CeleryExecutor", "app_of"]
+__all__ = ["CeleryExecutor", "app_of", "check"]
 
 _CONNECT_S = 5.0
 _PING_S, _ANSWER_S, _MISSES = 2.0, 1.0, 3
@@ -28,10 +30,13 @@ _ENDS = ("SUCCESS", "FAILURE", "REVOKED", "REJECTED")
 
 
 class CeleryExecutor(RemoteExecutor):
-    """`app`: a `celery.Celery`, or where one is ("module:name"). Raises MissingExtra,
-    UsageError."""
+    """`app`: a `celery.Celery`, or where one is ("module:name", with the `queue` as a parameter).
+    Raises MissingExtra, UsageError."""
 
     def __init__(self, app: Any, *, queue: str = "") -> None:
+        if isinstance(app, str) and "?" in app:
+            app, _, asked = app.partition("?")
+            queue = queue or parse_qs(asked).get("queue", [""])[0]
         super().__init__("celery", _Courier(app_of(app), queue))
 
 
@@ -61,6 +66,26 @@ def app_of(app: Any) -> Any:
     return found
 
 
+def check(app: Any) -> None:
+    """See that attempts can be sent by an app, and their ends heard of. Raises UsageError,
+    BackendUnavailable."""
+    disabled = importlib.import_module("celery.backends.base").DisabledBackend
+    if isinstance(app.backend, disabled):
+        raise UsageError(
+            "The Celery app has no result backend, so nobody would hear how tasks end. "
+            'Give it one: Celery(..., backend="redis://...").'
+        )
+    where = _bare(str(app.conf.broker_url or "amqp://"))
+    try:
+        with app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=_CONNECT_S)
+    except Exception as error:  # noqa: BLE001  # each transport raises its own
+        raise BackendUnavailable(
+            f"No Celery broker answers at {where} ({error}). Start it (for Redis: "
+            "`orch-nb dev redis`, or redis-server), and workers with `orch-nb worker celery`."
+        ) from None
+
+
 class _Courier:
     whose = "Celery workers"
 
@@ -72,21 +97,7 @@ class _Courier:
         register(app)
 
     def open(self) -> None:
-        disabled = importlib.import_module("celery.backends.base").DisabledBackend
-        if isinstance(self._app.backend, disabled):
-            raise UsageError(
-                "The Celery app has no result backend, so nobody would hear how tasks end. "
-                'Give it one: Celery(..., backend="redis://...").'
-            )
-        where = _bare(str(self._app.conf.broker_url or "amqp://"))
-        try:
-            with self._app.connection_for_write() as connection:
-                connection.ensure_connection(max_retries=1, timeout=_CONNECT_S)
-        except Exception as error:  # noqa: BLE001  # each transport raises its own
-            raise BackendUnavailable(
-                f"No Celery broker answers at {where} ({error}). Start it (for Redis: "
-                "`orch-nb dev redis`, or redis-server), and workers with `orch-nb worker celery`."
-            ) from None
+        check(self._app)
 
     def idle(self) -> bool:
         try:

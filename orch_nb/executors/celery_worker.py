@@ -14,21 +14,29 @@ Celery whose serializer is pickle.
 from __future__ import annotations
 
 import base64
+import os
+import socket
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 from orch_nb.executors.attempt_elsewhere import attempt
 
-__all__ = ["TASK", "register"]
+__all__ = ["TASK", "register", "work"]
 
 TASK = "orch_nb.attempt"
 _pool = ""
+_registered: weakref.WeakSet[Any] = weakref.WeakSet()
 _POOLS = ("prefork", "threads", "gevent", "eventlet", "solo")
 
 
-def register(app: Any) -> Any:
-    """Give `app` the task. Its own tasks and settings stay as they are."""
+def register(app: Any) -> None:
+    """Give `app` the task, if it has not got it. Its own tasks and settings stay as they are."""
     from celery.signals import worker_init
 
+    if app in _registered:
+        return
+    _registered.add(app)
     worker_init.connect(_began, weak=False, dispatch_uid="orch_nb")
     app.conf.broker_connection_retry_on_startup = True
 
@@ -40,10 +48,42 @@ def register(app: Any) -> Any:
         self.update_state(state="STARTED", meta={"pool": _pool, "host": self.request.hostname})
         return base64.b64encode(attempt(base64.b64decode(payload))).decode("ascii")
 
-    return perform
-
 
 def _began(sender: Any = None, **_: Any) -> None:
     global _pool  # noqa: PLW0603  # one a process; children of a pool have it by the fork
     found = str(getattr(sender, "pool_cls", ""))
     _pool = next((name for name in _POOLS if name in found), "")
+
+
+def work(
+    app: Any, *, queue: str = "", concurrency: int | None = None, pool: str = "prefork",
+    ready: Callable[[str], None] | None = None,
+) -> int:  # fmt: skip
+    """Be a worker of `app` until SIGTERM or SIGINT; what runs then is ended first, at a second one
+    it is not. Gives the exit code. `queue` "" is what the app's own settings say.
+    """
+    from celery.signals import worker_ready, worker_shutting_down
+
+    register(app)
+    asked: list[str] = []
+    host = f"orch_nb-{os.getpid()}@{socket.gethostname()}"  # nobody else is called so
+
+    def told(**_: Any) -> None:
+        if ready is not None:
+            ready(f"celery worker: {app.main or 'app'}, queue {queue or 'of the app'}, {pool}")
+
+    def ends(sender: Any = None, how: str = "", **_: Any) -> None:
+        asked.append(how)
+
+    worker_ready.connect(told, weak=False)
+    worker_shutting_down.connect(ends, weak=False)
+    try:
+        made = app.Worker(
+            hostname=host, pool=pool, concurrency=concurrency, queues=[queue] if queue else None,
+            loglevel="WARNING", quiet=True, redirect_stdouts=False,
+        )  # fmt: skip
+        made.start()
+    finally:
+        worker_ready.disconnect(told)
+        worker_shutting_down.disconnect(ends)
+    return 0 if asked == ["Warm"] else int(made.exitcode or 0)  # Celery says 1 for Ctrl-C

@@ -46,6 +46,7 @@ __all__ = [
     "WorkersChanged",
     "decode_event",
     "decode_events",
+    "decode_owner",
     "decode_start",
     "encode_event",
     "encode_events",
@@ -338,6 +339,12 @@ class _Begun(msgspec.Struct, tag_field="t", tag="run_started"):
     options: RunOptions = RunOptions()
 
 
+class _Owned(msgspec.Struct, tag_field="t", tag="run_started"):
+    """What is to be known of a `RunStarted` in a list of runs."""
+
+    options: RunOptions = RunOptions()
+
+
 @functools.cache
 def _decoder(kind: Any) -> Callable[[bytes], Any]:
     """Made when first needed: each takes milliseconds, which an import should not cost."""
@@ -364,3 +371,10 @@ def decode_start(body: bytes, plan: Plan) -> list[Event]:
             at=first.at, run_id=first.run_id, plan=plan, name=first.name, options=first.options
         )
     ]
+
+
+def decode_owner(body: bytes) -> str:
+    """The system that owns a run, of the run's first events: a `RunStarted` alone. Raises
+    msgspec.DecodeError."""
+    (first,) = _decoder(tuple[_Owned])(body)
+    return str(first.options.on)

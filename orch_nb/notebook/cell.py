@@ -362,10 +362,11 @@ class Cell:
 
 
 def cut_off(journal: Journal, name: str, plan: Plan) -> str | None:
-    """The last run of this name and an equal plan, if it was cut off and nobody works on it."""
+    """The last run of this name and an equal plan, if it was cut off and nobody works on it, or
+    goes on elsewhere and nobody follows it."""
     for row in journal.runs():
         if row.name == name and row.plan_hash == plan.hash:
-            return row.run_id if row.cut_off else None
+            return row.run_id if row.cut_off or row.unfollowed else None
     return None
 
 

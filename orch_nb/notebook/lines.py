@@ -40,7 +40,8 @@ from orch_nb.render.bundle import (
     document_bundle,
     run_bundle,
 )
-from orch_nb.render.listing import runs_bundle
+from orch_nb.render.document import Paragraph
+from orch_nb.render.listing import runs_bundle, unfollowed
 from orch_nb.render.recovery import recovery_blocks
 from orch_nb.render.sections import decompose_section, operation_document
 
@@ -93,7 +94,10 @@ class Line:
             if past.options.on and phases.caught_up(past.run_id, self._journal_of(past)) == "":
                 journal = self._journal_of(past)
                 past = phases.past_run(journal.history(past.run_id), journal)
-            show([run_bundle(past)])
+            rows = self._journal_of(past).runs()
+            apart = [unfollowed(row) for row in rows if row.run_id == past.run_id]
+            told = [blocks_bundle((Paragraph(piece),)) for piece in apart if piece]
+            show([run_bundle(past), *told])
 
     def runs(self) -> None:
         """the runs in the journal, the newest first"""

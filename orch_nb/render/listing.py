@@ -24,7 +24,7 @@ from orch_nb.render.document import (
 )
 from orch_nb.render.pattern_card import SYSTEM_TITLES
 
-__all__ = ["patterns_bundle", "runs_bundle"]
+__all__ = ["patterns_bundle", "runs_bundle", "unfollowed"]
 
 _MOST = 30
 
@@ -37,7 +37,7 @@ def runs_bundle(rows: Sequence[RunRow]) -> Bundle:
         Row(
             (
                 line(Code(row.run_id)),
-                line(Badge("cut_off" if row.cut_off else row.status)),
+                _standing(row),
                 line(row.goal),
                 line(when(datetime.fromtimestamp(row.started, UTC))),
                 line("" if row.finished is None else duration(row.finished - row.started)),
@@ -50,7 +50,22 @@ def runs_bundle(rows: Sequence[RunRow]) -> Bundle:
         Column("took", numeric=True),
     )  # fmt: skip
     note = f"and {len(rows) - _MOST} older ones" if len(rows) > _MOST else ""
-    return blocks_bundle((Table("Runs", columns, lines, note),))
+    apart = [Paragraph(told) for row in rows[:_MOST] if (told := unfollowed(row))]
+    return blocks_bundle((Table("Runs", columns, lines, note), *apart))
+
+
+def _standing(row: RunRow) -> Line:
+    if row.unfollowed:
+        return line(Badge("running"), f" on {row.on.partition('://')[0]}")
+    return line(Badge("cut_off" if row.cut_off else row.status))
+
+
+def unfollowed(row: RunRow) -> Line:
+    """Where a run goes on that nobody follows, and what follows it; nothing of any other."""
+    if not row.unfollowed:
+        return ()
+    follow = Code(f"%orchestrate open {row.run_id}")
+    return line(Code(row.run_id), f" is running on {row.on}, followed by nobody: ", follow)
 
 
 def patterns_bundle(words: str, typed: str = "%orchestrate") -> Bundle:

@@ -192,5 +192,5 @@ tasks:
   first: {run: "HERE:one"}
   long: {sh: "sleep 60", needs: [first]}
   later: {run: "HERE:one", needs: [long]}
-"""), options={"timeout": 1.5}),
+"""), options={"timeout": 3.0}),
 ]  # fmt: skip

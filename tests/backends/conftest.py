@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,12 @@ from orch_nb.engine.session import LiveRun
 from orch_nb.errors import EnvironmentFault
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(one) for one in (HERE, HERE.parent, HERE.parent / "executors")]
 
 import conformance  # noqa: E402
+
+PATIENCE = "5s"  # that is had with a worker that is silent, where a person would have more
+AT_ONCE = 6  # cases of the table side by side
 
 
 def free_port() -> int:
@@ -66,6 +70,10 @@ class Process:
             self.said = pipe.read()
 
     @property
+    def lives(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
@@ -98,14 +106,18 @@ class System:
         self.name, self.folder, self.port = name, folder, free_port()
         self.url = f"{name}://127.0.0.1:{self.port}"
         self.server = Process(folder, "dev", name, "--port", str(self.port), "--data", str(folder))
-        extra = ("--listen", f"127.0.0.1:{free_port()}") if name == "restate" else ()
+        listen = ("--listen", f"127.0.0.1:{free_port()}")
+        extra = listen if name == "restate" else ("--patience", PATIENCE)
         self.worker = Process(
             folder, "worker", name, "--address", f"127.0.0.1:{self.port}", *extra
         )  # fmt: skip
 
     def start(self) -> System:
-        self.server.start(until="Ctrl-C")
-        self.worker.start(until="worker:")
+        """Start what does not run."""
+        if not self.server.lives:
+            self.server.start(until="Ctrl-C")
+        if not self.worker.lives:
+            self.worker.start(until="worker:")
         return self
 
     def stop(self) -> None:
@@ -113,17 +125,20 @@ class System:
         self.server.stop()
 
 
-@pytest.fixture
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], System]]:
-    """Starts a system of one's own, to be killed."""
+@pytest.fixture(scope="session")
+def systems(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], System]]:
+    """A server with a worker, one of each system for all tests. What a test has killed is there
+    again for the next."""
+    made: dict[str, System] = {}
     with ExitStack() as stack:
 
-        def start(name: str) -> System:
-            made = started(name, tmp_path_factory.mktemp(name))
-            stack.callback(made.stop)
-            return made
+        def get(name: str) -> System:
+            if name not in made:
+                made[name] = System(name, tmp_path_factory.mktemp(name), check=True)
+                stack.callback(made[name].stop)
+            return made[name].start()
 
-        yield start
+        yield get
 
 
 def installed(name: str, folder: Path) -> None:
@@ -134,16 +149,6 @@ def installed(name: str, folder: Path) -> None:
         if os.environ.get("ORCH_NB_CI") == "1":
             pytest.fail(f"{error} (CI must have it)")
         pytest.skip(str(error))
-
-
-def started(name: str, folder: Path) -> System:
-    return System(name, folder, check=True).start()
-
-
-@pytest.fixture(scope="session")
-def starting() -> Callable[[str, Path], System]:
-    """Starts a system in a folder."""
-    return started
 
 
 @pytest.fixture
@@ -159,10 +164,48 @@ def starting_server() -> Iterator[Callable[[str, Path], Process]]:
         yield start
 
 
+class Performed:
+    """The cases that tests of this session ask for, in one place: performed side by side, and
+    looked at one by one."""
+
+    def __init__(self, cases: Sequence[conformance.Case], folder: Path, **where: Any) -> None:
+        self._pool = ThreadPoolExecutor(AT_ONCE)
+        self._runs = {
+            case.name: self._pool.submit(perform, case, folder / f"{number}.db", **where)
+            for number, case in enumerate(cases)
+        }
+
+    def __getitem__(self, case: conformance.Case) -> nb.Run:
+        return self._runs[case.name].result()
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
 @pytest.fixture(scope="session")
-def performing() -> Callable[..., nb.Run]:
-    """Performs a case of the conformance table, here or `on` another system."""
-    return perform
+def performed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Performed]]:
+    """Performs the cases in a place: `performed("temporal", on=url)`, `performed("here")`."""
+    params = [getattr(item, "callspec", None) for item in request.session.items]
+    wanted = {spec.params["case"].name for spec in params if spec and "case" in spec.params}
+    cases = [case for case in conformance.CASES if case.name in wanted]
+    made: dict[str, Performed] = {}
+
+    def perform_all(name: str, **where: Any) -> Performed:
+        if name not in made:
+            made[name] = Performed(cases, tmp_path_factory.mktemp(name), **where)
+        return made[name]
+
+    yield perform_all
+    for one in made.values():
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def here(performed: Callable[..., Performed]) -> Performed:
+    """The cases as the local engine performs them."""
+    return performed("here")
 
 
 class Acting:
@@ -182,13 +225,16 @@ class Acting:
                 getattr(self.live, verb)(*([of] if of else []), **arguments)
 
 
-def perform(case: conformance.Case, folder: Path, on: str = "") -> nb.Run:
+def perform(
+    case: conformance.Case, journal: Path, *, on: str = "", executor: Any = "threads",
+    address: str = "",
+) -> nb.Run:  # fmt: skip
     """A case, performed here or by another system, with what people do to it."""
     plan = nb.decompose(case.plan, namespace={})
-    options = phases.run_options(4, on=on, interactive=bool(case.act), **case.options)
-    make = phases.starting(
-        plan, journal=open_journal(folder / f"{'there' if on else 'here'}.db"), options=options
+    options = phases.run_options(
+        4, executor=executor, address=address, on=on, interactive=bool(case.act), **case.options
     )
+    make = phases.starting(plan, journal=open_journal(journal), options=options, executor=executor)
     live = phases.begin(make)
     acting = Acting(case.act)
     acting.live = live
@@ -197,11 +243,3 @@ def perform(case: conformance.Case, folder: Path, on: str = "") -> nb.Run:
         acting.look()
         assert time.monotonic() < until, live.snapshot().df.to_string()
     return live.finished()
-
-
-def run_until(live: LiveRun, done: Callable[[nb.Run], Any], patience_s: float = 60) -> nb.Run:
-    until = time.monotonic() + patience_s
-    while not done(live.snapshot()):
-        assert time.monotonic() < until, live.snapshot().df.to_string()
-        time.sleep(0.05)
-    return live.snapshot()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import conformance
@@ -18,18 +17,19 @@ from orch_nb.engine.journal import SqliteJournal
 pytest.importorskip("restate")
 
 
-@pytest.fixture(scope="module")
-def restate(tmp_path_factory: pytest.TempPathFactory, starting: object) -> Iterator[object]:
-    made = starting("restate", tmp_path_factory.mktemp("restate"))
-    yield made
-    made.stop()
+@pytest.fixture
+def restate(systems) -> object:
+    return systems("restate")
+
+
+@pytest.fixture(scope="session")
+def cases_there(performed, systems) -> object:
+    return performed("restate", on=systems("restate").url)
 
 
 @pytest.mark.parametrize("case", conformance.CASES, ids=lambda case: case.name)
-def test_a_run_there_ends_as_it_does_here(restate, case, performing, tmp_path: Path):
-    here = performing(case, tmp_path)
-    there = performing(case, tmp_path, restate.url)
-    assert conformance.told(there) == conformance.told(here)
+def test_a_run_there_ends_as_it_does_here(case, here, cases_there):
+    assert conformance.told(cases_there[case]) == conformance.told(here[case])
 
 
 SAGA = """

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -31,9 +30,9 @@ SYSTEMS = [
 
 
 @pytest.fixture(params=SYSTEMS)
-def there(request: pytest.FixtureRequest, system) -> Iterator[object]:
+def there(request: pytest.FixtureRequest, systems) -> object:
     pytest.importorskip(EXTRAS[request.param])
-    return system(request.param)
+    return systems(request.param)
 
 
 def marking(folder: Path, seconds: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import conformance
@@ -22,18 +21,19 @@ from temporalio.worker import Replayer
 from orch_nb.backends.temporal_workflow import PlanInterpreter
 
 
-@pytest.fixture(scope="module")
-def temporal(tmp_path_factory: pytest.TempPathFactory, starting: object) -> Iterator[object]:
-    made = starting("temporal", tmp_path_factory.mktemp("temporal"))
-    yield made
-    made.stop()
+@pytest.fixture
+def temporal(systems) -> object:
+    return systems("temporal")
+
+
+@pytest.fixture(scope="session")
+def cases_there(performed, systems) -> object:
+    return performed("temporal", on=systems("temporal").url)
 
 
 @pytest.mark.parametrize("case", conformance.CASES, ids=lambda case: case.name)
-def test_a_run_there_ends_as_it_does_here(temporal, case, performing, tmp_path: Path):
-    here = performing(case, tmp_path)
-    there = performing(case, tmp_path, temporal.url)
-    assert conformance.told(there) == conformance.told(here)
+def test_a_run_there_ends_as_it_does_here(case, here, cases_there):
+    assert conformance.told(cases_there[case]) == conformance.told(here[case])
 
 
 SAGA = """

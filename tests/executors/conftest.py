@@ -356,7 +356,7 @@ def celery_workers(redis, tmp_path_factory) -> Iterator[Any]:
         APPS.append(app)
         yield app
         APPS.clear()
-    app.close()
+    queue_workers.close(app)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Real workers in processes of their own: of a Celery app, of a BullMQ queue."""
+"""Real workers in processes of their own, by `orch-nb worker`: of a Celery app and of BullMQ."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 
 
 def celery_app(address: str) -> Any:
+    """The app of `celery_project`, with its broker at `address`."""
     from celery import Celery
 
     from orch_nb.executors.celery_worker import register
@@ -27,22 +28,37 @@ def celery_app(address: str) -> Any:
     return app
 
 
-def start_celery(address: str, log: Path, name: str = "w", queue: str = "celery") -> Any:
-    return _start([sys.executable, str(Path(__file__)), "celery", address, name, queue], log)
+def close(app: Any) -> None:
+    """An app leaves its connections to the result backend for the garbage."""
+    app.backend.result_consumer.stop()
+    app.backend.client.connection_pool.disconnect()
+    app.close()
 
 
-def start_bullmq(address: str, log: Path, queue: str = "orch_nb") -> Any:
-    return _start([sys.executable, str(Path(__file__)), "bullmq", address, queue], log)
+def start_celery(address: str, log: Path, queue: str = "", *more: str) -> Any:
+    command = ["celery", "--app", "celery_project:app", "--concurrency", "10", *more]
+    return _start([*command, *(["--queue", queue] if queue else [])], log, BROKER=address)
 
 
-def _start(command: list[str], log: Path) -> Any:
+def start_bullmq(address: str, log: Path, queue: str = "orch_nb", *more: str) -> Any:
+    return _start(
+        ["bullmq", "--address", address, "--queue", queue, "--concurrency", "10", *more], log
+    )
+
+
+def _start(words: list[str], log: Path, **environment: str) -> Any:
     with log.open("a") as out:
-        return subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=_plain())
+        return subprocess.Popen(
+            [sys.executable, "-m", "orch_nb.cli", "worker", *words], stdout=out,
+            stderr=subprocess.STDOUT, env=_plain() | environment, start_new_session=True,
+        )  # fmt: skip
 
 
 def _plain() -> dict[str, str]:
-    """What is warned of in a worker is another library's matter."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    """What is warned of in a worker is another library's matter. It finds what stands here."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    path = [str(HERE), str(HERE.parent / "backends"), kept.get("PYTHONPATH", "")]
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
 def kill(worker: Any) -> None:
@@ -75,19 +91,3 @@ def until(holds: Any, within_s: float = 30.0) -> None:
     while not holds():
         assert time.monotonic() < end, "it took too long"
         time.sleep(0.05)
-
-
-if __name__ == "__main__":
-    kind, address, *more = sys.argv[1:]
-    if kind == "celery":
-        name, queue = more
-        celery_app(address).worker_main(
-            ["worker", "-P", "prefork", "-c", "10", "-l", "warning", "-n", f"{name}@%h",
-             "-Q", queue, "--without-gossip", "--without-mingle"]
-        )  # fmt: skip
-    else:
-        import asyncio
-
-        from orch_nb.executors.bullmq_worker import work
-
-        asyncio.run(work(address, more[0], concurrency=10))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 import queue_workers
 
 import orch_nb as nb
+from orch_nb.cli import main
 from orch_nb.errors import BackendUnavailable, UsageError
 from orch_nb.executors.bullmq import place_of
 from orch_nb.executors.local import local_executor
@@ -71,22 +74,21 @@ def killed_in_mid_task(start, folder, options):
 def test_a_celery_worker_that_is_killed_loses_nothing(redis, tmp_path):
     app = queue_workers.celery_app(redis)
     app.conf.task_default_queue = "killed"
-    numbers = iter("12")
 
     def start(log):
-        return queue_workers.start_celery(redis, log, f"k{next(numbers)}", queue="killed")
+        return queue_workers.start_celery(redis, log, "killed")
 
     run, pids = killed_in_mid_task(start, tmp_path, {"executor": app})
     assert run.succeeded
     assert len(run["a"].attempts) == 1, "it is one attempt, sent twice"
     assert len(pids) == 2
-    app.close()
+    queue_workers.close(app)
 
 
 @pytest.mark.timeout(120)
 def test_a_bullmq_worker_that_is_killed_loses_nothing(redis, tmp_path):
     def start(log):
-        return queue_workers.start_bullmq(redis, log, "killed")
+        return queue_workers.start_bullmq(redis, log, "killed", "--patience", "3s")
 
     options = {"executor": "bullmq", "address": f"{redis}?queue=killed"}
     run, pids = killed_in_mid_task(start, tmp_path, options)
@@ -140,3 +142,100 @@ def test_what_is_no_celery_app_is_refused():
     for wrong, said in (("no.such:app", "There is no Celery app"), ("os:path", "no Celery app")):
         with pytest.raises(UsageError, match=said):
             local_executor("celery", address=wrong)
+
+
+def served(worker, log, word):
+    """What a worker has said, once it says `word`."""
+    queue_workers.until(lambda: word in log.read_text() or worker.poll() is not None)
+    assert word in log.read_text(), log.read_text()
+    return log.read_text()
+
+
+@pytest.mark.parametrize("pool", ["threads", "solo"])
+def test_a_celery_worker_runs_in_the_pool_that_is_asked_for(redis, tmp_path, pool):
+    log = tmp_path / "log"
+    worker = queue_workers.start_celery(redis, log, pool, "--pool", pool)
+    with queue_workers.ended(worker):
+        assert f"queue {pool}, {pool}" in served(worker, log, "celery worker:")
+        app = queue_workers.celery_app(redis)
+        app.conf.task_default_queue = pool
+        task = nb.Task(id="a", run=os.getpid)
+        run = nb.execute(nb.Plan(goal="g", tasks=[task]), executor=app, journal="memory")
+        assert run.results["a"] == worker.pid
+        queue_workers.close(app)
+
+
+@pytest.fixture
+def project(monkeypatch):
+    """The module of an app, read anew: `project(address)` is its broker."""
+    sys.modules.pop("celery_project", None)
+    yield lambda address: monkeypatch.setenv("BROKER", address)
+    sys.modules.pop("celery_project", None)
+
+
+def test_the_queue_of_a_celery_app_stands_in_its_address(redis, tmp_path, project):
+    project(redis)
+    log = tmp_path / "log"
+    worker = queue_workers.start_celery(redis, log, "reports", "--pool", "solo")
+    with queue_workers.ended(worker):
+        served(worker, log, "celery worker:")
+        address = "celery_project:app?queue=reports"
+        run = nb.execute(PLAN, executor="celery", address=address, journal="memory")
+        assert run.results["doubled"] == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", ["celery", "bullmq"])
+def test_a_worker_that_is_told_to_end_ends_what_it_has_first(redis, tmp_path, name, number):
+    log, path, queue = tmp_path / "log", tmp_path / "pids", f"ends-{name}-{number}"
+    start = getattr(queue_workers, f"start_{name}")
+    worker = start(redis, log, queue)
+    task = nb.Task(id="a", run=holding, with_={"path": str(path), "seconds": 1})
+    options = {"executor": name, "address": f"{redis}?queue={queue}"}
+    if name == "celery":
+        app = queue_workers.celery_app(redis)
+        app.conf.task_default_queue = queue
+        options = {"executor": app}
+
+    def end():
+        queue_workers.until(path.exists)
+        worker.send_signal(number)
+
+    ending = threading.Thread(target=end)
+    with queue_workers.ended(worker):
+        served(worker, log, f"{name} worker:")
+        ending.start()
+        run = nb.execute(nb.Plan(goal="g", tasks=[task]), journal="memory", **options)
+        ending.join()
+        assert run.succeeded
+        assert worker.wait(20) == 0, log.read_text()
+    if name == "celery":
+        queue_workers.close(app)
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["celery"], "--app proj.celery:app"),
+        (["celery", "--app", "no.such:app"], "There is no Celery app `no.such:app`"),
+        (["celery", "--app", "celery_project:app"], "orch-nb dev redis"),
+        (["celery", "--app", "celery_project:app", "--concurrency", "0"], "a whole number"),
+        (["bullmq"], "--address redis://"),
+        (["bullmq", "--address", "localhost"], "the address of its Redis"),
+        (["bullmq", "--address", "redis://127.0.0.1:1"], "orch-nb dev redis"),
+    ],
+)
+def test_a_worker_that_cannot_begin_says_what_it_needs(words, said, project, capsys):
+    project("redis://127.0.0.1:1")
+    assert main(["worker", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("celery", ["--app", "celery_project:app"]), ("bullmq", ["--address", "redis://127.0.0.1:1"]),
+])  # fmt: skip
+def test_a_worker_without_its_package_says_the_pip_line(name, words, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, name, None)
+    assert main(["worker", name, *words]) == 2
+    assert f"pip install 'orch_nb[{name}]'" in capsys.readouterr().err

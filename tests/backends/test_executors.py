@@ -1,0 +1,112 @@
+"""A run whose functions are performed by Dask, Celery or BullMQ ends as it would have here, task by
+task: on a real cluster, a real broker and real workers. What is lost is in one table, by name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import conformance
+import pytest
+import queue_workers
+from redis_server import redis_server
+
+import orch_nb as nb
+
+#: What each cannot do of a plan, or does in another way than the local engine. `{}`: nothing.
+LOSSES: dict[str, dict[str, str]] = {
+    "dask": {"timeout": "a function that does not return in time goes on running on its worker"},
+    "celery": {},  # with the prefork pool; see `RUNS_ON` for what it does better than threads here
+    "bullmq": {"timeout": "a function that does not return in time goes on running on its worker"},
+}
+#: Whether a function still runs when its attempt has timed out. Threads cannot be stopped.
+RUNS_ON = {"threads": True, "processes": False, "dask": True, "celery": False, "bullmq": True}
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[str]:
+    with redis_server() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def dask() -> Iterator[dict[str, Any]]:
+    distributed = pytest.importorskip("distributed")
+    loopback = {
+        "protocol": "tcp", "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0",
+        "worker_dashboard_address": "127.0.0.1:0", "silence_logs": 50,
+    }  # fmt: skip
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=8, processes=False, **loopback
+    ) as cluster:
+        yield {"executor": "dask", "address": cluster.scheduler_address}
+
+
+@pytest.fixture(scope="session")
+def celery(redis: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    pytest.importorskip("celery")
+    app = queue_workers.celery_app(redis)
+    worker = queue_workers.start_celery(redis, tmp_path_factory.mktemp("celery") / "log")
+    with queue_workers.ended(worker):
+        queue_workers.until(lambda: app.control.ping(timeout=0.5))
+        yield {"executor": app}
+    queue_workers.close(app)
+
+
+@pytest.fixture(scope="session")
+def bullmq(redis: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    pytest.importorskip("bullmq")
+    worker = queue_workers.start_bullmq(redis, tmp_path_factory.mktemp("bullmq") / "log")
+    with queue_workers.ended(worker):
+        yield {"executor": "bullmq", "address": redis}
+
+
+@pytest.fixture(params=LOSSES)
+def elsewhere(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    return request.param, request.getfixturevalue(request.param)
+
+
+@pytest.mark.parametrize("case", conformance.CASES, ids=lambda case: case.name)
+def test_a_run_there_ends_as_it_does_here(elsewhere, case, here, performed: Callable[..., Any]):
+    name, where = elsewhere
+    there = performed(name, **where)
+    assert there[case].options.executor == name
+    assert conformance.told(there[case]) == conformance.told(here[case])
+
+
+def runs_on(folder: Path, **where: Any) -> bool:
+    """Whether a function goes on after its attempt has timed out."""
+    mark = {"name": "slow", "folder": str(folder), "seconds": 2}
+    text = f'goal: g\ntasks: {{slow: {{run: "backend_tasks:mark", with: {mark}, timeout: 1s}}}}'
+    run = nb.execute(nb.decompose(text, namespace={}), journal="memory", **where)
+    (attempt,) = run["slow"].attempts
+    assert attempt.timed_out
+    assert "slow begins" in (folder / "ran").read_text()
+    time.sleep(1.5)
+    return "slow ends" in (folder / "ran").read_text()
+
+
+def test_what_a_timeout_stops(request: pytest.FixtureRequest, tmp_path: Path):
+    def observed(name: str) -> bool:
+        folder = tmp_path / name
+        folder.mkdir()
+        return runs_on(folder, **where[name])
+
+    where = {name: {"executor": name} for name in RUNS_ON}
+    where |= {name: request.getfixturevalue(name) for name in LOSSES}
+    with ThreadPoolExecutor(len(where)) as pool:
+        found = dict(zip(where, pool.map(observed, where), strict=True))
+    assert found == RUNS_ON
+
+
+def test_every_loss_is_named(capsys: pytest.CaptureFixture[str]):
+    """What is observed above is what is said; the table is printed for whoever reads the tests."""
+    with capsys.disabled():
+        for name, lost in LOSSES.items():
+            assert ("timeout" in lost) is RUNS_ON[name]
+            print(
+                f"\n{name}: {'; '.join(f'{k}: {v}' for k, v in lost.items()) or 'no loss'}", end=""
+            )
