@@ -23,7 +23,7 @@ from orch_nb.notebook.catalogue import pattern_names
 from orch_nb.notebook.lines import VERBS
 from orch_nb.notebook.options import OPTIONS, option_names
 from orch_nb.notebook.session import SESSION
-from orch_nb.planners.body import body_kind
+from orch_nb.planners.body import TOP_KEYS, body_kind
 
 __all__ = ["KEYS", "complete"]
 
@@ -36,9 +36,6 @@ KEYS = (
 _RETRY = (
     "backoff_coefficient", "initial_interval", "jitter", "maximum_attempts", "maximum_interval",
     "non_retryable", "retry_on",
-)  # fmt: skip
-_TOP = (
-    "criteria", "defaults", "goal", "on_failure", "params", "pools", "secrets", "stories", "tasks",
 )  # fmt: skip
 #: Which tasks a verb can be about, by how they stand.
 _WHICH: dict[str, Callable[[Status], bool]] = {
@@ -148,7 +145,7 @@ def _body(before: str, above: str, text: str) -> Iterable[str]:
     if re.fullmatch(r"\s+\w*", before):
         return KEYS
     if re.fullmatch(r"\w+", before):
-        return _TOP
+        return TOP_KEYS
     inline = re.search(r"\{[^}]*?(?:^|[{,]\s*)(\w*)$", before)
     return KEYS if inline else ()
 
@@ -175,5 +172,5 @@ def _names(text: str) -> list[str]:
     """The tasks of the cell as it stands, broken or not: functions, keys that hold a mapping."""
     functions = re.findall(r"^\s*(?:async\s+)?def\s+(\w+)", text, re.MULTILINE)
     keys = re.findall(r"^\s+([\w-]+)\s*:\s*(?:\{.*)?$", text, re.MULTILINE)
-    known = {*KEYS, *_TOP}
+    known = {*KEYS, *TOP_KEYS}
     return list(dict.fromkeys([*functions, *(key for key in keys if key not in known)]))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
+
+from orch_nb.model.task import RetryPolicy
+from orch_nb.notebook import completion
+from orch_nb.planners.task_keys import TASK_KEYS
 
 YAML = """%%orchestrate
 goal: g
@@ -77,3 +82,10 @@ def test_tasks_follow_the_verbs_that_can_act_on_them(kernel):
     assert completed(kernel, "%orchestrate patterns sag|") == ["saga"]
     assert completed(kernel, "%orchestrate status |") == ["plan-1"]
     assert completed(kernel, "%%orchestrate --from |\n") == ["plan"]
+
+
+def test_the_keys_that_are_offered_are_those_that_are_read():
+    elsewhere = {"parent", "story"}  # where a task stands says both
+    assert set(completion.KEYS) == set(TASK_KEYS) - elsewhere
+    read = {field.name.removesuffix("_s") for field in msgspec.structs.fields(RetryPolicy)}
+    assert set(completion._RETRY) == read
