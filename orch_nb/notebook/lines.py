@@ -293,6 +293,19 @@ class Line(Meant):
 
     # -- in between ----------------------------------------------------------------------------
 
+    def remember(self, operation: Operation) -> None:
+        """Keep a draft as the last operation of this kernel, under its name."""
+        self._keep(operation)
+
+    def planned(self, name: str) -> Plan:
+        """The plan of a draft or a run by its name, of the last one without."""
+        if not name and SESSION.last is not None:
+            return SESSION.last.plan
+        found = self._meant(name) if name else self._past("")
+        if isinstance(found, Operation):
+            return found.plan
+        return self._past(name).plan if isinstance(found, str) else found.plan
+
     async def _decide(self, verb: str, task: str, note: str) -> None:
         live = self._steered(task)
         if live is not None:

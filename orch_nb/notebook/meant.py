@@ -31,19 +31,6 @@ class Meant:
         self.names = names
         self.run_id = ""  # of `--run ID`
 
-    def remember(self, operation: Operation) -> None:
-        """Keep a draft as the last operation of this kernel, under its name."""
-        self._keep(operation)
-
-    def planned(self, name: str) -> Plan:
-        """The plan of a draft or a run by its name, of the last one without."""
-        if not name and SESSION.last is not None:
-            return SESSION.last.plan
-        found = self._meant(name) if name else self._past("")
-        if isinstance(found, Operation):
-            return found.plan
-        return self._past(name).plan if isinstance(found, str) else found.plan
-
     def _reported(self, run: str) -> Operation:
         """The operation of that run; without a name the last one, of this kernel or the journal."""
         known = self._meant(run) if run else SESSION.last

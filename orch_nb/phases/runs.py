@@ -19,7 +19,7 @@ from orch_nb.engine import launch
 from orch_nb.engine.launch import past_run, run_options
 from orch_nb.engine.ports import Executor, Journal, Observer, Request
 from orch_nb.engine.session import LiveRun, Performer
-from orch_nb.errors import EnvironmentFault, RunHeld
+from orch_nb.errors import EnvironmentFault, RunHeld, UsageError
 from orch_nb.model.duration import parse_duration
 from orch_nb.model.event import RunOptions
 from orch_nb.model.masked import whole
@@ -193,7 +193,9 @@ async def serve(
     from orch_nb.engine.hands import WorkerHands
     from orch_nb.executors.local import local_executor
 
-    where = place(f"{system}://{address.partition('://')[2] or address}")
+    where = place(address if "://" in address else f"{system}://{address}")
+    if where.system != system:
+        raise UsageError(f"{address} is no address of {system}.")
     hands = WorkerHands(
         lambda: local_executor("threads"), lambda plan: checked(plan, {}), Path(".orch_nb/groups")
     )

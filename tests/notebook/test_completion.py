@@ -66,6 +66,13 @@ def test_other_cells_are_left_alone(kernel):
     assert "retry" not in completed(kernel, "x = 'orchestrate'\nretr|")
 
 
+def test_the_keys_that_are_offered_are_those_that_are_read():
+    elsewhere = {"parent", "story"}  # where a task stands says both
+    assert set(completion.KEYS) == set(TASK_KEYS) - elsewhere
+    read = {field.name.removesuffix("_s") for field in msgspec.structs.fields(RetryPolicy)}
+    assert set(completion._RETRY) == read
+
+
 def test_tasks_follow_the_verbs_that_can_act_on_them(kernel):
     # fails ─► after     gate     fine
     kernel.ok(
@@ -82,10 +89,3 @@ def test_tasks_follow_the_verbs_that_can_act_on_them(kernel):
     assert completed(kernel, "%orchestrate patterns sag|") == ["saga"]
     assert completed(kernel, "%orchestrate status |") == ["plan-1"]
     assert completed(kernel, "%%orchestrate --from |\n") == ["plan"]
-
-
-def test_the_keys_that_are_offered_are_those_that_are_read():
-    elsewhere = {"parent", "story"}  # where a task stands says both
-    assert set(completion.KEYS) == set(TASK_KEYS) - elsewhere
-    read = {field.name.removesuffix("_s") for field in msgspec.structs.fields(RetryPolicy)}
-    assert set(completion._RETRY) == read
