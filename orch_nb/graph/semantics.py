@@ -29,7 +29,8 @@ __all__ = ["SHORT", "fault_of", "questions"]
 SHORT = {
     "unsaid": "nothing said of retries", "retry": "retry with backoff", "timeout": "timeout",
     "foreach": "one item fails", "chain": "what waits for it", "siblings": "what runs beside it",
-    "join": "what joins them", "cleanup": "clean-up", "undo": "undo", "approval": "gate",
+    "join": "what joins them", "branch": "what only that needs", "cleanup": "clean-up",
+    "late": "clean-up further behind", "undo": "undo", "approval": "gate",
     "killed": "kill -9 of a worker", "diamond": "a diamond",
 }  # fmt: skip
 #: Rules by which a task runs after a failure too.
@@ -115,6 +116,11 @@ def _after(plan: Plan, task: str, up: Edges, after: Edges) -> Iterable[Question]
             yield _question("siblings", words, **parts)
             words = f"`{join}` needs `{task}` and `{sibling}`: what becomes of it?"
             yield _question("join", words, **parts)
+            break
+    for sibling, follower in ((one, two) for one in up for two in after[one]):
+        if not related.intersection((sibling, follower)) and up[follower] == (sibling,):
+            words = f"`{follower}` needs `{sibling}` alone, which did not fail: does it run?"
+            yield _question("branch", words, task=task, sibling=sibling, follower=follower)
             return
 
 
@@ -122,7 +128,12 @@ def _around(plan: Plan, task: str, behind: list[str]) -> Iterable[Question]:
     last = next((one for one in behind if plan[one].trigger in _ANYWAY), None)
     if last is not None:
         words = f"`{last}` is to run though `{task}` failed ({plan[last].trigger}): does it?"
-        yield _question("cleanup", words, task=task, cleanup=last)
+        needs = upstream(plan)[last]
+        between = next((one for one in needs if one in behind), None)
+        if between is None:
+            yield _question("cleanup", words, task=task, cleanup=last)
+        else:
+            yield _question("late", words, task=task, cleanup=last, after=between)
     gates = [one for one in (task, *behind) if plan[one].waits_for_person]
     if gates:
         following = next(iter(downstream(plan)[gates[0]]), None)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from orch_nb.model.analysis import Analysis
     from orch_nb.model.contrast import Contrast
+    from orch_nb.model.observation import Aftermath
     from orch_nb.model.plan import Plan
     from orch_nb.model.report import Report
     from orch_nb.model.research import Research
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
     from orch_nb.model.translation import Export, Import
 
 __all__ = [
-    "analysis_frame", "components_frame", "contrast_frame", "fits_frame", "links_frame",
-    "losses_frame", "parts_frame", "plan_frame", "report_frame", "research_frame", "run_frame",
-    "schedule_frame", "systems_frame", "touched_frame", "workflows_frame",
+    "aftermath_frame", "analysis_frame", "components_frame", "contrast_frame", "fits_frame",
+    "links_frame", "losses_frame", "parts_frame", "plan_frame", "report_frame", "research_frame",
+    "run_frame", "schedule_frame", "systems_frame", "touched_frame", "workflows_frame",
 ]  # fmt: skip
 
 _DTYPES = {
@@ -264,6 +265,30 @@ def research_frame(research: Research) -> pd.DataFrame:
             for found in research.findings
         ],
     )  # fmt: skip
+
+
+def aftermath_frame(found: Aftermath) -> pd.DataFrame:
+    """A row a system and task: its fate there, its part in the plan, and the scenario and verdict
+    that the fate is inferred from. A plan that a system cannot say has one row, without a task."""
+    from orch_nb.catalog.observations import observed
+
+    columns = dict.fromkeys(
+        ("system", "task", "fate", "part", "scenario", "verdict", "whole", "remark"), "text"
+    )
+    rows = []
+    for one in found.outcomes:
+        remark = " ".join(one.remarks)
+        if not one.fates:
+            rows.append((one.system, "", "", "", "", "", "", remark))
+        for fate in one.fates:
+            verdict = observed(one.system, fate.scenario).verdict if fate.scenario else ""
+            rows.append(
+                (one.system, fate.task, fate.fate, fate.part, fate.scenario, verdict, one.whole,
+                 remark)
+            )  # fmt: skip
+    frame = _frame(columns, rows)
+    frame.attrs["fault"] = found.fault
+    return frame
 
 
 def losses_frame(made: Export | Import) -> pd.DataFrame:

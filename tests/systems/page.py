@@ -8,7 +8,7 @@ import orch_nb as nb
 from orch_nb.graph.semantics import questions
 from orch_nb.render.document import Fold, Paragraph
 from orch_nb.render.markdown import block_markdown
-from orch_nb.render.systems_table import question_fold, systems_blocks
+from orch_nb.render.systems_table import aftermath_blocks, question_fold
 
 PAGE = Path(__file__).parents[2] / "docs" / "systems.md"
 PLAN = """\
@@ -54,7 +54,7 @@ The plan of this page:
 def page() -> str:
     plan = nb.decompose(PLAN)
     parts = [HEAD.rstrip()]
-    for block in systems_blocks(plan, FAULT):
+    for block in aftermath_blocks(nb.systems(plan, FAULT)):
         parts += _headed(block) if isinstance(block, Fold) else [block_markdown(block)]
         if isinstance(block, Paragraph) and len(parts) == 2:
             parts[1] = f"## The table\n\n{parts[1]}"
