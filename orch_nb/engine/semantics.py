@@ -108,9 +108,14 @@ def _unsaid(system: str, plan: Plan) -> str:
     if system == "bullmq":
         for task, after in downstream(plan).items():
             if len(after) > 1:
-                others = " and ".join(f"`{one}`" for one in after[:3])
-                more = f" and {len(after) - 3} more" if len(after) > 3 else ""
-                return f"{others}{more} wait for `{task}`, and a job of a flow has one parent."
+                shown = [f"`{one}`" for one in after[:2]]
+                last = (
+                    f"{len(after) - 2} more"
+                    if len(after) > 3
+                    else "".join(f"`{one}`" for one in after[2:])
+                )
+                others = " and ".join([", ".join(shown), last] if last else shown)
+                return f"{others} wait for `{task}`, and a job of a flow has one parent."
     if system == "celery" and isinstance(n := decomposed(upstream(plan)), N):
         return (
             f"No nest of chains and groups: `{n.a}` and `{n.b}` come before `{n.c}`, and of these "

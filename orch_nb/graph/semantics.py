@@ -125,15 +125,14 @@ def _after(plan: Plan, task: str, up: Edges, after: Edges) -> Iterable[Question]
 
 
 def _around(plan: Plan, task: str, behind: list[str]) -> Iterable[Question]:
-    last = next((one for one in behind if plan[one].trigger in _ANYWAY), None)
-    if last is not None:
+    needs, asked = upstream(plan), set()
+    for last in (one for one in behind if plan[one].trigger in _ANYWAY):
         words = f"`{last}` is to run though `{task}` failed ({plan[last].trigger}): does it?"
-        needs = upstream(plan)[last]
-        between = next((one for one in needs if one in behind), None)
-        if between is None:
-            yield _question("cleanup", words, task=task, cleanup=last)
-        else:
-            yield _question("late", words, task=task, cleanup=last, after=between)
+        between = next((one for one in needs[last] if one in behind), None)
+        scenario = "cleanup" if between is None else "late"
+        if scenario not in asked:
+            yield _question(scenario, words, task=task, cleanup=last, after=between)
+        asked.add(scenario)
     gates = [one for one in (task, *behind) if plan[one].waits_for_person]
     if gates:
         following = next(iter(downstream(plan)[gates[0]]), None)

@@ -31,7 +31,7 @@ __all__ = ["differs", "losses_table", "save", "translation_bundle"]
 _LANGUAGES = {".py": "python", ".json": "json", ".ts": "typescript", ".js": "javascript",
               ".mjs": "javascript"}  # fmt: skip
 _MOST = 60
-_OPEN_LINES = 40  # a longer file is shown whole too, but closed
+_OPEN_LINES = 120  # a longer file is shown whole too, but closed
 _WHOLE_LINES = 2000
 
 
@@ -96,7 +96,7 @@ def save(made: Export, path: str | os.PathLike[str]) -> Path:
     for that, a folder, and a folder that is not there; nothing is written then."""
     target = target_of(path)
     beside = {target.parent / name: text for name, text in made.files.items()}
-    taken = next((one for one, text in beside.items() if differs(one, text)), None)
+    taken = next((one for one, text in beside.items() if _is_another(one, text)), None)
     if taken is not None:
         raise UsageError(
             f"`{taken}` is there already and says something else; the export writes a file of that "
@@ -105,6 +105,14 @@ def save(made: Export, path: str | os.PathLike[str]) -> Path:
     for one, text in beside.items():
         written(text, one)
     return written(made.text, target)
+
+
+def _is_another(path: Path, text: str) -> bool:
+    """Whether a file of that name is there that no export wrote: an earlier one's begins alike."""
+    if not differs(path, text):
+        return False
+    first = text.partition("\n")[0].encode()
+    return path.is_dir() or not path.read_bytes().startswith(first)
 
 
 def differs(path: Path, text: str) -> bool:
