@@ -124,9 +124,20 @@ def _after(plan: Plan, task: str, up: Edges, after: Edges) -> Iterable[Question]
             return
 
 
+def _runs_anyway(plan: Plan, task: str, needs: tuple[str, ...], lost: set[str]) -> bool:
+    """Whether its rule lets it run when `lost` has failed or been kept from running."""
+    rule = plan[task].trigger
+    if rule is TriggerRule.ALL_FAILED:
+        return lost.issuperset(needs)
+    if rule in (TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, TriggerRule.ONE_DONE):
+        return not lost.issuperset(needs) or rule is TriggerRule.ONE_DONE
+    return rule in _ANYWAY
+
+
 def _around(plan: Plan, task: str, behind: list[str]) -> Iterable[Question]:
     needs, asked = upstream(plan), set()
-    for last in (one for one in behind if plan[one].trigger in _ANYWAY):
+    lost = {task, *(one for one in behind if plan[one].trigger not in _ANYWAY)}
+    for last in (one for one in behind if _runs_anyway(plan, one, needs[one], lost)):
         words = f"`{last}` is to run though `{task}` failed ({plan[last].trigger}): does it?"
         between = next((one for one in needs[last] if one in behind), None)
         scenario = "cleanup" if between is None else "late"

@@ -98,7 +98,11 @@ def _line(before: str) -> Iterable[str]:
     if count <= 2:
         return VERBS
     if words[1] == "systems" and words[count - 2] == "--fault":
-        return SESSION.last.plan.by_id if SESSION.last is not None else ()
+        named = words[2] if words[2] != "--fault" else ""
+        plan = SESSION.operations.get(named, None if named else SESSION.last)
+        return plan.plan.by_id if plan is not None else ()
+    if words[1] == "systems" and count == 4 and words[2] != "--fault":
+        return ["--fault"]
     if words[1] in ("import", "export"):
         return _exchanged(words, count)
     return _after(words[1]) if count == 3 else ()

@@ -343,6 +343,8 @@ class Line:
         """The plan of a draft or a run by its name, of the last one without."""
         if not name and SESSION.last is not None:
             return SESSION.last.plan
+        if name in SESSION.operations:
+            return SESSION.operations[name].plan
         found = self._meant(name) if name else self._past("")
         if isinstance(found, Operation):
             return found.plan

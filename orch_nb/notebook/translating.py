@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from orch_nb.errors import UsageError
 from orch_nb.exchange import export, import_, save
+from orch_nb.formats.translators import translator
 from orch_nb.model.report import Operation
 from orch_nb.notebook.display import show
+from orch_nb.notebook.options import valued
 from orch_nb.planners.yaml import dump_plan
 from orch_nb.render.bundle import blocks_bundle
 from orch_nb.render.document import Code, Paragraph, line
@@ -24,7 +25,7 @@ def import_plan(asked: Line, path: str, *options: str) -> None:
     """read the plan in a file of another system (airflow, bullmq, celery, xstate), without running
     it, as a draft of this notebook; with `--as NAME` under that name, with `--from SYSTEM` as a
     file of that system"""
-    rest, named = _options(options, ("--as", "--from"), _IMPORT)
+    rest, named = valued(options, ("--as", "--from"), _IMPORT)
     if rest:
         raise UsageError(_IMPORT)
     name = named.get("--as", "")
@@ -50,25 +51,9 @@ def export_plan(asked: Line, system: str, *words: str) -> None:
     names = [word for word in rest if word != path]
     if len(names) > 1 or any(word.startswith("-") for word in rest):
         raise UsageError(_EXPORT)
+    translator(system)  # a wrong name is told before a plan is looked for
     made = export(asked.planned(names[0] if names else ""), system)
     told = save(made, path, force="--force" in words) if path is not None else ""
     show([translation_bundle(made)])
     if told:
         print(f"Written to {told}")
-
-
-def _options(
-    words: Sequence[str], known: Sequence[str], usage: str
-) -> tuple[list[str], dict[str, str]]:
-    """The words that are left without the options that take a value, and these. Raises UsageError
-    for an option that is not known, is there twice or has no value."""
-    rest, found, given = [], {}, iter(words)
-    for word in given:
-        if not word.startswith("-"):
-            rest.append(word)
-            continue
-        value = next(given, "")
-        if word not in known or word in found or not value or value.startswith("-"):
-            raise UsageError(usage)
-        found[word] = value
-    return rest, found

@@ -10,6 +10,7 @@ nullable `Int64`. Columns may be added to the right; none is renamed.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,34 @@ def _frame(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> pd.Data
             for (name, kind), values in zip(columns.items(), by_column, strict=True)
         }
     )
+
+
+@functools.cache
+def _whole() -> type[pd.DataFrame]:
+    """A DataFrame that shows its text whole: the reason of a loss is a sentence, of which pandas
+    shows 50 characters. What is made of it (a query, a copy) is a plain one, and so is a pickle."""
+    import pandas as pd
+
+    class Whole(pd.DataFrame):
+        def __repr__(self) -> str:
+            with pd.option_context(
+                "display.max_colwidth", None, "display.max_columns", None, "display.width", None,
+                "display.expand_frame_repr", False,
+            ):  # fmt: skip
+                return super().__repr__()
+
+        def _repr_html_(self) -> str:
+            with pd.option_context("display.max_colwidth", None):
+                return str(super()._repr_html_())  # type: ignore[misc]  # not in pandas' stubs
+
+        @property
+        def _constructor(self) -> type[pd.DataFrame]:
+            return pd.DataFrame
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            return pd.DataFrame, (dict(self.items()),)
+
+    return Whole
 
 
 def plan_frame(plan: Plan) -> pd.DataFrame:
@@ -286,7 +315,7 @@ def aftermath_frame(found: Aftermath) -> pd.DataFrame:
                 (one.system, fate.task, fate.fate, fate.part, fate.scenario, verdict, one.whole,
                  remark)
             )  # fmt: skip
-    frame = _frame(columns, rows)
+    frame = _whole()(_frame(columns, rows))
     frame.attrs["fault"] = found.fault
     return frame
 
@@ -294,10 +323,8 @@ def aftermath_frame(found: Aftermath) -> pd.DataFrame:
 def losses_frame(made: Export | Import) -> pd.DataFrame:
     """A row a loss of a translation."""
     columns = dict.fromkeys(("what", "task", "why", "severity"), "text")
-    return _frame(
-        {**columns, "line": "count"},
-        [(loss.what, loss.task, loss.why, loss.severity, loss.line) for loss in made.losses],
-    )
+    rows = [(loss.what, loss.task, loss.why, loss.severity, loss.line) for loss in made.losses]
+    return _whole()(_frame({**columns, "line": "count"}, rows))
 
 
 def report_frame(report: Report) -> pd.DataFrame:

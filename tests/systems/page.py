@@ -44,12 +44,12 @@ which depends on who runs it.
 |---|---|---|---|---|
 | Temporal | a server that keeps workflows | `execute(plan, on="temporal://127.0.0.1:7233")` | | |
 | Restate | a server that keeps journals of handlers | `execute(plan, on="restate://127.0.0.1:8080")` | | |
-| Celery | a queue of tasks, with workers of processes | `execute(plan, executor="celery")` | `export(plan, "celery")`: a module with a canvas | yes |
-| BullMQ | a queue of jobs on Redis | `execute(plan, executor="bullmq")` | `export(plan, "bullmq")`: a flow in JSON | yes |
+| Celery | a queue of tasks, with workers of processes | `execute(plan, executor="celery", address="proj.celery:app")` | `export(plan, "celery")`: a module with a canvas | yes |
+| BullMQ | a queue of jobs on Redis | `execute(plan, executor="bullmq", address="redis://localhost:6379")` | `export(plan, "bullmq")`: a flow in JSON | yes |
 | Airflow | a scheduler of files with DAGs | | `export(plan, "airflow")`: a DAG file | yes |
 | XState | a library of state machines | | `export(plan, "xstate")`: a machine in JSON, and a driver | yes |
 
-In a notebook: `%%orchestrate --on temporal://127.0.0.1:7233` above the plan, `--executor celery`; \
+In a notebook: `%%orchestrate --on temporal://127.0.0.1:7233` above the plan, or `--executor celery --address proj.celery:app`; \
 `%orchestrate export SYSTEM [PATH] [NAME]`, `%orchestrate import FILE [--as NAME] [--from SYSTEM]`. \
 In a terminal: `orch-nb run PLAN.yaml --on ...`, `orch-nb export PLAN.yaml SYSTEM -o FILE`, \
 `orch-nb import FILE -o PLAN.yaml`; without `-o` the text is printed, `--json` prints text and \
