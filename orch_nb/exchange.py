@@ -20,6 +20,7 @@ from orch_nb.engine.semantics import aftermath
 from orch_nb.errors import PlanError, UsageError
 from orch_nb.formats.translators import importers, recognised, translator
 from orch_nb.graph.nearest import did_you_mean
+from orch_nb.graph.validate import check
 from orch_nb.model.observation import Aftermath
 from orch_nb.model.plan import Plan
 from orch_nb.model.translation import Export, Import
@@ -34,16 +35,25 @@ def export(plan: Plan, system: str, path: str | os.PathLike[str] | None = None) 
     """`plan` in the words of `system`: airflow, bullmq, celery or xstate; written to `path`.
 
     A file that is there is replaced. `.losses` tells what that system cannot say. Raises UsageError
-    for a system that there is not, PlanError for a plan that would be wrong there (a diamond is no
-    BullMQ flow).
+    for a system that there is not, PlanError for a plan that is broken, or would be wrong there (a
+    diamond is no BullMQ flow).
     """
     module = translator(system)
     if not hasattr(module, "export"):
         raise UsageError(f"Nothing is exported to {system}.")
-    made: Export = module.export(phases.seen(plan))
+    made: Export = module.export(_sound(plan))
     if path is not None:
         made.save(path)
     return made
+
+
+def _sound(plan: Plan) -> Plan:
+    """The plan as it is shown. Raises PlanError for one with a cycle, or broken otherwise: what is
+    made of it would be wrong."""
+    problems = check(plan)
+    if problems:
+        raise PlanError(problems)
+    return phases.seen(plan)
 
 
 def save(made: Export, path: str | os.PathLike[str], *, force: bool = False) -> str:
@@ -161,4 +171,4 @@ def systems(plan: Plan, fault: str = "") -> Aftermath:
     No server is asked: fates are inferred from observations of the real systems, which the value
     shows beside them. Raises UsageError for a task that is not there, PlanError for a broken plan.
     """
-    return aftermath(phases.seen(plan), fault)
+    return aftermath(_sound(plan), fault)

@@ -160,3 +160,13 @@ def test_the_reasons_of_losses_are_whole_in_the_frame(plan):
     copied = pickle.loads(pickle.dumps(made.df))
     assert type(copied) is type(made.df.query("severity == 'changed'")) is pandas.DataFrame
     assert copied.equals(pandas.DataFrame(made.df))
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_plan_that_goes_round_is_exported_nowhere(system):
+    tasks = [nb.Task(id="a", run=print, needs=["b"]), nb.Task(id="b", run=print, needs=["a"])]
+
+    with pytest.raises(PlanError, match="is a cycle"):
+        nb.export(nb.Plan(goal="g", tasks=tasks), system)
+    with pytest.raises(PlanError, match="is a cycle"):
+        nb.systems(nb.Plan(goal="g", tasks=tasks))

@@ -92,7 +92,8 @@ def _fate(system: str, task: str, part: str, scenario: str) -> Fate:
 
 def _tries(system: str, plan: Plan, fault: str) -> str:
     many = plan[fault].retry.maximum_attempts
-    return "without end" if many == 1 and _endless(system) else str(many)
+    worked = not plan[fault].waits_for_person  # whom nobody tries again
+    return "without end" if many == 1 and worked and _endless(system) else str(many)
 
 
 def _endless(system: str) -> bool:

@@ -35,8 +35,8 @@ def translator(system: str) -> ModuleType:
     if system not in SYSTEMS:
         near = did_you_mean(system, list(SYSTEMS))
         raise UsageError(
-            f"`{system}` is no system that plans are translated for. {near} There are: "
-            f"{', '.join(SYSTEMS)}."
+            f"`{system}` is no system that plans are translated for. {near}{' ' * bool(near)}"
+            f"There are: {', '.join(SYSTEMS)}."
         )
     return importlib.import_module(f"orch_nb.formats.{SYSTEMS[system]}")
 

@@ -44,7 +44,7 @@ def fault_of(plan: Plan, task: str = "") -> str:
     """The task that is to fail: the one named, else the one of the critical path on which most
     depends. Raises UsageError."""
     if task and task not in plan:
-        raise UsageError(f"The plan has no task `{task}`. {did_you_mean(task, plan.by_id)}")
+        raise UsageError(_missing(plan, task))
     if task:
         return task
     if not len(plan):
@@ -52,6 +52,15 @@ def fault_of(plan: Plan, task: str = "") -> str:
     # Of a path the first task has all behind it that the others have.
     path = critical_path(plan).tasks
     return next((one for one in path if plan[one].kind not in _CANNOT), path[0])
+
+
+def _missing(plan: Plan, task: str) -> str:
+    near = did_you_mean(task, plan.by_id)
+    names = list(plan.by_id)
+    if not near and names:
+        some = ", ".join(f"`{name}`" for name in names[:8])
+        near = f"It has {some}{f' and {len(names) - 8} more' if len(names) > 8 else ''}."
+    return f"The plan has no task `{task}`. {near}".rstrip()
 
 
 #: A person or a milestone does not fail.
@@ -70,10 +79,13 @@ def questions(plan: Plan, task: str) -> tuple[Question, ...]:
         *_around(plan, task, behind),
     ]
     found += _undone(plan, task, ahead)
-    found.append(
-        _question("killed", f"A worker is killed while `{task}` runs: what is lost?",
-                  task=task, before=next(iter(up[task]), None), after=next(iter(after[task]), None))
-    )  # fmt: skip
+    if not faulted.waits_for_person:
+        found.append(
+            _question(
+                "killed", f"A worker is killed while `{task}` runs: what is lost?", task=task,
+                before=next(iter(up[task]), None), after=next(iter(after[task]), None),
+            )
+        )  # fmt: skip
     return (*found, *_diamond(plan, task, after))
 
 
@@ -85,6 +97,8 @@ def _question(scenario: str, words: str, **roles: str | None) -> Question:
 
 def _itself(task: Task, follower: str | None) -> Iterable[Question]:
     name, attempts = task.id, task.retry.maximum_attempts
+    if task.waits_for_person:  # whom nobody tries again
+        return
     if attempts > 1:
         wait = duration_text(task.retry.initial_interval_s)
         words = f"`{name}` fails and may be tried again after {wait}: who does it, and when?"

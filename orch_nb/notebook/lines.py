@@ -66,7 +66,7 @@ class Line:
         if verb not in VERBS:
             hint = did_you_mean(verb, VERBS)
             raise UsageError(
-                f"`{verb}` is nothing that %orchestrate does. {hint} "
+                f"`{verb}` is nothing that %orchestrate does. {hint}{' ' * bool(hint)}"
                 f"It does: {', '.join(VERBS)}. To plan in words, use %%orchestrate."
             )
         self.run_id, rest = _without_run(rest) if verb in _OF_A_RUN else ("", rest)

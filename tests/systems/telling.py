@@ -92,8 +92,8 @@ def _made(one: Seen, question: str) -> Observation:
     because = BECAUSE.get((one.system, question), "")
     return Observation(
         system=one.system, scenario=question, verdict=verdict, mood=mood,
-        says=f"{says} {because}".strip(), states=one.states, fates=one.fates(),
-        url=PAGES.get((one.system, question), OWN[one.system]),
+        says=" ".join(part.strip() for part in (says, because) if part), states=one.states,
+        fates=one.fates(), url=PAGES.get((one.system, question), OWN[one.system]),
     )  # fmt: skip
 
 

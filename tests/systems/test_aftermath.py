@@ -173,6 +173,7 @@ SYSTEMS = {
 }  # fmt: skip
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_what_was_inferred_is_what_happens(system):
     lack = record.lacking(system)

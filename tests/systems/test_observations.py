@@ -22,7 +22,12 @@ sys.path[:0] = [str(one) for one in (HERE, HERE.parent) if str(one) not in sys.p
 import record  # noqa: E402  # beside this file
 from telling import ANSWERS, SCENARIOS  # noqa: E402
 
-from orch_nb.catalog.observations import observations, observed, recordings  # noqa: E402
+from orch_nb.catalog.observations import (  # noqa: E402
+    observations,
+    observed,
+    recordings,
+    told,
+)
 from orch_nb.graph.semantics import SHORT  # noqa: E402
 
 CI = os.environ.get("ORCH_NB_CI") == "1"
@@ -31,6 +36,7 @@ RECORD = os.environ.get("ORCH_NB_RECORD") == "1"
 ASKED = tuple(name for name in SCENARIOS if SLOW or RECORD or name != "killed")
 
 
+@pytest.mark.timeout(900)  # Airflow's scheduler is killed, and takes its time on a busy machine
 @pytest.mark.parametrize("system", record.TITLES)
 def test_a_system_does_today_what_was_recorded(system):
     lack = record.lacking(system)
@@ -75,6 +81,16 @@ def test_what_was_observed_has_two_witnesses():
     seen = [one for one in observations() if one.observed]
 
     assert all(one.states and one.fates for one in seen)
+
+
+@pytest.mark.parametrize("roles", [{}, {"task": "a", "before": "b", "after": "c"}])
+def test_the_sentences_have_no_hole(roles):
+    for one in observations():
+        text = told(one, roles)
+        assert "  " not in text, (one.system, one.scenario)
+        assert "{" not in text, (one.system, one.scenario)
+        assert text == text.strip()
+        assert text.endswith((".", ")")), (one.system, one.scenario)
 
 
 def test_the_page_is_what_the_observations_say():
