@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import sqlite3
@@ -350,6 +351,51 @@ def test_a_failure_is_seen_through_six_systems(orch):
     assert code == 0
     assert "b waits for bad: what becomes of it?" in out
     assert "Temporal: △ never asked for. b was never asked for" in out
+
+
+def test_the_table_of_systems_is_data_too(orch):
+    code, out, _ = orch("systems", "bad.yaml", "--fault", "bad", "--json")
+    rows = json.loads(out)
+    assert code == 0
+    assert {row["fate"] for row in rows if row["task"] == "b"} == {"never runs", "waits for ever"}
+
+
+def test_an_export_goes_to_a_file_that_is_not_lost_or_to_standard_output(orch, folder):
+    code, out, _ = orch("export", "ok.yaml", "celery")
+    assert (code, out) == orch("export", "ok.yaml", "celery", "-o", "-")[:2]
+    assert "canvas = " in out
+    assert orch("export", "ok.yaml", "celery", "-o", "g.py")[:2] == (0, "g.py\n")
+    assert (folder / "g.py").read_text() == out
+    assert orch("export", "ok.yaml", "celery", "-o", "g.py")[:2] == (0, "g.py (as it was)\n")
+
+    code, _, err = orch("export", "ok.yaml", "celery", "-o", "ok.yaml")
+    assert (code, "--force" in err) == (2, True)
+    assert (folder / "ok.yaml").read_text() == OK
+    assert orch("export", "ok.yaml", "celery", "-o", "nowhere/g.py")[0] == 2
+    assert orch("export", "ok.yaml", "celery", "-o", str(folder))[0] == 2
+
+
+def test_an_import_reads_a_file_or_standard_input(orch, folder, monkeypatch):
+    orch("export", "ok.yaml", "bullmq", "-o", "flow.json")
+    code, out, _ = orch("import", "flow.json")
+    assert (code, "hello" in out) == (0, True)
+    monkeypatch.setattr(sys, "stdin", io.StringIO((folder / "flow.json").read_text()))
+    assert orch("import", "-")[:2] == (0, out)
+    assert orch("import", "flow.json", "-o", "back.yaml")[:2] == (0, "back.yaml\n")
+    assert (folder / "back.yaml").read_text() == out
+    code, _, err = orch("import", "flow.json", "-o", "bad.yaml")
+    assert (code, "--force" in err) == (2, True)
+
+
+def test_losses_are_told_beside_the_text_or_with_it_as_data(orch, folder):
+    (folder / "rich.yaml").write_text("goal: R\ntasks: {a: {sh: ls, priority: 3}, b: {sh: ls}}\n")
+    _, out, err = orch("export", "rich.yaml", "celery")
+    assert "dropped: `a`: priority" in err
+    assert "priority" not in out
+    _, out, err = orch("export", "rich.yaml", "celery", "--json")
+    made = json.loads(out)
+    assert (made["system"], "canvas = " in made["text"], err) == ("celery", True, "")
+    assert {"what": "priority", "task": "a"}.items() <= made["losses"][1].items()
 
 
 def test_a_fault_that_is_no_task_is_told(orch):

@@ -65,7 +65,7 @@ class Line(Meant):
         if verb not in VERBS:
             hint = did_you_mean(verb, VERBS)
             raise UsageError(
-                f"`{verb}` is nothing that %orchestrate does. {hint} "
+                f"`{verb}` is nothing that %orchestrate does. {hint}{' ' * bool(hint)}"
                 f"It does: {', '.join(VERBS)}. To plan in words, use %%orchestrate."
             )
         self.run_id, rest = _without_run(rest) if verb in _OF_A_RUN else ("", rest)
@@ -301,6 +301,8 @@ class Line(Meant):
         """The plan of a draft or a run by its name, of the last one without."""
         if not name and SESSION.last is not None:
             return SESSION.last.plan
+        if name in SESSION.operations:
+            return SESSION.operations[name].plan
         found = self._meant(name) if name else self._past("")
         if isinstance(found, Operation):
             return found.plan
