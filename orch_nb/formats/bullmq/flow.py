@@ -28,6 +28,7 @@ from orch_nb.model.translation import Export, Loss
 __all__ = ["FAIL", "IGNORE", "QUEUE", "REMOVE", "ROOT", "export", "flow", "options"]
 
 QUEUE = "orch_nb"
+HIGHEST_PRIORITY = 2**21 - 1  #: the largest number, which is the lowest priority
 ROOT = "(end)"  #: what waits for all, where a plan has several ends
 FAIL, IGNORE, REMOVE = (
     "failParentOnFailure", "ignoreDependencyOnFailure", "removeDependencyOnFailure",
