@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 
 from orch_nb.errors import PlanError
-from orch_nb.formats.bullmq.flow import FAIL, IGNORE, REMOVE
+from orch_nb.formats.bullmq.flow import DEEPEST, FAIL, IGNORE, REMOVE
 from orch_nb.formats.script_literals import Code
 from orch_nb.model.task import Task
 
 __all__ = ["CONTINUE", "Job", "Jobs"]
 
 CONTINUE = "continueParentOnFailure"
-_DEEPEST, _MOST = 300, 100_000
+_MOST = 100_000
 _KEYS = {"name", "queueName", "data", "opts", "children", "prefix"}
 
 
@@ -63,8 +63,8 @@ class Jobs:
         self.by_task: dict[str, Job] = {}
 
     def add(self, job: Any, deep: int = 0) -> Job:
-        if deep > _DEEPEST:
-            raise PlanError(f"The flow is nested deeper than {_DEEPEST} jobs.")
+        if deep > DEEPEST:
+            raise PlanError(f"The flow is nested deeper than {DEEPEST} jobs.")
         if len(self.by_task) >= _MOST:
             raise PlanError(f"The flow has more than {_MOST:,} jobs.")
         if not isinstance(job, dict) or not isinstance(job.get("name"), str | Code):

@@ -15,7 +15,7 @@ from orch_nb.formats.celery.dumped import is_canvas, part_of
 from orch_nb.formats.celery.options import policy
 from orch_nb.formats.celery.pieces import Part, Signature, wired
 from orch_nb.formats.celery.source import Module, Written
-from orch_nb.graph.topology import ancestors
+from orch_nb.graph.topology import order
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import RetryPolicy, Task
 from orch_nb.model.translation import Import, Loss
@@ -196,9 +196,7 @@ class _Reader:
             for name, needs in by_canvas.items()
         }
         known = {name: tuple(n for n in needs if n in tasks) for name, needs in by_step.items()}
-        same = by_step == known and all(
-            ancestors(known, name) == ancestors(by_canvas, name) for name in tasks
-        )
+        same = by_step == known and _orders(known) == _orders(by_canvas)
         if not same:
             why = "the canvas was changed since its export: its order and the needs of tasks hold"
             self.losses.append(Loss("needs", why, severity="note"))
@@ -208,6 +206,17 @@ class _Reader:
             more = _fields(written[name]) if name in written else {}
             found[name] = replace(tasks[name], needs=needs, **more)
         return found
+
+
+def _orders(needs: dict[str, tuple[str, ...]]) -> dict[str, int]:
+    """All that comes before each task, as bits; a task on a cycle is not there."""
+    place = {name: n for n, name in enumerate(sorted(needs))}
+    found: dict[str, int] = {}
+    for name in order(needs):
+        found[name] = 0
+        for need in needs[name]:
+            found[name] |= found[need] | 1 << place[need]
+    return found
 
 
 def _fields(written: Written) -> dict[str, Any]:
