@@ -99,7 +99,7 @@ def _ranks(plan: Plan) -> dict[int, int]:
 
 def _too_deep(depth: int) -> Problem:
     return Problem(
-        f"{depth} tasks wait for one another in a row, and a job in a job, so deep, is no JSON that "
+        f"{depth} tasks wait for one another in a row, and jobs nested so deep are no JSON that "
         f"could be read: a flow here has fewer than {DEEPEST}.",
         hint="Cut the plan in two, or run it here with `executor='bullmq'`.",
     )
