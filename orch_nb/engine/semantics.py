@@ -93,7 +93,9 @@ def _fate(system: str, task: str, part: str, scenario: str) -> Fate:
 def _tries(system: str, plan: Plan, fault: str) -> str:
     many = plan[fault].retry.maximum_attempts
     worked = not plan[fault].waits_for_person  # whom nobody tries again
-    return "without end" if many == 1 and worked and _endless(system) else str(many)
+    if many == 1 and worked and _endless(system):
+        return "without end"
+    return "once" if many == 1 else f"{many} times"
 
 
 def _endless(system: str) -> bool:
@@ -151,6 +153,9 @@ def _remarks(system: str, plan: Plan, fault: str, fates: tuple[Fate, ...]) -> It
             f"`{fault}` is tried without end, and nothing of this comes, unless your program says "
             "one attempt."
         )
+    many = plan[fault].retry.maximum_attempts
+    if many > 1 and observed(system, "retry").verdict == "you draw it":
+        yield f"Each try of `{fault}` is a state, and each wait, that you draw."
     waiting = [one.task for one in fates if one.fate == "waits for ever"]
     if waiting:
         yield f"`{waiting[0]}` waits unless each child says what its failure means."

@@ -80,7 +80,7 @@ class Aftermath(msgspec.Struct, frozen=True, dict=True):
     fault: str
     outcomes: tuple[Outcome, ...]
 
-    #: A row a system and task: `system, task, fate, part, scenario, verdict`.
+    #: A row a system and task: `system, task, fate, part, scenario, verdict, tries, whole, remark`.
     df = View("aftermath.df")
 
     def _repr_mimebundle_(self, **_: Any) -> Any:

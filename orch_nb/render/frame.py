@@ -302,18 +302,19 @@ def aftermath_frame(found: Aftermath) -> pd.DataFrame:
     from orch_nb.catalog.observations import observed
 
     columns = dict.fromkeys(
-        ("system", "task", "fate", "part", "scenario", "verdict", "whole", "remark"), "text"
+        ("system", "task", "fate", "part", "scenario", "verdict", "tries", "whole", "remark"),
+        "text",
     )
     rows = []
     for one in found.outcomes:
         remark = " ".join(one.remarks)
         if not one.fates:
-            rows.append((one.system, "", "", "", "", "", "", remark))
+            rows.append((one.system, "", "", "", "", "", "", "", remark))
         for fate in one.fates:
             verdict = observed(one.system, fate.scenario).verdict if fate.scenario else ""
             rows.append(
-                (one.system, fate.task, fate.fate, fate.part, fate.scenario, verdict, one.whole,
-                 remark)
+                (one.system, fate.task, fate.fate, fate.part, fate.scenario, verdict, one.tries,
+                 one.whole, remark)
             )  # fmt: skip
     frame = _whole()(_frame(columns, rows))
     frame.attrs["fault"] = found.fault

@@ -72,7 +72,7 @@ def _outcomes(found: Aftermath) -> Table:
     """A row a system: who ends, who is skipped, who waits for ever."""
     lists = ("runs to its end", "in vain", "never runs", "waits for ever")
     made = table(
-        "What each would leave of this plan", ("system", *lists, "the whole"),
+        "What each would leave of this plan", ("system", "tries it", *lists, "the whole"),
         [_outcome(one) for one in found.outcomes], wrap=lists,
     )  # fmt: skip
     assert made is not None
@@ -89,7 +89,7 @@ def _outcome(one: Outcome) -> tuple[Line, ...]:
     lists = (_named(by_fate.get(fate, ())) for fate in
              ("ends", "in vain", "never runs", "waits for ever"))  # fmt: skip
     whole = line(one.whole) if one.fates else line(Text("cannot be said", strong=True))
-    return (line(Text(one.title, strong=True)), *lists, whole)
+    return (line(Text(one.title, strong=True)), line(one.tries), *lists, whole)
 
 
 def _to_know(found: Aftermath) -> tuple[Block, ...]:

@@ -114,9 +114,11 @@ def test_what_is_tried_without_end_is_told_where_nothing_is_said_of_retries():
     once = of(nb.systems(plan(task("a"))), "temporal")
     thrice = of(nb.systems(plan(task("a", retry=3))), "temporal")
 
-    assert (once.tries, thrice.tries) == ("without end", "3")
+    assert (once.tries, thrice.tries) == ("without end", "3 times")
     assert "tried without end" in once.remarks[0]
     assert not thrice.remarks
+    drawn = of(nb.systems(plan(task("a", retry=3))), "xstate")
+    assert drawn.remarks == ("Each try of `a` is a state, and each wait, that you draw.",)
 
 
 def test_the_frame_has_a_row_a_system_and_task_and_says_what_it_is_inferred_from():

@@ -51,12 +51,13 @@ def test_the_first_table_says_what_each_would_leave_of_this_plan(release):
     rows = {plain(row.cells[0]): [plain(cell) for cell in row.cells[1:]] for row in first.rows}
 
     assert [one.title for one in first.columns] == [
-        "system", "runs to its end", "in vain", "never runs", "waits for ever", "the whole",
+        "system", "tries it", "runs to its end", "in vain", "never runs", "waits for ever",
+        "the whole",
     ]  # fmt: skip
-    assert rows["Airflow"] == ["docs, tidy", "", "publish", "", "success"]
-    assert rows["Temporal"] == ["tidy", "docs", "publish", "", "FAILED"]
-    assert rows["BullMQ"] == ["docs", "", "", "publish, tidy", "never ends"]
-    assert rows["orch_nb"] == ["docs, tidy", "", "publish", "", "failed"]
+    assert rows["Airflow"] == ["once", "docs, tidy", "", "publish", "", "success"]
+    assert rows["Temporal"] == ["without end", "tidy", "docs", "publish", "", "FAILED"]
+    assert rows["BullMQ"] == ["once", "docs", "", "", "publish, tidy", "never ends"]
+    assert rows["orch_nb"] == ["once", "docs, tidy", "", "publish", "", "failed"]
     assert first.note.startswith("Inferred from what was seen (below), not run")
 
 

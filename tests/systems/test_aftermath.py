@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,9 @@ def bullmq(plans):
 
 
 def orch_nb(plans):
-    return {one.name: performed(one) for one in plans}
+    with ThreadPoolExecutor(len(plans)) as pool:
+        found = list(pool.map(performed, plans))
+    return {one.name: states for one, states in zip(plans, found, strict=True)}
 
 
 def performed(one):
