@@ -9,21 +9,25 @@ Reading a file never runs it.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from io import BytesIO
 from pathlib import Path
 from tokenize import detect_encoding
 
+import msgspec
+
 from orch_nb import phases
 from orch_nb.engine.semantics import aftermath
-from orch_nb.errors import PlanError, UsageError
+from orch_nb.errors import PlanError, Problem, UsageError
 from orch_nb.formats.translators import importers, recognised, translator
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.graph.validate import check
 from orch_nb.model.observation import Aftermath
 from orch_nb.model.plan import Plan
-from orch_nb.model.translation import Export, Import
+from orch_nb.model.secrets import marked
+from orch_nb.model.translation import Export, Import, Loss
 from orch_nb.render.losses import differs
 
 __all__ = ["export", "import_", "read", "save", "systems"]
@@ -35,13 +39,22 @@ def export(plan: Plan, system: str, path: str | os.PathLike[str] | None = None) 
     """`plan` in the words of `system`: airflow, bullmq, celery or xstate; written to `path`.
 
     A file that is there is replaced. `.losses` tells what that system cannot say. Raises UsageError
-    for a system that there is not, PlanError for a plan that is broken, or would be wrong there (a
-    diamond is no BullMQ flow).
+    for a system that there is not, PlanError for a plan that is broken, would be wrong there (a
+    diamond is no BullMQ flow) or would have a secret in the file.
     """
     module = translator(system)
     if not hasattr(module, "export"):
         raise UsageError(f"Nothing is exported to {system}.")
-    made: Export = module.export(_sound(plan))
+    shown = _sound(plan)
+    secret = [name for name, value in shown.params.items() if marked(repr(value))]
+    given = {name: None if name in secret else value for name, value in shown.params.items()}
+    made: Export = module.export(msgspec.structs.replace(shown, params=given) if secret else shown)
+    _without_secrets(made, shown)
+    told = {loss.why for loss in made.losses if loss.what == "secrets"}
+    made = msgspec.structs.replace(made, losses=(*made.losses, *(
+        Loss("secrets", f"the value of `{name}` is not written: give it there", severity="changed")
+        for name in secret if not any(f"`{name}`" in why for why in told)
+    )))  # fmt: skip
     if path is not None:
         made.save(path)
     return made
@@ -54,6 +67,29 @@ def _sound(plan: Plan) -> Plan:
     if problems:
         raise PlanError(problems)
     return phases.seen(plan)
+
+
+def _without_secrets(made: Export, shown: Plan) -> None:
+    """Raises PlanError where a mark stands for a secret in what tasks do there: with the secret the
+    file would tell it, with the mark it would do something else."""
+    text = "\n".join([made.text, *made.files.values()])
+
+    def left(said: object) -> str:
+        mark = marked(repr(said))
+        return mark if mark and (mark in text or json.dumps(mark)[1:-1] in text) else ""
+
+    problems = []
+    performed = (*shown.by_id.values(), *filter(None, [shown.on_failure]))
+    for task in performed:
+        undone = task.compensate
+        if mark := left([(one.sh, one.with_) for one in (task, undone) if one is not None]):
+            why = f"What `{task.id}` does has {mark} in it, which no file should tell."
+            problems.append(Problem(why, task=task.id, hint=_FROM_OUTSIDE))
+    if problems:
+        raise PlanError(problems)
+
+
+_FROM_OUTSIDE = "Let the task read it where it runs: from an environment variable, `$NAME`."
 
 
 def save(made: Export, path: str | os.PathLike[str], *, force: bool = False) -> str:

@@ -170,3 +170,30 @@ def test_a_plan_that_goes_round_is_exported_nowhere(system):
         nb.export(nb.Plan(goal="g", tasks=tasks), system)
     with pytest.raises(PlanError, match="is a cycle"):
         nb.systems(nb.Plan(goal="g", tasks=tasks))
+
+
+TOKEN = "ghp_" + "0aB1" * 9
+
+
+@pytest.mark.parametrize("system", ["airflow", "bullmq", "celery"])
+def test_a_command_with_a_secret_in_it_goes_into_no_file(system, tmp_path):
+    plan = nb.Plan(goal="g", tasks=[nb.Task(id="push", sh=f"curl -H 'Auth: {TOKEN}' https://x")])
+    with pytest.raises(PlanError, match=r"`push`.*‹secret.*environment variable"):
+        nb.export(plan, system, tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("system", ["airflow", "bullmq", "celery"])
+def test_a_command_that_reads_a_secret_where_it_runs_is_exported(system):
+    task = nb.Task(id="push", sh='curl -H "Auth: $TOKEN" https://x')
+    assert "$TOKEN" in nb.export(nb.Plan(goal="g", tasks=[task]), system).text
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_value_of_a_secret_parameter_is_in_no_file(system):
+    plan = nb.decompose(
+        f"goal: g\nparams: {{tok: {TOKEN}}}\nsecrets: [tok]\ntasks: {{a: {{sh: x}}}}"
+    )
+    text = nb.export(plan, system).text
+    assert TOKEN not in text
+    assert "‹secret" not in text

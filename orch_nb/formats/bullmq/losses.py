@@ -26,9 +26,7 @@ def losses(plan: Plan, root: str, made: bool) -> tuple[Loss, ...]:
     if plan.criteria:
         found.append(Loss("criteria", "a flow has none"))
     if plan.secrets:
-        found.append(
-            Loss("secrets", "values of parameters and arguments stand in Redis as they are")
-        )
+        found.append(Loss("secrets", "what jobs log and return stands in Redis as it is"))
     for task in plan.tasks:
         found += _of(plan, task, root)
     return tuple(found)

@@ -37,7 +37,7 @@ def losses(plan: Plan, gathers: int) -> tuple[Loss, ...]:
     if plan.stories:
         found.append(Loss("stories", "a canvas has none", severity="note"))
     if plan.secrets:
-        found.append(Loss("secrets", "parameters stand in the module as they are"))
+        found.append(Loss("secrets", "what tasks print there, and their results, are not masked"))
     if plan.on_failure is not None:
         why = "it runs for each task that fails (link_error), and is not told of `failures`"
         found.append(Loss("on_failure", why, severity="changed"))
