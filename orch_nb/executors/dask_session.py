@@ -23,7 +23,7 @@ from typing import Any
 from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Outcome, Report
 from orch_nb.executors.attempt_elsewhere import Told
 from orch_nb.executors.dask_flight import Flight
-from orch_nb.executors.worker_pickles import modules_of
+from orch_nb.executors.own_modules import own_modules
 
 __all__ = ["Session"]
 
@@ -263,7 +263,7 @@ class Session:
 
     def _supplied(self, flight: Flight, missing: str) -> bool:
         """Whether a module that a worker lacks is here to be sent, and was not sent before."""
-        found = [name for name in modules_of(missing) if name not in flight.by_value]
+        found = [name for name in own_modules(missing) if name not in flight.by_value]
         if not missing or not found:
             return False
         self._missing.update(found)

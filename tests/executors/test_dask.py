@@ -290,7 +290,7 @@ def test_what_was_printed_before_a_failure_is_logged(here):
 def test_a_result_that_cannot_travel_is_a_failure_that_names_it(here):
     failure = run(here, threading.Lock).failure
     assert failure.type == "TypeError"
-    assert "its result, a lock, cannot be sent back from the cluster" in failure.message
+    assert "its result, a lock, cannot be sent back from its worker" in failure.message
 
 
 def test_an_argument_that_cannot_travel_fails_its_attempt_and_no_other(here):
