@@ -5,7 +5,7 @@
 
 What a worker had taken that died stalls, and BullMQ gives it to another within seconds. A job that
 runs cannot be stopped: cancelling takes back what waits. A job whose end is known is removed; what
-a run left that was cut off goes when it has been over for an hour and another run comes.
+a run left that was cut off goes when another run comes, of other machines after an hour.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from orch_nb.executors.failure import failure_of, with_source
 from orch_nb.executors.own_modules import own_modules
 from orch_nb.executors.worker_pickles import dumps
 
-__all__ = ["Courier", "Ended", "RemoteExecutor"]
+__all__ = ["Courier", "Ended", "RemoteExecutor", "say"]
 
 _SOONEST_S, _LATEST_S = 0.005, 0.1  # between two looks at what has ended
 _DEATHS = 2  # of workers that an attempt outlives
@@ -179,7 +179,7 @@ class RemoteExecutor:
         with self._lock:
             first = next(iter(self._flights.values()), None)
         if self._lacked not in ("", lacked) and first is not None:
-            self._context.copy().run(_say, first.request, self._lacked)
+            self._context.copy().run(say, first.request, self._lacked)
 
     def _drained(self, pause: float | None) -> list[Any]:
         try:
@@ -346,7 +346,7 @@ class RemoteExecutor:
         self._courier.close()
 
 
-def _say(request: AttemptRequest, text: str) -> None:
+def say(request: AttemptRequest, text: str) -> None:
     """As if its task printed it: to its log, and to who looks on."""
     entered.set(request)
     sys.stderr.write(f"{text}\n")
