@@ -169,21 +169,26 @@ class _Courier:
         """The broker may deliver it again: then it is not to run."""
         self._had.pop(name, None)
         self._vanished.pop(name, None)
-        with contextlib.suppress(RuntimeError):  # rpc:// has no place where it would stand
-            self._app.backend.mark_as_revoked(name, "sent again")
-        self._app.control.revoke(name)
+        self._taken_back(name)
         return Ended(name, gone=True, begun=begun)
 
     def revoke(self, name: str) -> bool:
         meta = self._app.backend.get_task_meta(name)
         state, told = meta.get("status"), meta.get("result")
         if state in ("PENDING", "RECEIVED"):
-            self._app.control.revoke(name)
+            self._taken_back(name)
             return True
         if state == "STARTED" and isinstance(told, dict) and told.get("pool") == "prefork":
             self._app.control.revoke(name, terminate=True, signal="SIGTERM")
             return True
         return False
+
+    def _taken_back(self, name: str) -> None:
+        """For the workers that are there, and for those that come and find it in the queue."""
+        # rpc:// has no place where it would stand; Celery calls what its client has deprecated.
+        with contextlib.suppress(RuntimeError, DeprecationWarning):
+            self._app.backend.mark_as_revoked(name, "taken back")
+        self._app.control.revoke(name)
 
     def close(self) -> None:
         """Nothing is held open: the app is its owner's."""

@@ -83,10 +83,8 @@ def register(app: Any) -> None:
 
 def _may_begin(task: Any) -> bool:
     """Say that this worker begins it; False if it has ended, or was sent to another, meanwhile."""
-    if (task.request.delivery_info or {}).get("redelivered"):
-        meta = _waited(lambda: task.backend.get_task_meta(task.request.id))
-        if meta.get("status") in _OVER:
-            return False
+    if _waited(lambda: task.backend.get_task_meta(task.request.id)).get("status") in _OVER:
+        return False
     _waited(lambda: task.update_state(state="STARTED", meta=msgspec.structs.asdict(_here)))
     return True
 
@@ -122,9 +120,12 @@ def _begun(sender: Any = None, **_: Any) -> None:
 
 def _received(request: Any = None, **_: Any) -> None:
     """In the worker's own process: it has this one now, if only to run it later."""
-    if request.name == TASK:
+    if request.name != TASK:
+        return
+    backend = request.task.backend
+    if backend.get_task_meta(request.id).get("status") not in _OVER:
         meta = msgspec.structs.asdict(_here)
-        request.task.backend.store_result(request.id, meta, "RECEIVED", request=request)
+        backend.store_result(request.id, meta, "RECEIVED", request=request)
 
 
 def work(

@@ -3,6 +3,7 @@ why they cannot, before anything runs; and its settings stay as they are."""
 
 from __future__ import annotations
 
+import base64
 import sys
 import threading
 import time
@@ -13,11 +14,14 @@ import pytest
 import queue_workers
 
 import orch_nb as nb
+from orch_nb.engine.ports import Current
 from orch_nb.errors import BackendUnavailable, UsageError
 from orch_nb.executors import celery as executor
 from orch_nb.executors.attempt_elsewhere import PYTHON
 from orch_nb.executors.celery_app import Workers, app_of, check, line_for, serializer_of
 from orch_nb.executors.celery_worker import TASK, listens, register
+from orch_nb.executors.sender import this_sender
+from orch_nb.executors.worker_pickles import dumps
 
 #: Celery's own call of a client that is newer than it.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
@@ -159,6 +163,14 @@ def test_workers_without_the_task_are_told_of_before_anything_runs(app_with):
             nb.execute(one_task(int), executor=sender, journal="memory")
 
 
+def test_what_is_cancelled_before_there_is_a_worker_is_marked_for_those_that_come(app_with):
+    app = app_with(task_default_queue="cancelled")
+    courier = executor._Courier(app, "")
+    courier.send(deque([("cancelled-1", "a", "")]))
+    assert courier.revoke("cancelled-1")
+    assert app.backend.get_task_meta("cancelled-1")["status"] == "REVOKED"
+
+
 def test_what_the_broker_has_forgotten_is_sent_again(app_with, monkeypatch):
     monkeypatch.setattr(executor, "_PING_S", 0.05)
     app = app_with(task_default_queue="forgotten")
@@ -182,22 +194,41 @@ def written(path):
     Path(path).write_text("x")
 
 
-def test_what_a_process_sent_that_has_gone_is_not_begun(celery_workers, tmp_path, gone_sender):
-    import base64
+@pytest.fixture
+def send(celery_workers, tmp_path):
+    """`send(sender, name)` has a worker write the file of that name."""
 
-    from orch_nb.engine.ports import Current
-    from orch_nb.executors.sender import this_sender
-    from orch_nb.executors.worker_pickles import dumps
-
-    def send(sender, path):
+    def made(sender, name):
         now = Current(task="a", attempt=1, run_id="r", params={})
-        payload = base64.b64encode(dumps((written, (str(path),), {}, now))).decode("ascii")
+        work = (written, (str(tmp_path / name),), {}, now)
+        payload = base64.b64encode(dumps(work)).decode("ascii")
         told = {"task": "a", "python": PYTHON, "sender": sender}
-        celery_workers.send_task(TASK, args=(payload,), kwargs=told, serializer="json")
+        celery_workers.send_task(
+            TASK, args=(payload,), kwargs=told, serializer="json", task_id=f"{tmp_path.name}-{name}"
+        )
 
-    for number in range(5):
-        send(gone_sender, tmp_path / f"gone-{number}")
-    send(this_sender(), tmp_path / "here")
-    queue_workers.until((tmp_path / "here").exists)
+    return made
+
+
+def soon(folder):
+    """What stands there half a second after the file `here` came."""
+    queue_workers.until((folder / "here").exists)
     threading.Event().wait(0.5)
-    assert [one.name for one in tmp_path.iterdir()] == ["here"]
+    return [one.name for one in folder.iterdir()]
+
+
+def test_what_a_process_sent_that_has_gone_is_not_begun(send, tmp_path, gone_sender):
+    for number in range(5):
+        send(gone_sender, f"gone-{number}")
+    send(this_sender(), "here")
+    assert soon(tmp_path) == ["here"]
+
+
+def test_what_was_taken_back_before_its_worker_came_is_not_begun(send, tmp_path, celery_workers):
+    """The workers here have not heard of it: it stands in the result backend."""
+    for number in range(5):
+        celery_workers.backend.mark_as_revoked(f"{tmp_path.name}-back-{number}", "taken back")
+    for number in range(5):
+        send(this_sender(), f"back-{number}")
+    send(this_sender(), "here")
+    assert soon(tmp_path) == ["here"]
