@@ -45,14 +45,14 @@ def worker(arguments: argparse.Namespace) -> int:
 
 def celery(arguments: argparse.Namespace) -> int:
     """Be a worker of a Celery app until Ctrl-C or SIGTERM."""
-    from orch_nb.executors.celery import app_of, check
+    from orch_nb.executors.celery_app import app_of, check
     from orch_nb.executors.celery_worker import work
 
     if not arguments.app:
         raise UsageError("Name the Celery app: orch-nb worker celery --app proj.celery:app")
     at_once = _at_once(arguments)
     app = app_of(arguments.app)
-    check(app)
+    check(app, arguments.queue)
     return work(app, queue=arguments.queue, concurrency=at_once, pool=arguments.pool, ready=_say)
 
 
@@ -64,11 +64,14 @@ def bullmq(arguments: argparse.Namespace) -> int:
     if not arguments.address:
         raise UsageError("Name the Redis: orch-nb worker bullmq --address redis://localhost:6379")
     at_once = _at_once(arguments) or 1
-    address, queue = place_of(arguments.address)
-    connected(address).close()
+    place = place_of(arguments.address)
+    connected(place).close()
     asyncio.run(
-        work(address, arguments.queue or queue, at_once, patience_s=arguments.patience, ready=_say)
-    )
+        work(
+            place.redis, arguments.queue or place.queue, at_once, prefix=place.prefix,
+            patience_s=arguments.patience, ready=_say,
+        )
+    )  # fmt: skip
     return 0
 
 

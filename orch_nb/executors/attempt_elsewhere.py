@@ -1,4 +1,5 @@
-"""What runs on a worker of the cluster: one attempt, its prints caught, its end told in bytes.
+"""What runs on a worker of a cluster or a queue: one attempt, its prints caught, its end
+told in bytes.
 
     attempt(payload)     payload: (function, args, kwargs, Current), pickled
       └► Told, pickled: the value in bytes, or the Failure; how long it took; what it printed
@@ -22,7 +23,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,7 +34,10 @@ from orch_nb.executors.failure import failure_of
 from orch_nb.executors.worker_pickles import dumps
 from orch_nb.model.event import Failure
 
-__all__ = ["Told", "attempt"]
+__all__ = ["PYTHON", "Told", "attempt"]
+
+#: What code that is sent by value depends on.
+PYTHON = "{}.{}".format(*sys.version_info)
 
 _KEPT = 1_000_000  # characters of an attempt's prints that travel back
 _PIECE = 4_000  # and that are given up at a time
@@ -52,18 +56,33 @@ class Told(msgspec.Struct):
     printed: list[tuple[str, str]] = []
 
 
-def attempt(payload: bytes) -> bytes:
-    """Run one attempt in this thread and tell its end as a pickled `Told`. Never raises."""
+def attempt(
+    payload: bytes, python: str = "", leave: Callable[[BaseException], bool] = lambda error: False
+) -> bytes:
+    """Run one attempt in this thread and tell its end as a pickled `Told`. Raises nothing but what
+    `leave` says is no end of the task. `python`: that of whoever sent it, "" for this very one."""
     printed = _Printed()
     begun = time.monotonic()
     with _streams():
-        told = contextvars.copy_context().run(_performed, payload, printed)
+        if python not in ("", PYTHON) and b"cloudpickle" in payload:
+            told = Told(failure=failure_of(RuntimeError(_other(python))))
+        else:
+            told = contextvars.copy_context().run(_performed, payload, printed, leave)
     told.took_s = time.monotonic() - begun
     told.printed = printed.told()
     return pickle.dumps(told, protocol=5)
 
 
-def _performed(payload: bytes, printed: _Printed) -> Told:
+def _other(python: str) -> str:
+    return (
+        f"its function was sent as code of Python {python}, and its worker has {PYTHON}. Define it "
+        "in a module that the worker can import, or start a worker of the same Python"
+    )
+
+
+def _performed(
+    payload: bytes, printed: _Printed, leave: Callable[[BaseException], bool]
+) -> Told:  # fmt: skip
     _printing.set(printed)
     try:
         work = pickle.loads(payload)  # noqa: S301  # made by the executor at the other end
@@ -73,12 +92,14 @@ def _performed(payload: bytes, printed: _Printed) -> Told:
         return Told(failure=failure_of(error))
     try:
         value = _called(*work)
-    except BaseException as error:  # noqa: BLE001  # a task that calls sys.exit has failed, and no more
+    except BaseException as error:  # a task that calls sys.exit has failed, and no more
+        if leave(error):
+            raise
         return Told(failure=failure_of(error))
     try:
         return Told(dumps(value))
     except BaseException as error:  # noqa: BLE001
-        what = f"its result, a {type(value).__name__}, cannot be sent back from the cluster"
+        what = f"its result, a {type(value).__name__}, cannot be sent back from its worker"
         return Told(failure=failure_of(TypeError(f"{what}: {error}")))
 
 

@@ -10,6 +10,7 @@ a scheduler that is slow to answer, off the engine's loop.
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import importlib
 import logging
@@ -23,7 +24,8 @@ from typing import Any
 from orch_nb.engine.ports import AttemptKey, AttemptRequest, Clock, Outcome, Report
 from orch_nb.executors.attempt_elsewhere import Told
 from orch_nb.executors.dask_flight import Flight
-from orch_nb.executors.worker_pickles import modules_of
+from orch_nb.executors.own_modules import own_modules
+from orch_nb.executors.remote import say
 
 __all__ = ["Session"]
 
@@ -31,7 +33,7 @@ _ASK_S = 3.0  # how long a cancel waits to hear whether the attempt has begun
 _LOOK_S = 0.5  # how often it is looked whether the client is still there
 _GRAPH = 8_000_000  # bytes of one graph; Dask warns of 10 MB
 _BATCH = 500  # attempts of one graph: a cancel may have to wait until it is sent
-_IDLE = "The Dask cluster has no worker yet: waiting for one\n"
+_IDLE = "The Dask cluster has no worker yet. Start one: dask worker {}"
 _GATHERS = 2  # at once: those that end meanwhile are fetched together
 _STOP = object()
 
@@ -44,6 +46,7 @@ class Session:
 
     def __init__(self, client: Any, clock: Clock, *, owned: bool) -> None:
         self._client, self._clock, self._owned = client, clock, owned
+        self._context = contextvars.copy_context()  # of the cell that began the run
         self._flights: dict[AttemptKey, Flight] = {}
         self._lock = threading.Lock()  # over `_flights` and each flight's state
         self._sending = threading.Lock()  # held while flights get their futures
@@ -147,7 +150,9 @@ class Session:
         idle = self._count == 0 and self._idle()
         for flight in flights:
             if idle:
-                flight.request.log("stderr", _IDLE)
+                where = self._client.scheduler.address
+                self._context.copy().run(say, flight.request, _IDLE.format(where))
+                idle = False
             if flight.cancelled:
                 ended.append((flight, flight.explained()))
                 continue
@@ -263,7 +268,7 @@ class Session:
 
     def _supplied(self, flight: Flight, missing: str) -> bool:
         """Whether a module that a worker lacks is here to be sent, and was not sent before."""
-        found = [name for name in modules_of(missing) if name not in flight.by_value]
+        found = [name for name in own_modules(missing) if name not in flight.by_value]
         if not missing or not found:
             return False
         self._missing.update(found)

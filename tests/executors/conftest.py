@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import subprocess
 import sys
 import textwrap
 import time
@@ -368,6 +369,24 @@ def bullmq_workers(redis, tmp_path_factory) -> Iterator[str]:
         REDIS.append(redis)
         yield redis
         REDIS.clear()
+
+
+@pytest.fixture
+def client(redis) -> Iterator[Any]:
+    """What looks into that Redis."""
+    redis_py = pytest.importorskip("redis")
+    with redis_py.Redis.from_url(redis, decode_responses=True) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def gone_sender() -> str:
+    """The name of a process that sent something, and has ended."""
+    code = "from orch_nb.executors.sender import this_sender; print(this_sender())"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    if not ended.stdout.strip():
+        pytest.skip("without /proc nobody can tell")
+    return ended.stdout.strip()
 
 
 @pytest.fixture

@@ -62,8 +62,9 @@ def _plain() -> dict[str, str]:
 
 
 def kill(worker: Any) -> None:
-    """As a machine that is gone: it and its children, without a word."""
-    family = [*psutil.Process(worker.pid).children(recursive=True), psutil.Process(worker.pid)]
+    """As a machine that is gone: it and its children, without a word. It first: it would tell of
+    its children."""
+    family = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]
     for one in family:
         with contextlib.suppress(psutil.NoSuchProcess):
             one.kill()
