@@ -20,6 +20,7 @@ from orch_nb.formats.celery.losses import losses
 from orch_nb.formats.celery.options import options
 from orch_nb.graph.series_parallel import N, Parallel, Piece, Series, decomposed
 from orch_nb.graph.topology import upstream
+from orch_nb.model.parameters import STAR
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import Task, TriggerRule, callable_name
 from orch_nb.model.translation import Export
@@ -76,7 +77,8 @@ def step(task, given, run=None, sh=None, needs=(), arguments=None):
         args, kwargs = (), {{}}
         for key, taken in inspect.signature(function).parameters.items():
             if taken.kind is taken.VAR_POSITIONAL:
-                args = [before[need] for need in needs]
+                args = [*kwargs.values(), *(before[need] for need in needs if need not in kwargs)]
+                kwargs = {{}}
             elif taken.kind is taken.VAR_KEYWORD:
                 kwargs |= {{need: before[need] for need in needs}} | (arguments or {{}})
             elif key in known:
@@ -152,6 +154,10 @@ def _refused(task: Task) -> list[Problem]:
         found.append("is a notebook, which the exported module does not run")
     if task.sh is not None and "{{" in task.sh:
         found.append("has a command with templates, which are filled in here only")
+    if any(isinstance(value, str) and value.startswith("{{") for value in task.with_.values()):
+        found.append("has an argument that is a template, which is filled in here only")
+    if STAR in task.with_:
+        found.append("has arguments by position (`*`), and the exported module passes them by name")
     if task.trigger in _NEVER and task.needs:
         found.append(f"waits for `{task.trigger}`, and in a canvas nothing follows a failure")
     if task.run is not None and ("<" in (name := callable_name(task.run)) or ":" not in name):
