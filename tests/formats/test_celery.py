@@ -36,6 +36,9 @@ def told(**upstream):
 def in_order(*upstream):
     return list(upstream)
 
+def mixed(first="none", /, second=0, *upstream, third=3, x, **rest):
+    return [first, second, list(upstream), third, x, dict(sorted(rest.items()))]
+
 def failing():
     raise ValueError("no")
 
@@ -107,7 +110,7 @@ def nests(draw, most=9, options=False):
             Task(
                 id=name,
                 needs=(*direct, *sorted(more)),
-                run=draw(st.sampled_from(["work_of_tests:told", "work_of_tests:in_order"])),
+                run=f"work_of_tests:{draw(st.sampled_from(['told', 'in_order', 'mixed']))}",
                 retry=draw(retries) if options else RetryPolicy(),
                 timeout=draw(st.sampled_from([None, 5, 0.5])) if options else None,
                 description=draw(st.sampled_from(["", 'Says "so" \\ here'])),

@@ -74,15 +74,21 @@ def step(task, given, run=None, sh=None, needs=(), arguments=None):
         module, _, name = run.partition(":")
         function = getattr(import_module(module), name)
         known = {{**PARAMS, **{{need: before[need] for need in needs}}, **(arguments or {{}})}}
-        args, kwargs = (), {{}}
-        for key, taken in inspect.signature(function).parameters.items():
+        parameters = inspect.signature(function).parameters
+        args, kwargs = [], {{}}
+        for key, taken in parameters.items():
             if taken.kind is taken.VAR_POSITIONAL:
-                args = [*kwargs.values(), *(before[need] for need in needs if need not in kwargs)]
-                kwargs = {{}}
+                others = [before[need] for need in needs if need not in parameters]
+                args, kwargs = [*args, *kwargs.values(), *others], {{}}
             elif taken.kind is taken.VAR_KEYWORD:
-                kwargs |= {{need: before[need] for need in needs}} | (arguments or {{}})
-            elif key in known:
-                kwargs[key] = known[key]
+                more = {{need: before[need] for need in needs}} | (arguments or {{}})
+                kwargs |= {{name: more[name] for name in more if name not in parameters}}
+            elif key not in known and taken.default is taken.empty:
+                raise TypeError(f"{{task}}: nothing supplies {{key}} of {{run}}")
+            elif taken.kind is taken.POSITIONAL_ONLY:
+                args.append(known.get(key, taken.default))
+            else:
+                kwargs[key] = known.get(key, taken.default)
         value = function(*args, **kwargs)
     return {{**before, task: value}}
 '''
