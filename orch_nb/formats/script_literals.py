@@ -11,6 +11,7 @@ calls, is `Code`: its text, unread. What is spread into an object stands under `
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +20,9 @@ import msgspec
 __all__ = ["Code", "ScriptError", "arguments"]
 
 _DEEPEST = 150
+_AGAIN = 8  #: how often, on average, a character is read: what is code is read once more
 _SPACE = re.compile(r"(?:\s+|//[^\n]*|/\*.*?(?:\*/|\Z))+", re.DOTALL)
+_PLAIN = re.compile(r"[\w$.]+")
 _NAME = re.compile(r"[A-Za-z_$][\w$]*")
 _NUMBER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F_]+|(?:\d[\d_]*\.?[\d_]*|\.\d+)(?:[eE][-+]?\d+)?)")
 _TEXT = re.compile(r"'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"|`(?:\\.|[^`\\])*`", re.DOTALL)
@@ -60,6 +63,8 @@ def arguments(text: str, called: str) -> list[tuple[list[Any], int]]:
 class _Reader:
     def __init__(self, text: str) -> None:
         self.text, self.at, self._deep = text, 0, 0
+        self._newlines: list[int] | None = None
+        self._left = 100_000 + _AGAIN * len(text)
         self._known: dict[str, Any] = {}
         self._declarations: dict[str, int] | None = None
         self._quiet = _blanked(text)  # nothing is found in comments and texts
@@ -70,7 +75,9 @@ class _Reader:
             yield self._several(")"), self._line(match.start())
 
     def _line(self, at: int) -> int:
-        return self.text.count("\n", 0, at) + 1
+        if self._newlines is None:
+            self._newlines = [match.start() for match in re.finditer("\n", self.text)]
+        return bisect_left(self._newlines, at) + 1
 
     def _wrong(self, what: str) -> ScriptError:
         return ScriptError(f"line {self._line(self.at)}: {what}")
@@ -83,6 +90,12 @@ class _Reader:
     def _peek(self) -> str:
         self._skip()
         return self.text[self.at : self.at + 1]
+
+    def _count(self, characters: int) -> None:
+        """Calls within calls, and literals that are none after all, are read again and again."""
+        self._left -= characters
+        if self._left < 0:
+            raise self._wrong("calls and brackets are nested too much to be read")
 
     def _several(self, end: str) -> list[Any]:
         """Values up to `end`, which is passed."""
@@ -199,7 +212,13 @@ class _Reader:
         open_: list[str] = []
         before = ""
         while self.at < len(self.text):
+            begun = self.at
             self._skip()
+            if (plain := _PLAIN.match(self.text, self.at)) is not None:
+                self.at, before = plain.end(), plain[0][-1]
+                self._count(self.at - begun)
+                continue
+            self._count(1 + self.at - begun)
             char = self.text[self.at : self.at + 1]
             match = _TEXT.match(self.text, self.at)
             if match is None and char == "/" and before in "(,=:[!&|?{};+>":

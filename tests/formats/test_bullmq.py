@@ -430,6 +430,24 @@ def test_each_option_below_each_ends_here_as_in_the_real_bullmq(above, below, bu
         assert run["root"].status == "upstream_failed"
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("f.add(" * 5000, "is missing"),
+        ("f.add(" * 5000 + "1" + ")" * 5000, "nested too much"),
+        ("f.add({name: 'a', queueName: 'q', data: x(" * 5000 + "1" + ")})" * 5000, "nested too"),
+        ("f.add(" + "{a:" * 5000 + "1" + "}" * 5000 + ")", "too deep"),
+        ("const j40 = {name: 'a', queueName: 'q'};" + "".join(
+            f"const j{n} = {{name: 'b', queueName: 'q', children: [j{n + 1}, j{n + 1}]}};"
+            for n in range(40)) + "f.add(j0)", "more than 50,000 jobs"),
+        ("s.add(1);\n" * 20_000, "No call of"),
+    ],
+)  # fmt: skip
+def test_what_is_made_to_be_slow_is_refused(text, why):
+    with pytest.raises(PlanError, match=why):
+        read("FlowProducer " + text)
+
+
 def ours(state):
     """What may be the status here of a job that ended so there."""
     return {"completed": {"succeeded"}, "failed": {"failed", "upstream_failed"},

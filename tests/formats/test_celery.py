@@ -36,6 +36,9 @@ def told(**upstream):
 def in_order(*upstream):
     return list(upstream)
 
+def mixed(first="none", /, second=0, *upstream, third=3, x, **rest):
+    return [first, second, list(upstream), third, x, dict(sorted(rest.items()))]
+
 def failing():
     raise ValueError("no")
 
@@ -107,7 +110,7 @@ def nests(draw, most=9, options=False):
             Task(
                 id=name,
                 needs=(*direct, *sorted(more)),
-                run=draw(st.sampled_from(["work_of_tests:told", "work_of_tests:in_order"])),
+                run=f"work_of_tests:{draw(st.sampled_from(['told', 'in_order', 'mixed']))}",
                 retry=draw(retries) if options else RetryPolicy(),
                 timeout=draw(st.sampled_from([None, 5, 0.5])) if options else None,
                 description=draw(st.sampled_from(["", 'Says "so" \\ here'])),
@@ -208,6 +211,8 @@ def test_an_order_that_is_no_nest_is_refused_with_its_proof():
         ({"run": "m:f", "foreach": [1]}, "has `foreach`"),
         ({"notebook": "a.ipynb"}, "is a notebook"),
         ({"sh": "echo {{ x }}"}, "templates"),
+        ({"run": "m:f", "with_": {"x": "{{ a }}"}}, "an argument that is a template"),
+        ({"run": "m:f", "with_": {"*": [1]}}, "arguments by position"),
         ({"run": "m:f", "trigger": "one_failed"}, "waits for `one_failed`"),
         ({"run": lambda a: a}, "no worker can import"),
         ({"run": "m:f", "with_": {"x": object()}}, "no form"),
@@ -325,6 +330,28 @@ def test_the_ways_to_write_a_canvas(text, needs):
 def test_what_is_no_canvas_is_refused(text, why):
     with pytest.raises(PlanError, match=why):
         read(text)
+
+
+MANY = 5_000
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("x = " + "chain(" * MANY, "no Python"),
+        ("x = a.s()" + ".set(queue=1)" * MANY, "no Python|deep"),
+        ("x0 = a.s()\n" + "".join(f"x{n + 1} = chain(x{n}, x{n})\n" for n in range(60)), "large"),
+        ("x = group(group(a.s(i) for i in range(90000)) for j in range(90000))", "large"),
+        ("x = group(a.s(i) for i in range(1000000))", "more tasks than can be read"),
+        ('{"task": "celery.chain", "subtask_type": "chain", "kwargs": {"tasks": [' * MANY, "JSON"),
+        ('{"task": "celery.chain", "subtask_type": "chain", "kwargs": {"tasks": 5}}', "A list is"),
+        ('{"task": "a", "subtask_type": null, "kwargs": [1]}', "`kwargs` of `a` is an object"),
+        ('{"name": "a", "queueName": "q"}', "import it as `bullmq`"),
+    ],
+)
+def test_what_is_made_to_be_slow_is_refused_at_once(text, why):
+    with pytest.raises(PlanError, match=why):
+        read(text if text.startswith("{") else f"import celery\n{text}")
 
 
 @settings(max_examples=60)

@@ -15,7 +15,7 @@ from orch_nb.model.task import Task
 __all__ = ["CONTINUE", "Job", "Jobs"]
 
 CONTINUE = "continueParentOnFailure"
-_MOST = 100_000
+_MOST = 50_000
 _KEYS = {"name", "queueName", "data", "opts", "children", "prefix"}
 
 
@@ -60,6 +60,7 @@ class Jobs:
     def __init__(self, defaults: Mapping[str, Any], lose: Callable[..., None]) -> None:
         self._defaults, self._lose = defaults, lose
         self._taken: dict[tuple[str, str], str] = {}
+        self._repeated: dict[str, int] = {}
         self.by_task: dict[str, Job] = {}
 
     def add(self, job: Any, deep: int = 0) -> Job:
@@ -104,10 +105,10 @@ class Jobs:
         name = str(job["name"]).strip() or "job"
         if isinstance(job["name"], Code):
             self._lose("name", f"`{name}` is worked out when the script runs", name, "changed")
-        said, count = name, 1
+        said = name
         while said in self.by_task:
-            count += 1
-            said = f"{name}_{count}"
+            self._repeated[name] = self._repeated.get(name, 1) + 1
+            said = f"{name}_{self._repeated[name]}"
         if said != name:
             self._lose("name", f"another job is called `{name}` too", said, "changed")
         return said

@@ -90,7 +90,7 @@ class _Reader:
         """The task of a job, and, where its children differ in what their failure means, a
         milestone after those whose failure means nothing."""
         hard = [child.task for child in job.children if child.on_failure in ("", FAIL)]
-        soft = [child for child in job.children if child.task not in hard]
+        soft = [child for child in job.children if child.on_failure not in ("", FAIL)]
         for child in job.children:
             self._fails(child, job)
         # A child that waits for ever keeps its parent waiting, whatever its option says.

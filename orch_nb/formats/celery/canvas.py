@@ -20,6 +20,7 @@ from orch_nb.formats.celery.losses import losses
 from orch_nb.formats.celery.options import options
 from orch_nb.graph.series_parallel import N, Parallel, Piece, Series, decomposed
 from orch_nb.graph.topology import upstream
+from orch_nb.model.parameters import STAR
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import Task, TriggerRule, callable_name
 from orch_nb.model.translation import Export
@@ -73,14 +74,21 @@ def step(task, given, run=None, sh=None, needs=(), arguments=None):
         module, _, name = run.partition(":")
         function = getattr(import_module(module), name)
         known = {{**PARAMS, **{{need: before[need] for need in needs}}, **(arguments or {{}})}}
-        args, kwargs = (), {{}}
-        for key, taken in inspect.signature(function).parameters.items():
+        parameters = inspect.signature(function).parameters
+        args, kwargs = [], {{}}
+        for key, taken in parameters.items():
             if taken.kind is taken.VAR_POSITIONAL:
-                args = [before[need] for need in needs]
+                others = [before[need] for need in needs if need not in parameters]
+                args, kwargs = [*args, *kwargs.values(), *others], {{}}
             elif taken.kind is taken.VAR_KEYWORD:
-                kwargs |= {{need: before[need] for need in needs}} | (arguments or {{}})
-            elif key in known:
-                kwargs[key] = known[key]
+                more = {{need: before[need] for need in needs}} | (arguments or {{}})
+                kwargs |= {{name: more[name] for name in more if name not in parameters}}
+            elif key not in known and taken.default is taken.empty:
+                raise TypeError(f"{{task}}: nothing supplies {{key}} of {{run}}")
+            elif taken.kind is taken.POSITIONAL_ONLY:
+                args.append(known.get(key, taken.default))
+            else:
+                kwargs[key] = known.get(key, taken.default)
         value = function(*args, **kwargs)
     return {{**before, task: value}}
 '''
@@ -152,6 +160,10 @@ def _refused(task: Task) -> list[Problem]:
         found.append("is a notebook, which the exported module does not run")
     if task.sh is not None and "{{" in task.sh:
         found.append("has a command with templates, which are filled in here only")
+    if any(isinstance(value, str) and value.startswith("{{") for value in task.with_.values()):
+        found.append("has an argument that is a template, which is filled in here only")
+    if STAR in task.with_:
+        found.append("has arguments by position (`*`), and the exported module passes them by name")
     if task.trigger in _NEVER and task.needs:
         found.append(f"waits for `{task.trigger}`, and in a canvas nothing follows a failure")
     if task.run is not None and ("<" in (name := callable_name(task.run)) or ":" not in name):

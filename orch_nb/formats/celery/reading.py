@@ -58,7 +58,7 @@ def read(text: str, path: str | os.PathLike[str] = "") -> Import:
     if not found:
         raise PlanError("No chain, group, chord or signature is made in this module.")
     if len(found) > 1:
-        lines = ", ".join(str(line) for _, line in found)
+        lines = ", ".join(str(line) for _, line in found[:9]) + (", ..." if len(found) > 9 else "")
         raise PlanError(
             [Problem(f"The module makes several canvases (lines {lines}).",
                      hint="Keep one of them in the file.")]

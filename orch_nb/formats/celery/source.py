@@ -127,7 +127,7 @@ class Module:
                 if isinstance(part, Signature) and id(value) not in reader.used
             ]  # fmt: skip
         found = [one for one in found if isinstance(one[0], Chain | Group)] or found
-        return [one for n, one in enumerate(found) if one[0] not in [o[0] for o in found[:n]]]
+        return list({repr(part): (part, line) for part, line in reversed(found)}.values())[::-1]
 
     def _bodies(self) -> Iterator[list[ast.stmt]]:
         """The statements of the module, and of each function that is no task."""
