@@ -31,8 +31,8 @@ def highlighted(text: str, language: str) -> str:
     systems are written in. Line ends are references, as `render.html` has them."""
     if language not in _LANGUAGES:
         return _escaped(text)
-    from pygments import lex  # type: ignore[import-untyped]  # published without types
-    from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
+    from pygments import lex
+    from pygments.lexers import get_lexer_by_name
 
     lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
     return "".join(_span(str(kind), value) for kind, value in _merged(lex(text, lexer)))

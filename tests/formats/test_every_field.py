@@ -92,10 +92,7 @@ def test_all_that_a_plan_can_say_is_looked_at():
     assert set(SAID) == fields - actions - of_plans
 
 
-CASES = [pytest.param(name, system, id=f"{system}-{name}") for name in SAID for system in SYSTEMS
-         if (name, system) != ("secrets", "xstate")]  # fmt: skip
-UNTOLD = pytest.mark.xfail(reason="no loss says that `meta` has no secrets", strict=False)
-CASES += [pytest.param("secrets", "xstate", id="xstate-secrets", marks=UNTOLD)]
+CASES = [pytest.param(name, system, id=f"{system}-{name}") for name in SAID for system in SYSTEMS]
 
 
 @pytest.mark.parametrize(("name", "system"), CASES)
