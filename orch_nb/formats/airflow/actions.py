@@ -14,6 +14,7 @@ from typing import Any
 from orch_nb.formats.airflow.bodies import Body, body_of
 from orch_nb.formats.airflow.expressions import (
     PLACE,
+    filed,
     of_command,
     of_python,
     result_name,
@@ -297,9 +298,7 @@ def _shell(text: Any, task: Operator, lose: Lose) -> dict[str, Any]:
         lose("bash_command", "it is not known without running the file; a person is asked to run "
              "it", "changed")  # fmt: skip
         return {"todo": f"Run the command of {task.id}"}
-    if text.endswith((".sh ", ".bash ")):  # the space keeps Airflow from reading a file
-        text = text[:-1]
-    return {"sh": _templates(text, task, lose)}
+    return {"sh": _templates(filed(text), task, lose)}
 
 
 def _templates(text: str, task: Operator, lose: Lose) -> str:

@@ -104,6 +104,8 @@ class Builder(Maker):
         for task in ends(owner):
             task.setup |= name == "as_setup"
             task.teardown |= name == "as_teardown"
+            if kwargs.get("on_failure_fail_dagrun") is not None:
+                task.kwargs["on_failure_fail_dagrun"] = kwargs["on_failure_fail_dagrun"]
             for setup in ends(kwargs.get("setups", args)):
                 setup.setup = True
                 link(setup, task)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from orch_nb.model.translation import Import, Loss
 __all__ = ["read", "recognises"]
 
 _MAKES_DAG = re.compile(r"\bDAG\(|@(?:[\w.]+\.)?dag\b")
-_POOL = re.compile(r"^\s*#?\s*airflow pools set (\S+) (\d+)", re.MULTILINE)
+_POOL = re.compile(r"^[\s#]*(airflow pools set .+)", re.MULTILINE)
 _SAID = frozenset("dag_id description doc_md default_args params dag_display_name".split())
 _NOTES = {
     "start_date": "a plan is run when somebody runs it",
@@ -129,7 +130,7 @@ def _params(dag: Dag, losses: list[Loss]) -> dict[str, Any]:
 
 def _pools(text: str, found: Members, losses: list[Loss]) -> dict[str, Pool]:
     """The pools that tasks name; their sizes are Airflow's, unless the file tells them."""
-    told = {match[1]: int(match[2]) for match in _POOL.finditer(text)}
+    told = _told(text)
     least: dict[str, int] = {}
     for task in _each(found):
         for name, slots in (task.pool or {}).items():
@@ -147,6 +148,20 @@ def _pools(text: str, found: Members, losses: list[Loss]) -> dict[str, Pool]:
     sizes = {name: slots for name, slots in told.items() if slots > 0 and name not in least}
     sizes |= {name: max(slots, told.get(name, 0)) for name, slots in least.items()}
     return {name: Pool(size) for name, size in sizes.items()}
+
+
+def _told(text: str) -> dict[str, int]:
+    """The sizes of pools in the commands that make them: in the file's docstring, or a comment."""
+    found = {}
+    comments = "\n".join(line for line in text.splitlines() if line.lstrip().startswith("#"))
+    for match in _POOL.finditer(f"{ast.get_docstring(ast.parse(text)) or ''}\n{comments}"):
+        try:
+            words = shlex.split(match[1])
+        except ValueError:  # a quote that does not end
+            continue
+        if len(words) > 4 and words[4].isdecimal():
+            found[words[3]] = int(words[4])
+    return found
 
 
 def _each(found: Members) -> list[Task]:
