@@ -37,11 +37,14 @@ def export(plan: Plan, system: str, path: str | os.PathLike[str] | None = None) 
     return made
 
 
-def import_(path: str | os.PathLike[str], system: str | None = None) -> Import:
+def import_(
+    path: str | os.PathLike[str], system: str | None = None, *, dag: str | None = None
+) -> Import:
     """The plan in a file of another system, which is found out unless `system` names it.
 
-    Raises UsageError for a file that is not there or of no known system, PlanError for one that has
-    no plan in it.
+    Of a DAG file for Airflow that makes several DAGs, `dag` names the one that is meant; else it is
+    the largest. Raises UsageError for a file that is not there or of no known system, PlanError for
+    one that has no plan in it, or not that DAG.
     """
     source = Path(path).expanduser()
     try:
@@ -62,5 +65,9 @@ def import_(path: str | os.PathLike[str], system: str | None = None) -> Import:
     module = translator(system)
     if not hasattr(module, "read"):
         raise UsageError(f"Files of {system} are not read.")
-    found: Import = module.read(text, source)
+    if dag is not None and system != "airflow":
+        raise UsageError(
+            f"{source} is of {system}; `dag` names one of the DAGs of an Airflow file."
+        )
+    found: Import = module.read(text, source) if dag is None else module.read(text, source, dag)
     return found

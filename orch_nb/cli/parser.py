@@ -96,6 +96,7 @@ def _plans(verb: Any) -> None:
     read = verb("import", translating.import_plan,
                 "the plan in a file of another system, as a document", "file")  # fmt: skip
     read.add_argument("--from", dest="system", help="the system, if the file does not show it")
+    read.add_argument("--dag", metavar="ID", help="the DAG, of an Airflow file that makes several")
     read.add_argument("-o", "--output", help="the file; else it is printed")
     six = verb("systems", systems, "what six systems would do if a task of a plan failed", "plan")
     six.add_argument("--fault", default="", metavar="TASK",

@@ -22,7 +22,7 @@ def export_plan(arguments: argparse.Namespace) -> int:
 
 
 def import_plan(arguments: argparse.Namespace) -> int:
-    found = import_(arguments.file, arguments.system)
+    found = import_(arguments.file, arguments.system, dag=arguments.dag)
     text = dump_plan(found.plan)
     if arguments.output is None:
         print(text, end="")

@@ -23,9 +23,11 @@ __all__ = ["export_plan", "import_plan"]
 
 def import_plan(asked: Line, path: str, *options: str) -> None:
     """read the plan in a file of another system (airflow, bullmq, celery, xstate), without running
-    it, as a draft of this notebook; with `--as NAME` under that name"""
-    name = _option(options, "--as", f"usage: %orchestrate {_IMPORT}")
-    found = import_(path)
+    it, as a draft of this notebook; with `--as NAME` under that name, with `--dag ID` that DAG of
+    an Airflow file"""
+    said = _options(options, ("--as", "--dag"), f"usage: %orchestrate {_IMPORT}")
+    name = said.get("--as", "")
+    found = import_(path, dag=said.get("--dag"))
     draft = Operation(plan=found.plan, kind="yaml", name=name, document=dump_plan(found.plan))
     asked.remember(draft)
     show([translation_bundle(found)])
@@ -35,7 +37,7 @@ def import_plan(asked: Line, path: str, *options: str) -> None:
     show([blocks_bundle((Paragraph(words),))])
 
 
-_IMPORT = "import FILE [--as NAME]"
+_IMPORT = "import FILE [--as NAME] [--dag ID]"
 
 
 def export_plan(asked: Line, system: str, *words: str) -> Export | None:
@@ -52,10 +54,10 @@ def export_plan(asked: Line, system: str, *words: str) -> Export | None:
     return None
 
 
-def _option(words: Sequence[str], name: str, usage: str) -> str:
-    """The value of the one option that is known. Raises UsageError for anything else."""
-    if not words:
-        return ""
-    if len(words) != 2 or words[0] != name:
+def _options(words: Sequence[str], known: Sequence[str], usage: str) -> dict[str, str]:
+    """The values of options by their names. Raises UsageError for one that is not known, is there
+    twice or has no value."""
+    names, values = words[::2], words[1::2]
+    if len(names) != len(values) or len(set(names)) < len(names) or not set(names) <= {*known}:
         raise UsageError(usage)
-    return words[1]
+    return dict(zip(names, values, strict=True))

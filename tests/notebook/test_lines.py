@@ -235,6 +235,8 @@ def test_a_plan_of_the_kernel_goes_before_a_pattern_of_its_name_which_is_told(ke
         ("%orchestrate workers none", "whole number"),
         ("%orchestrate systems --fault", "usage: %orchestrate systems [NAME|RUN] [--fault TASK]"),
         ("%orchestrate import x", "cannot be read"),
+        ("%orchestrate import x --dag", "import FILE [--as NAME] [--dag ID]"),
+        ("%orchestrate import x --as a --as b", "import FILE [--as NAME] [--dag ID]"),
         ("%orchestrate cancel", "No run is going on"),
         ("%orchestrate edit nothing", "There is no plan named `nothing`"),
         (
@@ -345,3 +347,16 @@ def test_a_report_is_written_as_its_name_says_with_the_cells_if_asked(kernel):
     assert "%%orchestrate --no-analyze --name rep" in (kernel.folder / "rep.html").read_text()
     assert "a report is written as .html" in kernel.run("%orchestrate report rep.doc").error
     assert "usage:" in kernel.run("%orchestrate report rep.html --cod").error
+
+
+def test_one_dag_of_a_file_is_imported_under_a_name(kernel):
+    (kernel.folder / "dags.py").write_text("""\
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import DAG
+with DAG("large"):
+    BashOperator(task_id="a", bash_command="x") >> BashOperator(task_id="b", bash_command="y")
+with DAG("small"):
+    BashOperator(task_id="c", bash_command="z")
+""")
+    kernel.ok("%orchestrate import dags.py --dag small --as few")
+    assert kernel.value("_orch.plan.goal, [task.id for task in _orch.plan]") == "('small', ['c'])"

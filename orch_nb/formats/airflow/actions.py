@@ -135,7 +135,7 @@ def _name_of(function: Function, stem: str, lose: Lose) -> str:
             "move it to the top of its module",
             "changed",
         )
-    return f"{stem}:{function.name}"
+    return f"{function.module or stem}:{function.name}"
 
 
 def _called(task: Operator, said: Mapping[str, Any], stem: str, lose: Lose) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _called(task: Operator, said: Mapping[str, Any], stem: str, lose: Lose) -> d
     if isinstance(function, Function):
         names = [argument.arg for argument in function.node.args.args]
         given |= dict(zip(names, args if isinstance(args, (list, tuple)) else (), strict=False))
-        body = body_of(function)
+        body = body_of(function) if function.module == stem else Body()
         run = body.calls or _name_of(function, stem, lose)
         return {"run": run, "with_": _with(task, given, body, lose)}
     if args:

@@ -48,7 +48,7 @@ def read(text: str, path: str | os.PathLike[str], dag: str | None = None) -> Imp
     stem = stem if stem.isidentifier() else re.sub(r"\W", "_", stem) or "dag"
     try:
         tree = ast.parse(text)
-        built = walked(tree, stem)
+        built = walked(tree, stem, Path(path))
     except SyntaxError as error:
         problem = Problem(f"This is not Python: {error.msg}.", line=error.lineno)
         raise PlanError([problem], what="DAG file") from None
