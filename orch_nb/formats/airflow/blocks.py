@@ -114,7 +114,7 @@ class Blocks:
             )
         if "TriggerRule" in said.get("trigger_rule", ""):
             self.need("airflow.sdk", "TriggerRule")
-        if any("timedelta" in value for value in said.values()):
+        if any("timedelta(" in value for value in said.values()):
             self.need("datetime", "timedelta")
         if task.kind in ("approval", "todo") and task.when is not None:
             tell("when", "a person is always asked", "dropped")

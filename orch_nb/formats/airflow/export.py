@@ -135,7 +135,7 @@ class _File:
                       *(f"    {_escaped(line)}" for line in setup)]  # fmt: skip
         lines += ['"""', "", "from __future__ import annotations", ""]
         self._blocks.need("airflow.sdk", "dag")
-        if any("timedelta" in value for value in self._shared.values()):
+        if any("timedelta(" in value for value in self._shared.values()):
             self._blocks.need("datetime", "timedelta")
         if self._nesting.used:
             self._blocks.need("airflow.sdk", "TaskGroup")

@@ -69,7 +69,6 @@ class Writer:
         """The lines that skip a task."""
         if task.when is None:
             return
-        into.skips = True
         if isinstance(task.when, Call):
             name = callable_name(task.when.function)
             asked = self.called(task.when.function, needs, {}, into, tell)
@@ -87,6 +86,7 @@ class Writer:
                 into.lines.append(stub(f"say in Python when this runs: {said}"))
                 return
             test = into.use(made)
+        into.skips = True
         into.lines += [f"if {_negated(test)}:",
                        f"    raise AirflowSkipException({quoted(WHEN + said)})"]  # fmt: skip
 
@@ -144,7 +144,7 @@ class Writer:
                      "to it", "changed")  # fmt: skip
         arguments, plain = self._arguments(taken, needs, with_, extra or {}, into, tell)
         name = self._brought(source, into)
-        if source.lines and plain and not into.skips and not source.calls_itself:
+        if source.lines and plain and not into.lines and not source.calls_itself:
             into.whole = source
         if source.runs:
             into.before[:0] = ["import asyncio", ""]

@@ -27,6 +27,7 @@ from orch_nb.model.translation import Import, Loss
 
 __all__ = ["read", "recognises"]
 
+_MOST_CHARACTERS = 2_000_000
 _MAKES_DAG = re.compile(r"\bDAG\(|@(?:[\w.]+\.)?dag\b")
 _POOL = re.compile(r"^[\s#]*(airflow pools set .+)", re.MULTILINE)
 _SAID = frozenset("dag_id description doc_md default_args params dag_display_name".split())
@@ -46,6 +47,9 @@ def read(text: str, path: str | os.PathLike[str], dag: str | None = None) -> Imp
     """The plan of a DAG file. Raises PlanError for one that is no Python, or has no DAG."""
     stem = Path(path).stem
     stem = stem if stem.isidentifier() else re.sub(r"\W", "_", stem) or "dag"
+    if len(text) > _MOST_CHARACTERS:
+        raise PlanError(f"The DAG file has more than {_MOST_CHARACTERS:,} characters; that is none "
+                        "that somebody wrote.", what="DAG file")  # fmt: skip
     try:
         tree = ast.parse(text)
         built = walked(tree, stem, Path(path))

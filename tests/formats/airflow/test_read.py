@@ -350,6 +350,10 @@ with DAG('all'):
         "x = " + "[" * 5000 + "]" * 5000,
         EVERY_WAY,
         "x = '\0'",
+        "x = " + "[" * 5000,
+        "x = f'" + "{" * 5000,
+        "x = " + "not " * 20_000 + "1\n",
+        "x = [" + "1," * 1_500_000 + "]\n",
     ],
 )
 def test_a_hostile_file_ends_soon(body):
