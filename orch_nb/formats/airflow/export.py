@@ -305,7 +305,8 @@ class _File:
         if hides:
             self._teller("")("verdict", "a DAG run is judged by its last tasks alone: where those "
                              f"run after a failure of {', '.join(f'`{n}`' for n in hides[:3])}, it "
-                             "succeeds", "changed")  # fmt: skip
+                             "succeeds (with an `on_failure` in the plan it fails)",
+                             "changed")  # fmt: skip
 
     def _of_plan(self) -> None:
         tell = self._teller("")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from msgspec.structs import replace
 
+import orch_nb as nb
 from orch_nb.formats.airflow import export
 from orch_nb.formats.airflow.names import dotless, spelled
 from orch_nb.graph import topology
@@ -169,6 +170,37 @@ def test_a_plan_with_everything_in_it_loads_and_has_all_of_it(seen, everything):
 # -- really run
 
 
+TORN_DOWN = """\
+goal: Tear down
+tasks:
+  start: {sh: echo up}
+  job: {sh: exit 3, needs: [start]}
+  check: {sh: 'echo {{ start }}', needs: [start]}
+  stop: {sh: exit 4, needs: [start, job, check], trigger: all_done, required: false}
+"""
+RULED = """\
+goal: Rule
+params: {n: 3, flag: false}
+tasks:
+  a: {sh: echo a}
+  b: {sh: exit 1}
+  s: {sh: echo s, when: flag}
+  r1: {sh: echo, needs: [a, s], trigger: none_failed_min_one_success}
+  r2: {sh: echo, needs: [a, s], trigger: all_done_min_one_success}
+  r3: {sh: echo, needs: [s], trigger: all_skipped}
+  r4: {sh: echo, needs: [a, b, s], trigger: one_done}
+  r5: {sh: echo, needs: [a, s], trigger: none_skipped}
+  r6: {sh: echo, needs: [b], trigger: always}
+  r7: {sh: echo, needs: [a, s]}
+  r8: {sh: echo, needs: [r7], trigger: none_failed}
+  r9: {sh: echo, needs: [a, b], trigger: one_failed}
+  w: {sh: echo, needs: [a], when: a is none or a | length > 5}
+  q: {sh: 'echo "it''s" ünï {% raw %}{{ x }}{% endraw %} ${#HOME} {{ n }}'}
+  m: {needs: [b], trigger: all_done, when: n == 3}
+on_failure: {sh: 'true'}
+"""
+
+
 def test_a_dag_runs_as_the_plan_would(in_airflow, tmp_path):
     plan = plan_from_yaml(
         """\
@@ -188,8 +220,16 @@ tasks:
         replace(task, compensate=Task(id="x", sh=f"touch {tmp_path / 'undone'}"))
         if task.id == "told" else task for task in plan
     ])  # fmt: skip
-    done = in_airflow({"run_me.py": export(plan).text}, "run_me")
+    others = {"tear_down": plan_from_yaml(TORN_DOWN), "rule": plan_from_yaml(RULED)}
+    files = {f"{name}.py": export(other).text for name, other in others.items()}
+    done = in_airflow(files | {"run_me.py": export(plan).text}, "run_me", *others)
     assert done["errors"] == {}
+    for name, other in others.items():
+        there, here = done["runs"][name], nb.execute(other, journal="memory")
+        words = {"success": "succeeded"}
+        states = {task: words.get(state, state) for task, state in there["tasks"].items()}
+        assert {one.task: str(one.status) for one in here.tasks}.items() <= states.items()
+        assert there["state"] == str(here.status) == "failed"
     ran = done["runs"]["run_me"]
     assert ran["state"] == "failed"
     states = ran["tasks"]
