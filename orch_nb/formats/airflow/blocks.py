@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from orch_nb.formats.airflow.expressions import Python, command, has_places, python, shielded
 from orch_nb.formats.airflow.functions import Writer, Written, stub
 from orch_nb.formats.airflow.layout import (
+    WIDTH,
     call,
     docstring,
     duration,
@@ -19,6 +20,7 @@ from orch_nb.formats.airflow.layout import (
     quoted,
     shifted,
     spelled_out,
+    width,
 )
 from orch_nb.formats.airflow.names import ITEMS, ITEMS_DOC, spelled, unique
 from orch_nb.formats.airflow.options import Options, Tell, described, options
@@ -49,7 +51,7 @@ class Block:
 
     task: str
     variable: str
-    defined: list[str]
+    defined: Callable[[int], list[str]] | None
     made: Callable[[int], str]
     data: dict[str, None] = field(default_factory=dict)
     named: bool = True
@@ -58,7 +60,7 @@ class Block:
         """Its source, which will stand `columns` further in."""
         name = f"{self.variable} = " if self.named else ""
         made = f"{name}{self.made(columns + len(name))}".split("\n")
-        return [*self.defined, "", *made] if self.defined else made
+        return [*self.defined(columns), "", *made] if self.defined is not None else made
 
 
 class Blocks:
@@ -140,7 +142,7 @@ class Blocks:
         def made(columns: int) -> str:
             return self._torn_down(task, call(name, arguments, columns))
 
-        return Block(task.id, self._variables[task.id], [], made, self._setups(task))
+        return Block(task.id, self._variables[task.id], None, made, self._setups(task))
 
     def _setups(self, task: Task) -> dict[str, None]:
         return dict.fromkeys(self._teardowns.get(task.id, ()))
@@ -243,20 +245,22 @@ class Blocks:
             if not before and isinstance(task.foreach.over, str):
                 data[task.foreach.over] = None
             data |= {block.task: None for block in before}
-        lines = self._definition(task, kind, said, into, doc)
+
+        def defined(columns: int) -> list[str]:
+            return self._definition(task, kind, said, into, doc, columns)
 
         def made(columns: int) -> str:
             return self._torn_down(task, self._called(task, into, over, columns))
 
-        return [*before, Block(task.id, self._variables[task.id], lines, made, data)]
+        return [*before, Block(task.id, self._variables[task.id], defined, made, data)]
 
     def _definition(
-        self, task: Task, kind: str, said: Options, into: Written, doc: str
+        self, task: Task, kind: str, said: Options, into: Written, doc: str, columns: int
     ) -> list[str]:
         stands = into.whole is not None and self._stands(task, into)
         arguments = [f"{key}={value}" for key, value in said.items()
                      if not (stands and key == "doc_md")]  # fmt: skip
-        decorator = f"@{kind}" if not arguments else f"@{call(kind, arguments, 5)}"
+        decorator = f"@{kind}" if not arguments else f"@{call(kind, arguments, columns + 1)}"
         if into.whole is not None and stands:
             return [*decorator.split("\n"), *_with_lines(into.whole.lines, into.whole.before)]
         head = f"def {self._variables[task.id]}({', '.join(self._parameters(task, into))}):"
@@ -265,7 +269,7 @@ class Blocks:
             body += [*([""] if doc else []), *into.before, ""]
         if "index" in into.words:
             body.append("index = ti.map_index")
-        body += [row for line in into.lines for row in line.split("\n")]
+        body += [row for line in into.lines for row in _fitted(line, columns + 4).split("\n")]
         while body and not body[-1]:
             body.pop()
         if not body:
@@ -400,12 +404,14 @@ class Blocks:
         options_ = rule if task.trigger != "all_success" else {}
         if spelled(name) != variable:
             options_ = {"task_id": quoted(spelled(name))} | options_
-        lines = self._definition(helper, "task", options_, into, doc)
+
+        def defined(columns: int) -> list[str]:
+            return self._definition(helper, "task", options_, into, doc, columns)
 
         def made(columns: int) -> str:
             return self._called(helper, into, "", columns)
 
-        return variable, [Block(name, variable, lines, made, {**into.results, **into.star})]
+        return variable, [Block(name, variable, defined, made, {**into.results, **into.star})]
 
     def _computed(self, over: Any, needs: tuple[str, ...], into: Written, tell: Tell) -> None:
         """What an expression gives, or a list that would be read as templates."""
@@ -431,6 +437,15 @@ def _constant(over: Any) -> Any:
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return over
     return list(value) if isinstance(value, (list, tuple)) else over
+
+
+def _fitted(line: str, before: int) -> str:
+    """A `raise` with a long message, broken where it stands further in than it was laid out for."""
+    plain = line.lstrip()
+    if not plain.startswith("raise ") or "\n" in line or before + width(line) <= WIDTH:
+        return line
+    head, _, message = plain.partition("(")
+    return shifted(f"{head}(\n    {message[:-1]}\n)", len(line) - len(plain))
 
 
 def _tidy(lines: list[str]) -> list[str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orch_nb.formats.airflow.expressions import Python, python
-from orch_nb.formats.airflow.layout import call, literal, quoted, styled
+from orch_nb.formats.airflow.layout import call, literal, quoted, shifted, styled
 from orch_nb.formats.airflow.names import CONTEXT, WHEN
 from orch_nb.formats.airflow.options import Tell
 from orch_nb.formats.airflow.sources import Source, source_of
@@ -87,8 +87,8 @@ class Writer:
                 return
             test = into.use(made)
         into.skips = True
-        into.lines += [f"if {_negated(test)}:",
-                       f"    raise AirflowSkipException({quoted(WHEN + said)})"]  # fmt: skip
+        skip = call("raise AirflowSkipException", [quoted(WHEN + said)], 12)
+        into.lines += [f"if {_negated(test)}:", shifted(skip)]
 
     # -- calls
 

@@ -7,6 +7,7 @@ import io
 import math
 import re
 import tokenize
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "shifted",
     "spelled_out",
     "styled",
+    "width",
 ]
 
 WIDTH = 100
@@ -87,7 +89,7 @@ def literal(value: Any, before: int = 0) -> str | None:
 def _hugged(begin: str, parts: Sequence[str], end: str, before: int) -> str:
     """`[a, b]` on one line where it fits, else a line each."""
     line = f"{begin}{', '.join(parts)}{end}"
-    if before + len(line) <= WIDTH and "\n" not in line:
+    if before + width(line) <= WIDTH and "\n" not in line:
         return line
     return f"{begin}\n{''.join(f'{shifted(part)},{NL}' for part in parts)}{end}"
 
@@ -97,12 +99,20 @@ def call(function: str, arguments: Iterable[str], before: int = 0) -> str:
     left of it, and of the lines that follow."""
     parts = [part for part in arguments if part]
     line = f"{function}({', '.join(parts)})"
-    if before + len(line) <= WIDTH and "\n" not in line:
+    if before + width(line) <= WIDTH and "\n" not in line:
         return line
     together = ", ".join(parts)
-    if before + 4 + len(together) <= WIDTH and "\n" not in together and len(parts) > 1:
+    if before + 4 + width(together) <= WIDTH and "\n" not in together and len(parts) > 1:
         return f"{function}(\n    {together}\n)"
     return f"{function}(\n{''.join(f'{shifted(part)},{NL}' for part in parts)})"
+
+
+def width(text: str) -> int:
+    """How many columns a line takes: signs of East Asia take two, those on others none."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
 
 
 def shifted(text: str, columns: int = 4) -> str:

@@ -110,6 +110,7 @@ def seen(in_airflow, many, everything):
     files["everything.py"] = export(everything).text
     notebook = plan_from_source(NOTEBOOK, {}, goal="A notebook")
     files["notebook.py"] = export(notebook).text
+    files["tear_down.py"] = export(plan_from_yaml(TORN_DOWN)).text
     for n, text in enumerate(HOSTILE):
         plan = odd(text if "{{" not in text else f"a {text}")
         files[f"odd{n}.py"] = export(replace(plan, goal=f"odd{n} {text}")).text
@@ -118,7 +119,7 @@ def seen(in_airflow, many, everything):
 
 def test_every_file_loads(seen, many):
     assert not seen["errors"], "\n".join(f"{k}: {v[-600:]}" for k, v in seen["errors"].items())
-    assert len(seen["dags"]) == len(many) + 2 + len(HOSTILE)
+    assert len(seen["dags"]) == len(many) + 3 + len(HOSTILE)
 
 
 def test_tasks_and_edges_are_the_plans(seen, many):
@@ -156,6 +157,13 @@ def test_rules_retries_pools_and_groups_are_the_plans(seen, many):
                 assert there["group"] == f"{dotless(task.parent)}_subtasks"
         assert all(len(ids) == 1 for ids in groups.values())
         assert groups.get(None, {None}) == {None}
+
+
+def test_a_teardown_is_one_of_airflows_with_its_setup(seen):
+    stop = seen["dags"]["tear_down"]["tasks"]["stop"]
+    assert (stop["trigger"], stop["up"]) == (
+        "all_done_setup_success", ["check", "job", "start"],
+    )  # fmt: skip
 
 
 def test_a_plan_with_everything_in_it_loads_and_has_all_of_it(seen, everything):

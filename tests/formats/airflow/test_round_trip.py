@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, seed, settings
 
 from orch_nb.formats.airflow import export, read, recognises
 from orch_nb.graph.validate import check
@@ -92,3 +94,29 @@ def test_a_saga_comes_back_with_all_that_undoes_it():
 def test_what_a_task_says_comes_back(task):
     plan = plan_from_yaml(f"goal: g\ntasks: {{src: {{sh: x}}, a: {{{task}, needs: [src]}}}}")
     assert looks(read(export(plan).text, "shop.py").plan) == looks(plan)
+
+
+def test_a_linter_and_a_formatter_leave_files_as_they_are(tmp_path):
+    @seed(4)
+    @settings(max_examples=60, database=None, suppress_health_check=list(HealthCheck))
+    @given(plans())
+    def written(plan):
+        if not check(plan):
+            text = export(plan).text
+            (tmp_path / f"d{len(list(tmp_path.iterdir()))}.py").write_text(text, encoding="utf-8")
+
+    written()
+    (tmp_path / "saga.py").write_text(export(plan_from_yaml(SAGA)).text, encoding="utf-8")
+    ruff = [sys.executable, "-m", "ruff"]
+    rules = ["--isolated", "--no-cache", "--line-length=100", "--target-version=py310"]
+    lint = [
+        *ruff,
+        "check",
+        *rules,
+        "--select=E,W,F,I,UP,B,SIM,C4,RET,PIE,AIR",
+        "--ignore=E501,AIR001",
+    ]
+    # AIR001 wants variables called like tasks, whose ids need be no names of Python.
+    for command in (lint, [*ruff, "format", *rules, "--diff"]):
+        done = subprocess.run([*command, tmp_path], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-500:]
