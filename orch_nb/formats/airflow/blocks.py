@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
+from orch_nb.formats.airflow.block import Block, fitted, inner, tidy, with_lines
 from orch_nb.formats.airflow.expressions import Python, command, has_places, python, shielded
 from orch_nb.formats.airflow.functions import Writer, Written, stub
 from orch_nb.formats.airflow.layout import (
-    WIDTH,
     call,
     docstring,
     duration,
     literal,
     quoted,
-    shifted,
     spelled_out,
-    width,
 )
 from orch_nb.formats.airflow.names import ITEMS, ITEMS_DOC, spelled, unique
 from orch_nb.formats.airflow.options import Options, Tell, described, options
@@ -28,7 +25,7 @@ from orch_nb.graph import topology
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import Call, Task, TriggerRule, callable_name
 
-__all__ = ["Block", "Blocks"]
+__all__ = ["Blocks"]
 
 _BASH = "airflow.providers.standard.operators.bash", "BashOperator"
 _EMPTY = "airflow.providers.standard.operators.empty", "EmptyOperator"
@@ -40,27 +37,6 @@ _VARIABLES = {
     "ORCH_INDEX": "{{ ti.map_index }}",
 }  # fmt: skip
 _SPECIAL = ("{{", "{%", "{#")
-
-
-@dataclass
-class Block:
-    """`task` is an id in the plan, or that of a task that an export adds; `defined` its function,
-    if it has one, and `made` the call that makes it, behind so many columns. `data` are those whose
-    results flow into it, so that nothing else has to say that it waits for them; `named`: somebody
-    uses its own."""
-
-    task: str
-    variable: str
-    defined: Callable[[int], list[str]] | None
-    made: Callable[[int], str]
-    data: dict[str, None] = field(default_factory=dict)
-    named: bool = True
-
-    def lines(self, columns: int) -> list[str]:
-        """Its source, which will stand `columns` further in."""
-        name = f"{self.variable} = " if self.named else ""
-        made = f"{name}{self.made(columns + len(name))}".split("\n")
-        return [*self.defined(columns), "", *made] if self.defined is not None else made
 
 
 class Blocks:
@@ -262,19 +238,19 @@ class Blocks:
                      if not (stands and key == "doc_md")]  # fmt: skip
         decorator = f"@{kind}" if not arguments else f"@{call(kind, arguments, columns + 1)}"
         if into.whole is not None and stands:
-            return [*decorator.split("\n"), *_with_lines(into.whole.lines, into.whole.before)]
+            return [*decorator.split("\n"), *with_lines(into.whole.lines, into.whole.before)]
         head = f"def {self._variables[task.id]}({', '.join(self._parameters(task, into))}):"
         body = doc.split("\n") if doc else []
         if into.before:
             body += [*([""] if doc else []), *into.before, ""]
         if "index" in into.words:
             body.append("index = ti.map_index")
-        body += [row for line in into.lines for row in _fitted(line, columns + 4).split("\n")]
+        body += [row for line in into.lines for row in fitted(line, columns + 4).split("\n")]
         while body and not body[-1]:
             body.pop()
         if not body:
             body = ["pass"]
-        return [*decorator.split("\n"), head, *_inner(_tidy(body))]
+        return [*decorator.split("\n"), head, *inner(tidy(body))]
 
     def _stands(self, task: Task, into: Written) -> bool:
         """Whether a notebook's function can stand in the file as it is, under `@task`."""
@@ -437,40 +413,6 @@ def _constant(over: Any) -> Any:
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return over
     return list(value) if isinstance(value, (list, tuple)) else over
-
-
-def _fitted(line: str, before: int) -> str:
-    """A `raise` with a long message, broken where it stands further in than it was laid out for."""
-    plain = line.lstrip()
-    if not plain.startswith("raise ") or "\n" in line or before + width(line) <= WIDTH:
-        return line
-    head, _, message = plain.partition("(")
-    return shifted(f"{head}(\n    {message[:-1]}\n)", len(line) - len(plain))
-
-
-def _tidy(lines: list[str]) -> list[str]:
-    """No empty line first, and none beside another."""
-    found: list[str] = []
-    for line in lines:
-        if line or (found and found[-1]):
-            found.append(line)
-    return found
-
-
-def _with_lines(function: list[str], lines: list[str]) -> list[str]:
-    """A function with `lines` put at the beginning of its body, behind its docstring."""
-    if not lines:
-        return function
-    tree = ast.parse("\n".join(function)).body[0]
-    assert isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef))
-    at = 1
-    if ast.get_docstring(tree) is not None:
-        at = tree.body[0].end_lineno or 1
-    return [*function[:at], *_inner(_tidy([*lines, ""])), *function[at:]]
-
-
-def _inner(lines: list[str]) -> list[str]:
-    return shifted("\n".join(lines)).split("\n")
 
 
 def _has_special(items: list[Any]) -> bool:

@@ -15,7 +15,8 @@ import re
 from shlex import quote
 
 from orch_nb.errors import PlanError
-from orch_nb.formats.airflow.blocks import Block, Blocks
+from orch_nb.formats.airflow.block import Block
+from orch_nb.formats.airflow.blocks import Blocks
 from orch_nb.formats.airflow.layout import call, docstring, literal, quoted, shifted, spelled_out
 from orch_nb.formats.airflow.names import (
     COMPENSATE,

@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orch_nb.formats.airflow.blocks import Block
+from orch_nb.formats.airflow.block import Block
 from orch_nb.formats.airflow.layout import call, quoted, shifted, spelled_out
 from orch_nb.formats.airflow.names import SUBTASKS, dotless, identifier, spelled, unique
 from orch_nb.formats.airflow.options import Options, Tell
