@@ -106,34 +106,37 @@ def save(made: Export, path: str | os.PathLike[str], *, force: bool = False) -> 
     return f"{names}{' (as it was)' if same else ''}"
 
 
-def import_(path: str | os.PathLike[str], system: str | None = None) -> Import:
+def import_(
+    path: str | os.PathLike[str], system: str | None = None, *, dag: str | None = None
+) -> Import:
     """The plan in a file of another system, which is found out by what the file says, unless
     `system` names it.
 
-    Raises UsageError for a file that is not there, of no known system or of several, PlanError for
-    one that has no plan in it.
+    Of a DAG file for Airflow that makes several DAGs, `dag` names the one that is meant; else it is
+    the largest. Raises UsageError for a file that is not there, of no known system or of several,
+    PlanError for one that has no plan in it, or not that DAG.
     """
     source = Path(path).expanduser()
     if system is not None and not hasattr(translator(system), "read"):
         raise UsageError(f"Files of {system} are not read.")
-    return read(_text(source), source, system)
+    return read(_text(source), source, system, dag=dag)
 
 
-def read(text: str, source: Path, system: str | None = None) -> Import:
+def read(text: str, source: Path, system: str | None = None, *, dag: str | None = None) -> Import:
     """The plan in a text that was read from `source`. Raises as `import_` does."""
     if not text.strip():
         raise UsageError(f"{source} is empty: there is no plan in it.")
     if system is not None:
-        return _read(text, source, system)
+        return _read(text, source, system, dag)
     known = recognised(text, source)
     if not known:
         raise UsageError(f"{source} is of no system that is known here. {_otherwise(text)}")
     if len(known) == 1:
-        return _read(text, source, known[0])
+        return _read(text, source, known[0], dag)
     found, problems = [], []
     for name in known:
         try:
-            found.append(_read(text, source, name))
+            found.append(_read(text, source, name, dag))
         except PlanError as error:
             problems.append(error)
     if not found:
@@ -147,8 +150,13 @@ def read(text: str, source: Path, system: str | None = None) -> Import:
 _WHICH = "Say which: system=..., --from SYSTEM."
 
 
-def _read(text: str, source: Path, system: str) -> Import:
-    found: Import = translator(system).read(text, source)
+def _read(text: str, source: Path, system: str, dag: str | None) -> Import:
+    module = translator(system)
+    if dag is not None and system != "airflow":
+        raise UsageError(
+            f"{source} is of {system}; `dag` names one of the DAGs of an Airflow file."
+        )
+    found: Import = module.read(text, source) if dag is None else module.read(text, source, dag)
     return found
 
 

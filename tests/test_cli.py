@@ -95,6 +95,28 @@ def test_a_dry_run_shows_the_plan_and_runs_nothing(orch, folder):
     assert not (folder / ".orch_nb").exists()
 
 
+TWO_DAGS = """\
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import DAG
+with DAG("large"):
+    BashOperator(task_id="a", bash_command="x") >> BashOperator(task_id="b", bash_command="y")
+with DAG("small"):
+    BashOperator(task_id="c", bash_command="z")
+"""
+
+
+def test_of_a_file_with_several_dags_one_is_named(orch, folder):
+    (folder / "dags.py").write_text(TWO_DAGS)
+    code, out, told = orch("import", "dags.py")
+    assert (code, "goal: large" in out, "`small` as well" in told) == (0, True, True)
+    assert "goal: small" in orch("import", "dags.py", "--dag", "small")[1]
+    code, _, told = orch("import", "dags.py", "--dag", "smal")
+    assert (code, "Did you mean `small`?" in told) == (2, True)
+    (folder / "flow.json").write_text('{"name": "a", "queueName": "q", "children": []}')
+    code, _, told = orch("import", "flow.json", "--dag", "a")
+    assert (code, "names one of the DAGs of an Airflow file" in told) == (2, True)
+
+
 def test_patterns_are_listed_searched_and_opened(orch):
     assert "Strangler fig" in orch("patterns")[1]
     code, out, _ = orch("patterns", "undo", "steps")

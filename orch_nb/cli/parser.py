@@ -99,6 +99,7 @@ def _plans(verb: Any) -> None:
                 "the plan in a file of another system, as a document; `-` is standard input",
                 "file")  # fmt: skip
     read.add_argument("--from", dest="system", help="the system, if the file does not show it")
+    read.add_argument("--dag", metavar="ID", help="the DAG, of an Airflow file that makes several")
     _made(read)
     six = verb("systems", systems, "what six systems would do if a task of a plan failed", "plan")
     six.add_argument("--fault", default="", metavar="TASK",

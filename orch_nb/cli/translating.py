@@ -34,9 +34,10 @@ def export_plan(arguments: argparse.Namespace) -> int:
 
 def import_plan(arguments: argparse.Namespace) -> int:
     if arguments.file == "-":
-        found = read(sys.stdin.read(), Path("standard input"), arguments.system)
+        text, source = sys.stdin.read(), Path("standard input")
+        found = read(text, source, arguments.system, dag=arguments.dag)
     else:
-        found = import_(arguments.file, arguments.system)
+        found = import_(arguments.file, arguments.system, dag=arguments.dag)
     document = dump_plan(found.plan)
     told, text = "", document
     if arguments.output not in (None, "-"):

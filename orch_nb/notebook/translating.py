@@ -24,12 +24,12 @@ __all__ = ["export_plan", "import_plan"]
 def import_plan(asked: Line, path: str, *options: str) -> None:
     """read the plan in a file of another system (airflow, bullmq, celery, xstate), without running
     it, as a draft of this notebook; with `--as NAME` under that name, with `--from SYSTEM` as a
-    file of that system"""
-    rest, named = valued(options, ("--as", "--from"), _IMPORT)
+    file of that system, with `--dag ID` that DAG of an Airflow file"""
+    rest, named = valued(options, ("--as", "--from", "--dag"), _IMPORT)
     if rest:
         raise UsageError(_IMPORT)
     name = named.get("--as", "")
-    found = import_(path, named.get("--from"))
+    found = import_(path, named.get("--from"), dag=named.get("--dag"))
     draft = Operation(plan=found.plan, kind="yaml", name=name, document=dump_plan(found.plan))
     asked.remember(draft)
     show([translation_bundle(found)])
@@ -39,7 +39,7 @@ def import_plan(asked: Line, path: str, *options: str) -> None:
     show([blocks_bundle((Paragraph(words),))])
 
 
-_IMPORT = "usage: %orchestrate import FILE [--as NAME] [--from SYSTEM]"
+_IMPORT = "usage: %orchestrate import FILE [--as NAME] [--from SYSTEM] [--dag ID]"
 _EXPORT = "usage: %orchestrate export SYSTEM [PATH] [NAME] [--force]"
 
 

@@ -238,6 +238,8 @@ def test_a_plan_of_the_kernel_goes_before_a_pattern_of_its_name_which_is_told(ke
         ("%orchestrate systems a b", "usage: %orchestrate systems"),
         ("%orchestrate import x", "x is not there"),
         ("%orchestrate import x --as", "usage: %orchestrate import FILE [--as NAME] [--from"),
+        ("%orchestrate import x --dag", "[--dag ID]"),
+        ("%orchestrate import x --as a --as b", "--as stands there twice"),
         ("%orchestrate import x --to y", "usage: %orchestrate import FILE"),
         ("%orchestrate export celry", "Did you mean `celery`?"),
         ("%orchestrate cancel", "No run is going on"),
@@ -392,3 +394,16 @@ def test_a_report_is_written_as_its_name_says_with_the_cells_if_asked(kernel):
     assert "%%orchestrate --no-analyze --name rep" in (kernel.folder / "rep.html").read_text()
     assert "a report is written as .html" in kernel.run("%orchestrate report rep.doc").error
     assert "usage:" in kernel.run("%orchestrate report rep.html --cod").error
+
+
+def test_one_dag_of_a_file_is_imported_under_a_name(kernel):
+    (kernel.folder / "dags.py").write_text("""\
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import DAG
+with DAG("large"):
+    BashOperator(task_id="a", bash_command="x") >> BashOperator(task_id="b", bash_command="y")
+with DAG("small"):
+    BashOperator(task_id="c", bash_command="z")
+""")
+    kernel.ok("%orchestrate import dags.py --dag small --as few")
+    assert kernel.value("_orch.plan.goal, [task.id for task in _orch.plan]") == "('small', ['c'])"

@@ -14,6 +14,7 @@ from typing import Any
 from orch_nb.formats.airflow.bodies import Body, body_of
 from orch_nb.formats.airflow.expressions import (
     PLACE,
+    filed,
     of_command,
     of_python,
     result_name,
@@ -134,7 +135,7 @@ def _name_of(function: Function, stem: str, lose: Lose) -> str:
             "move it to the top of its module",
             "changed",
         )
-    return f"{stem}:{function.name}"
+    return f"{function.module or stem}:{function.name}"
 
 
 def _called(task: Operator, said: Mapping[str, Any], stem: str, lose: Lose) -> dict[str, Any]:
@@ -152,7 +153,7 @@ def _called(task: Operator, said: Mapping[str, Any], stem: str, lose: Lose) -> d
     if isinstance(function, Function):
         names = [argument.arg for argument in function.node.args.args]
         given |= dict(zip(names, args if isinstance(args, (list, tuple)) else (), strict=False))
-        body = body_of(function)
+        body = body_of(function) if function.module == stem else Body()
         run = body.calls or _name_of(function, stem, lose)
         return {"run": run, "with_": _with(task, given, body, lose)}
     if args:
@@ -297,9 +298,7 @@ def _shell(text: Any, task: Operator, lose: Lose) -> dict[str, Any]:
         lose("bash_command", "it is not known without running the file; a person is asked to run "
              "it", "changed")  # fmt: skip
         return {"todo": f"Run the command of {task.id}"}
-    if text.endswith((".sh ", ".bash ")):  # the space keeps Airflow from reading a file
-        text = text[:-1]
-    return {"sh": _templates(text, task, lose)}
+    return {"sh": _templates(filed(text), task, lose)}
 
 
 def _templates(text: str, task: Operator, lose: Lose) -> str:

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
+from orch_nb.formats.airflow.block import Block, fitted, inner, tidy, with_lines
 from orch_nb.formats.airflow.expressions import Python, command, has_places, python, shielded
-from orch_nb.formats.airflow.functions import Writer, Written
+from orch_nb.formats.airflow.functions import Writer, Written, stub
 from orch_nb.formats.airflow.layout import (
     call,
     docstring,
     duration,
     literal,
     quoted,
-    shifted,
     spelled_out,
 )
 from orch_nb.formats.airflow.names import ITEMS, ITEMS_DOC, spelled, unique
 from orch_nb.formats.airflow.options import Options, Tell, described, options
+from orch_nb.graph import topology
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import Call, Task, TriggerRule, callable_name
 
-__all__ = ["Block", "Blocks"]
+__all__ = ["Blocks"]
 
 _BASH = "airflow.providers.standard.operators.bash", "BashOperator"
 _EMPTY = "airflow.providers.standard.operators.empty", "EmptyOperator"
@@ -38,23 +39,16 @@ _VARIABLES = {
 _SPECIAL = ("{{", "{%", "{#")
 
 
-@dataclass
-class Block:
-    """`task` is an id in the plan, or that of a task that an export adds; `data` are those whose
-    results flow into it, so that nothing else has to say that it waits for them."""
-
-    task: str
-    variable: str
-    lines: list[str]
-    data: dict[str, None] = field(default_factory=dict)
-
-
 class Blocks:
     """Writes tasks. `variables` are the names of their results, `shared` what the DAG gives all."""
 
-    def __init__(self, plan: Plan, variables: dict[str, str], shared: Options) -> None:
+    def __init__(
+        self, plan: Plan, variables: dict[str, str], shared: Options,
+        teardowns: Mapping[str, tuple[str, ...]],
+    ) -> None:  # fmt: skip
         self._plan, self._variables, self._shared = plan, variables, shared
-        self.writer = Writer(variables, plan.params)
+        self._teardowns = teardowns
+        self.writer = Writer(variables, plan.params, topology.upstream(plan))
         self.imports: dict[str, dict[str, None]] = {}
         self.commands = False
 
@@ -87,9 +81,18 @@ class Blocks:
             "task_id": quoted(spelled(task.id))
         }  # fmt: skip
         said |= options(task, self._plan, self._shared, tell, tries) | (more or {})
+        if task.id in self._teardowns:
+            del said["trigger_rule"]
+        elif not task.required:
+            tell("required", "its failure fails the DAG run, if nothing comes after it; that of a "
+                 "teardown, a last task with `trigger: all_done`, does not", "dropped")  # fmt: skip
+        for setup in self._teardowns.get(task.id, ()):
+            tell(
+                "setup", f"in Airflow it runs only if its setup `{setup}` has succeeded", "changed"
+            )
         if "TriggerRule" in said.get("trigger_rule", ""):
             self.need("airflow.sdk", "TriggerRule")
-        if any("timedelta" in value for value in said.values()):
+        if any("timedelta(" in value for value in said.values()):
             self.need("datetime", "timedelta")
         if task.kind in ("approval", "todo") and task.when is not None:
             tell("when", "a person is always asked", "dropped")
@@ -110,10 +113,23 @@ class Blocks:
         said = {"task_id": quoted(spelled(task.id))} | own | said
         if task.description:
             said["doc_md"] = spelled_out(task.description)
-        variable = self._variables[task.id]
         arguments = [f"{key}={value}" for key, value in said.items()]
-        made = call(name, arguments, len(variable) + 7)
-        return Block(task.id, variable, f"{variable} = {made}".split("\n"))
+
+        def made(columns: int) -> str:
+            return self._torn_down(task, call(name, arguments, columns))
+
+        return Block(task.id, self._variables[task.id], None, made, self._setups(task))
+
+    def _setups(self, task: Task) -> dict[str, None]:
+        return dict.fromkeys(self._teardowns.get(task.id, ()))
+
+    def _torn_down(self, task: Task, made: str) -> str:
+        """What makes a task, said to be a teardown where it is one."""
+        if task.id not in self._teardowns:
+            return made
+        names = [self._variables[setup] for setup in self._teardowns[task.id]]
+        setups = names[0] if len(names) == 1 else f"[{', '.join(names)}]"
+        return f"{made}.as_teardown({f'setups={setups}' if names else ''})"
 
     def _computes(self, task: Task) -> bool:
         """Whether a command is made by a function, and not a constant."""
@@ -194,7 +210,7 @@ class Blocks:
         doc, as_option = described(task.description)
         said |= as_option
         before: list[Block] = []
-        over, data = "", {**into.results, **into.star}
+        over, data = "", {**into.results, **into.star, **self._setups(task)}
         if task.foreach is not None:
             over, before = self._over(task, needs, tell)
             if task.max_active is not None:
@@ -205,42 +221,52 @@ class Blocks:
             if not before and isinstance(task.foreach.over, str):
                 data[task.foreach.over] = None
             data |= {block.task: None for block in before}
-        lines = self._definition(task, kind, said, into, doc)
-        return [*before, Block(task.id, self._variables[task.id],
-                               [*lines, "", self._called(task, into, over)], data)]  # fmt: skip
+
+        def defined(columns: int) -> list[str]:
+            return self._definition(task, kind, said, into, doc, columns)
+
+        def made(columns: int) -> str:
+            return self._torn_down(task, self._called(task, into, over, columns))
+
+        return [*before, Block(task.id, self._variables[task.id], defined, made, data)]
 
     def _definition(
-        self, task: Task, kind: str, said: Options, into: Written, doc: str
+        self, task: Task, kind: str, said: Options, into: Written, doc: str, columns: int
     ) -> list[str]:
-        arguments = [f"{key}={value}" for key, value in said.items()]
-        decorator = f"@{kind}" if not arguments else f"@{call(kind, arguments, 5)}"
-        if into.whole is not None and task.foreach is None and self._stands(task, into, said):
-            return [*decorator.split("\n"), *_with_lines(into.whole.lines, into.whole.before)]
+        stands = into.whole is not None and self._stands(task, into)
+        arguments = [f"{key}={value}" for key, value in said.items()
+                     if not (stands and key == "doc_md")]  # fmt: skip
+        decorator = f"@{kind}" if not arguments else f"@{call(kind, arguments, columns + 1)}"
+        if into.whole is not None and stands:
+            return [*decorator.split("\n"), *with_lines(into.whole.lines, into.whole.before)]
         head = f"def {self._variables[task.id]}({', '.join(self._parameters(task, into))}):"
         body = doc.split("\n") if doc else []
         if into.before:
             body += [*([""] if doc else []), *into.before, ""]
         if "index" in into.words:
             body.append("index = ti.map_index")
-        body += [row for line in into.lines for row in line.split("\n")]
+        body += [row for line in into.lines for row in fitted(line, columns + 4).split("\n")]
         while body and not body[-1]:
             body.pop()
         if not body:
             body = ["pass"]
-        return [*decorator.split("\n"), head, *_inner(_tidy(body))]
+        return [*decorator.split("\n"), head, *inner(tidy(body))]
 
-    def _stands(self, task: Task, into: Written, said: Options) -> bool:
+    def _stands(self, task: Task, into: Written) -> bool:
         """Whether a notebook's function can stand in the file as it is, under `@task`."""
         assert into.whole is not None
         tree = ast.parse("\n".join(into.whole.lines)).body[0]
         assert isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef))
         names = [argument.arg for argument in ast.walk(tree.args) if isinstance(argument, ast.arg)]
         own = ast.get_docstring(tree) or ""
+        taken = [self.writer.parameter(need) for need in into.results]
+        if task.foreach is not None:  # all is passed by name
+            names, taken = sorted(names), sorted([*taken, self.writer.item(task)])
         return (
             into.whole.name == self._variables[task.id]
-            and names == [self.writer.parameter(need) for need in into.results]
-            and own == (task.description or "") and "doc_md" not in said
-        )  # fmt: skip
+            and names == taken
+            and own.startswith(task.description or "")
+        )
 
     def _parameters(self, task: Task, into: Written) -> list[str]:
         found = [self.writer.parameter(need) for need in into.results]
@@ -254,17 +280,17 @@ class Blocks:
             context.add("ti")
         return [*dict.fromkeys(found), *(f"{name}=None" for name in sorted(context - {item}))]
 
-    def _called(self, task: Task, into: Written, over: str) -> str:
-        """`load = load(fetch)`, or `load = load.partial(day=day).expand(item=fetch)`."""
+    def _called(self, task: Task, into: Written, over: str, columns: int) -> str:
+        """`load(fetch)`, or `load.partial(day=day).expand(item=fetch)`."""
         name = self._variables[task.id]
         if task.foreach is None:
             given = [self.result(need) for need in (*into.results, *into.star)]
-            return f"{name} = {call(name, given, len(name) + 7)}"
+            return call(name, given, columns)
         item = self.writer.item(task)
         rest = [f"{self.writer.parameter(need)}={self.result(need)}" for need in into.results
                 if self.writer.parameter(need) != item]  # fmt: skip
         made = f"{call(f'{name}.partial', rest, 30)}.expand" if rest else f"{name}.expand"
-        return f"{name} = {call(made, [f'{item}={over}'], len(name) + 7)}"
+        return call(made, [f"{item}={over}"], columns)
 
     def _command(self, task: Task, needs: tuple[str, ...], into: Written, tell: Tell) -> None:
         assert task.sh is not None
@@ -274,11 +300,9 @@ class Blocks:
             tell("sh", "what its braces say has no form in Python: the task raises until it is "
                  "written", "changed")  # fmt: skip
             why = f"say in Python what this command is: {task.sh}"
-            into.lines.append(f"raise NotImplementedError({quoted(why)})")
+            into.lines.append(stub(why))
             return
         code = into.use(made)
-        if item not in ("", "item") and "item" in made.words:
-            into.before.append(f"item = {item}")
         if "words(" in code:
             self.commands = True
             self.need("json")
@@ -320,12 +344,15 @@ class Blocks:
     def _maps(task: Task) -> bool:
         """Whether what a task is expanded over is the result of a task."""
         assert task.foreach is not None
-        return not isinstance(task.foreach.over, list) or _has_special(task.foreach.over)
+        over = _constant(task.foreach.over)
+        return not isinstance(over, list) or _has_special(over)
 
     def _over(self, task: Task, needs: tuple[str, ...], tell: Tell) -> tuple[str, list[Block]]:
         """What a task is expanded over, and the task that computes it where one has to."""
         assert task.foreach is not None
-        over = task.foreach.over
+        over = _constant(task.foreach.over)
+        tell("foreach", "over no items at all Airflow skips it, and what needs it; here it "
+             "succeeds with an empty list", "note" if over else "changed")  # fmt: skip
         if isinstance(over, list):
             text = literal(over, 30)
             if text is not None and not _has_special(over):
@@ -353,9 +380,14 @@ class Blocks:
         options_ = rule if task.trigger != "all_success" else {}
         if spelled(name) != variable:
             options_ = {"task_id": quoted(spelled(name))} | options_
-        lines = self._definition(helper, "task", options_, into, doc)
-        lines += ["", self._called(helper, into, "")]
-        return variable, [Block(name, variable, lines, {**into.results, **into.star})]
+
+        def defined(columns: int) -> list[str]:
+            return self._definition(helper, "task", options_, into, doc, columns)
+
+        def made(columns: int) -> str:
+            return self._called(helper, into, "", columns)
+
+        return variable, [Block(name, variable, defined, made, {**into.results, **into.star})]
 
     def _computed(self, over: Any, needs: tuple[str, ...], into: Written, tell: Tell) -> None:
         """What an expression gives, or a list that would be read as templates."""
@@ -369,34 +401,18 @@ class Blocks:
             tell("foreach", f"`{over}` has no form in Python: the task raises until it is written",
                  "changed")  # fmt: skip
             why = f"give the list that this means: {over}"
-            into.lines.append(f"raise NotImplementedError({quoted(why)})")
+            into.lines.append(stub(why))
         else:
             into.lines.append(f"return {into.use(made)}")
 
 
-def _tidy(lines: list[str]) -> list[str]:
-    """No empty line first, and none beside another."""
-    found: list[str] = []
-    for line in lines:
-        if line or (found and found[-1]):
-            found.append(line)
-    return found
-
-
-def _with_lines(function: list[str], lines: list[str]) -> list[str]:
-    """A function with `lines` put at the beginning of its body, behind its docstring."""
-    if not lines:
-        return function
-    tree = ast.parse("\n".join(function)).body[0]
-    assert isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef))
-    at = 1
-    if ast.get_docstring(tree) is not None:
-        at = tree.body[0].end_lineno or 1
-    return [*function[:at], *_inner(_tidy([*lines, ""])), *function[at:]]
-
-
-def _inner(lines: list[str]) -> list[str]:
-    return shifted("\n".join(lines)).split("\n")
+def _constant(over: Any) -> Any:
+    """The list that an expression is, where it speaks of nothing else."""
+    try:
+        value = ast.literal_eval(over) if isinstance(over, str) else over
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return over
+    return list(value) if isinstance(value, (list, tuple)) else over
 
 
 def _has_special(items: list[Any]) -> bool:

@@ -141,6 +141,8 @@ def _origin(
         known = function.scope.get(called.id)
     except KeyError:
         return "", []
+    if isinstance(known, Function) and known.module != function.module:
+        return f"{known.module}:{known.qualname}", attributes
     if not isinstance(known, Ref) or known.of_airflow or "." not in known.origin:
         return "", []
     module, _, name = known.origin.rpartition(".")

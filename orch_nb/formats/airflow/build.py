@@ -15,6 +15,7 @@ from orch_nb.errors import PlanError
 from orch_nb.formats.airflow.constants import Unknown, duration
 from orch_nb.formats.airflow.edges import connect, ends, link, results_in
 from orch_nb.formats.airflow.making import Maker
+from orch_nb.formats.airflow.modules import is_elsewhere
 from orch_nb.formats.airflow.symbols import (
     Class,
     Dag,
@@ -33,11 +34,20 @@ from orch_nb.formats.airflow.symbols import (
     parameter_names,
 )
 
-__all__ = ["Builder"]
+__all__ = ["Builder", "usable"]
 
 _RELATIVES = ("set_upstream", "set_downstream", "as_setup", "as_teardown")
 _MOST_EDGES = 500_000
+_MARKS = ("dag", "task_group", "setup", "teardown", "asset", "multi")
 _TASK = re.compile(r"\.task(\.\w+)?$")
+
+
+def usable(value: Any) -> Any:
+    """What is taken over from a module beside the file: functions, and constants. A class stays the
+    name that it is imported by, and so does all that is not known."""
+    if isinstance(value, (Function, TaskFlow, Factory, str, int, float, tuple, list, dict, set)):
+        return value
+    return None
 
 
 class Builder(Maker):
@@ -49,6 +59,9 @@ class Builder(Maker):
         if isinstance(owner, Ref):
             if owner.of_airflow and owner.last in ("TriggerRule", "WeightRule"):
                 return name.lower()
+            module = self.beside(owner.origin)
+            if module is not None and (found := usable(module.names.get(name))) is not None:
+                return found
             return Ref(f"{owner.origin}.{name}")
         if isinstance(owner, Operator) and name == "output":
             return Xcom((owner,))
@@ -104,6 +117,8 @@ class Builder(Maker):
         for task in ends(owner):
             task.setup |= name == "as_setup"
             task.teardown |= name == "as_teardown"
+            if kwargs.get("on_failure_fail_dagrun") is not None:
+                task.kwargs["on_failure_fail_dagrun"] = kwargs["on_failure_fail_dagrun"]
             for setup in ends(kwargs.get("setups", args)):
                 setup.setup = True
                 link(setup, task)
@@ -164,10 +179,14 @@ class Builder(Maker):
         if name in ("timedelta", "duration"):
             return duration(args, kwargs)
         if not what.of_airflow:
+            self._not_followed(what, [*args, *kwargs.values()], node)
             raise Unknown
         if name in ("DAG", "TaskGroup"):
             return (self.dag_made if name == "DAG" else self.group_made)(args, kwargs, node)
-        if name in ("dag", "task_group", "setup", "teardown") or _TASK.search(what.origin):
+        if name in _MARKS or _TASK.search(what.origin):
+            if args and isinstance(args[0], str):  # `@dag("release")`
+                kwargs = {"group_id" if name == "task_group" else "dag_id": args[0]} | kwargs
+                args = []
             marks = Taking(what.origin, kwargs)
             return self.decorated(marks, args[0]) if args else marks
         if name in ("chain", "chain_linear", "cross_downstream"):
@@ -182,6 +201,14 @@ class Builder(Maker):
         if name == "literal" and args:
             return args[0]
         raise Unknown
+
+    def _not_followed(self, what: Ref, given: list[Any], node: ast.Call) -> None:
+        """A function of a module that is not here may make tasks, where a DAG is being made."""
+        module = what.origin.lstrip(".")
+        makes = bool(self._dag) or any(isinstance(one, (Dag, Operator, Xcom)) for one in given)
+        if makes and what.last.islower() and not is_elsewhere(module) and "pendulum" not in module:
+            self.loss("call", f"`{ast.unparse(node.func)[:60]}()` is not known here; tasks that it "
+                      "makes, if any, are missing", node.lineno)  # fmt: skip
 
     @staticmethod
     def _makes_task(what: Ref | Class, kwargs: dict[str, Any]) -> bool:
@@ -213,6 +240,8 @@ class Builder(Maker):
                 return flow.but(setup=flow.setup or setup, teardown=flow.teardown or not setup)
         if not isinstance(target, Function):
             return target
+        if last == "asset" or kind.endswith(".asset.multi"):
+            return self._asset(target, kwargs)
         if last == "dag":
             return Factory("dag", target, kwargs)
         if last == "task_group":
@@ -220,6 +249,15 @@ class Builder(Maker):
         if found := _TASK.search(kind):
             return TaskFlow(target, f"task{found[1] or ''}", kwargs)
         return target
+
+    def _asset(self, function: Function, kwargs: dict[str, Any]) -> Any:
+        """`@asset`: a DAG of its own with one task, which makes the asset."""
+        name = kwargs.get("name", function.name)
+        dag = self.dag_made([], {"dag_id": name} | kwargs, function.node)
+        self.enter(dag)
+        self.task_of(TaskFlow(function, "task"), {}, function.node, None)
+        self.leave(dag)
+        return Opaque()
 
     # -- edges
 

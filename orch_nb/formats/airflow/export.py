@@ -12,9 +12,11 @@ is told in the words of the plan.
 from __future__ import annotations
 
 import re
+from shlex import quote
 
 from orch_nb.errors import PlanError
-from orch_nb.formats.airflow.blocks import Block, Blocks
+from orch_nb.formats.airflow.block import Block
+from orch_nb.formats.airflow.blocks import Blocks
 from orch_nb.formats.airflow.layout import call, docstring, literal, quoted, shifted, spelled_out
 from orch_nb.formats.airflow.names import (
     COMPENSATE,
@@ -26,6 +28,7 @@ from orch_nb.formats.airflow.names import (
 )
 from orch_nb.formats.airflow.nesting import Nesting, arrows, ordered
 from orch_nb.formats.airflow.options import Options, Tell, retries
+from orch_nb.formats.airflow.teardowns import teardowns
 from orch_nb.graph import topology
 from orch_nb.graph.validate import check
 from orch_nb.model.plan import Plan
@@ -69,7 +72,8 @@ class _File:
         self._dag_id = _dag_id(plan.goal)
         self._function = unique(identifier(self._dag_id), {*_OWN, *self._names.values()})
         self._shared = self._shared_options()
-        self._blocks = Blocks(plan, self._names, self._shared)
+        self._teardowns = teardowns(plan, self._up)
+        self._blocks = Blocks(plan, self._names, self._shared, self._teardowns)
         self._nesting = Nesting(plan, {*_OWN, *self._names.values()}, self._teller(""))
 
     def _teller(self, task: str) -> Tell:
@@ -101,7 +105,7 @@ class _File:
             found |= retries(next(iter(policies)), lambda *_: None)
         if any(task.priority for task in self._plan.tasks):
             found |= {"priority_weight": "0", "weight_rule": '"absolute"'}
-        if any(task.sh is not None for task in works):
+        if any(re.search(r"\b99\b", task.sh or "") for task in works):
             found["skip_on_exit_code"] = "None"
         return found
 
@@ -110,13 +114,14 @@ class _File:
     def made(self) -> Export:
         blocks = {task.id: self._blocks.of(task, self._up[task.id], self._teller(task.id))
                   for task in self._plan.tasks}  # fmt: skip
-        body = self._nesting.lines(ordered(self._plan, self._up, self._nesting.paths), blocks)
         edges = self._edges(blocks)
+        self._unnamed(blocks, edges)
+        body = self._nesting.lines(ordered(self._plan, self._up, self._nesting.paths), blocks)
         body += ["", *arrows(edges, self._names)] if edges else []
         body += self._at_the_end()
         self._of_plan()
         pools = {name: pool.slots for name, pool in self._plan.pools.items() if pool.slots}
-        setup = [f"airflow pools set {_word(name)} {slots} {_word('of ' + self._dag_id)}"
+        setup = [f"airflow pools set {quote(name)} {slots} {quote('of ' + self._dag_id)}"
                  for name, slots in pools.items()]  # fmt: skip
         text = "\n".join([*self._head(setup), *self._decorated(), *_indented(body), "", "",
                           f"{self._function}()", ""])  # fmt: skip
@@ -128,10 +133,10 @@ class _File:
         lines = [f'"""{_one_line(self._plan.goal)}', "", "A DAG for Airflow 3, made from a plan."]
         if setup:
             lines += ["Its pools have to be there before it runs:", "",
-                      *(f"    {line}" for line in setup)]  # fmt: skip
+                      *(f"    {_escaped(line)}" for line in setup)]  # fmt: skip
         lines += ['"""', "", "from __future__ import annotations", ""]
         self._blocks.need("airflow.sdk", "dag")
-        if any("timedelta" in value for value in self._shared.values()):
+        if any("timedelta(" in value for value in self._shared.values()):
             self._blocks.need("datetime", "timedelta")
         if self._nesting.used:
             self._blocks.need("airflow.sdk", "TaskGroup")
@@ -199,12 +204,24 @@ class _File:
                     found[block.task] = left
         return found
 
+    def _unnamed(self, blocks: dict[str, list[Block]], edges: dict[str, list[str]]) -> None:
+        """Takes the names of results that no line after them speaks of."""
+        down, watched = topology.downstream(self._plan), self._watched()
+        for name, (*_, own) in blocks.items():
+            task = self._plan[name]
+            after = watched and (task.required or task.compensate is not None)
+            own.named = bool(down[name]) or name in edges or after
+
     # -- what runs when the run has failed
+
+    def _watched(self) -> bool:
+        undone = any(task.compensate is not None for task in self._plan.tasks)
+        return undone or self._plan.on_failure is not None
 
     def _at_the_end(self) -> list[str]:
         undone = [task for task in self._plan.tasks if task.compensate is not None]
         last = self._plan.on_failure
-        if not undone and last is None:
+        if not self._watched():
             self._verdict()
             return []
         gate = unique(FAILED, {*self._names.values(), *_OWN})
@@ -271,7 +288,8 @@ class _File:
         (block,) = self._blocks.of(replace(action, id=name), needs, self._teller(told))
         flowing = {self._names[need] for need in block.data}
         left = [name for name in after if name not in flowing]
-        return [*block.lines, _arrow(left, block.variable)]
+        block.named = bool(left)
+        return [*block.lines(4), *([_arrow(left, block.variable)] if left else [])]
 
     # -- what is said of the plan as a whole
 
@@ -280,14 +298,16 @@ class _File:
         down, order = topology.downstream(self._plan), topology.compiled(self._plan)
         seen: dict[str, bool] = {}
         for task in (order.ids[n] for n in reversed(order.order)):
-            seen[task] = not down[task] or any(
-                seen[after] and self._plan[after].trigger in _FAILS for after in down[task]
+            then = [after for after in down[task] if after not in self._teardowns]
+            seen[task] = not then or any(
+                seen[after] and self._plan[after].trigger in _FAILS for after in then
             )
         hides = [task.id for task in self._plan.tasks if task.required and not seen[task.id]]
         if hides:
             self._teller("")("verdict", "a DAG run is judged by its last tasks alone: where those "
                              f"run after a failure of {', '.join(f'`{n}`' for n in hides[:3])}, it "
-                             "succeeds", "changed")  # fmt: skip
+                             "succeeds (with an `on_failure` in the plan it fails)",
+                             "changed")  # fmt: skip
 
     def _of_plan(self) -> None:
         tell = self._teller("")
@@ -300,6 +320,9 @@ class _File:
                      "tasks start", "dropped")  # fmt: skip
         if plan.secrets:
             tell("secrets", "Airflow masks what is in its connections and variables", "dropped")
+        if any(task.sh for task in plan.tasks) and "skip_on_exit_code" not in self._shared:
+            tell("exit code", "Airflow skips a command that exits with 99; here it fails, as with "
+                 "any other but 0", "note")  # fmt: skip
         if any(task.run is not None for task in plan.tasks):
             tell("results", "they travel as XComs: what they are must have a form in JSON, or a "
                  "serializer of Airflow's", "note")  # fmt: skip
@@ -329,10 +352,9 @@ def _one_line(text: str) -> str:
     return line if len(line) <= 90 else f"{line[:89]}…"
 
 
-def _word(text: str) -> str:
-    """A word of a command, in a docstring."""
-    plain = re.sub(r"[^\w.@%+=:,/-]+", " ", text).strip()
-    return plain if re.fullmatch(r"[\w.@%+=:,/-]+", plain) else f"'{plain}'"
+def _escaped(text: str) -> str:
+    """A line as it stands in a docstring."""
+    return repr(f'{text}"')[1:-2].replace("\\'", "'").replace('"', '\\"')
 
 
 def _arrow(before: list[str], after: str) -> str:

@@ -15,12 +15,12 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from orch_nb.formats.airflow.layout import styled
+from orch_nb.formats.airflow.layout import quoted, styled
 from orch_nb.graph.expressions import RESERVED
 
 __all__ = [
-    "BRACES", "PLACE", "Python", "command", "has_places", "of_command", "of_python", "python",
-    "result_name", "shielded", "unshielded",
+    "BRACES", "PLACE", "Python", "command", "filed", "has_places", "of_command", "of_python",
+    "python", "result_name", "shielded", "unfiled", "unshielded",
 ]  # fmt: skip
 
 PLACE = re.compile(
@@ -31,6 +31,8 @@ _RAW, _END = "{% raw %}", "{% endraw %}"
 BRACES = re.compile(r"\{\{|\{%[-+]?\s*\w")
 _JINJA = re.compile(r"\{\{|\{%|\{#")
 _WORDS = {"true": True, "false": False, "none": None}
+#: Filters of Jinja's that a function of Python's is.
+_FILTERS = {"length": "len", "count": "len", "list": "list", "sum": "sum", "abs": "abs"}
 _CALLED = frozenset(
     "abs all any bool float int len list max min round sorted str sum tuple".split()
 )
@@ -40,7 +42,7 @@ _PLAIN = (
     ast.Expression, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.BinOp, ast.Constant, ast.List,
     ast.Tuple, ast.Dict, ast.IfExp, ast.Load, ast.And, ast.Or, ast.Not, ast.USub, ast.Eq, ast.NotEq,
     ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Add, ast.Sub, ast.Mult, ast.Div,
-    ast.FloorDiv, ast.Mod,
+    ast.FloorDiv, ast.Mod, ast.Is, ast.IsNot,
 )  # fmt: skip
 
 
@@ -87,7 +89,7 @@ class _ToPython(ast.NodeTransformer):
         """As `graph.expressions.scope` has it: the item, words of our own, results, parameters."""
         if self._item and node.id in ("item", self._item):
             self.words["item"] = None
-            return ast.Name("item", ast.Load())
+            return ast.Name(self._item, ast.Load())
         if node.id == "run_id" or (node.id == "index" and self._item):
             self.words[node.id] = None
             return ast.Name(node.id, ast.Load())
@@ -130,7 +132,34 @@ class _ToPython(ast.NodeTransformer):
         assert isinstance(whole, ast.expr)
         return ast.Subscript(whole, node.slice, ast.Load())
 
+    def _on_compare(self, node: ast.Compare) -> ast.AST:
+        """`x is none` is Python's too; what else may stand behind `is` (a test) is not."""
+        for n, (test, right) in enumerate(zip(node.ops, node.comparators, strict=True)):
+            if isinstance(test, (ast.Is, ast.IsNot)):
+                if ast.unparse(right) not in ("none", "None"):
+                    raise LookupError("is")
+                node.comparators[n] = ast.Constant(None)
+        return self.generic_visit(node)
+
+    def _on_binop(self, node: ast.BinOp) -> ast.AST:
+        """`rows | length`: a filter, which Jinja binds more tightly than Python does its `|`."""
+        if not isinstance(node.op, ast.BitOr):
+            return self.generic_visit(node)
+        plain = (ast.Name, ast.Attribute, ast.Subscript, ast.Call, ast.List, ast.Constant)
+        named = node.right.id if isinstance(node.right, ast.Name) else ""
+        if named not in _FILTERS or not isinstance(node.left, plain):
+            raise LookupError("|")
+        value = self.visit(node.left)
+        assert isinstance(value, ast.expr)
+        return ast.Call(ast.Name(_FILTERS[named], ast.Load()), [value], [])
+
     def _on_call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id == "range" and not node.keywords:
+            node.func, made = ast.Name("len", ast.Load()), self._on_call
+            inner = made(node)
+            assert isinstance(inner, ast.Call)
+            inner.func = ast.Name("range", ast.Load())
+            return ast.Call(ast.Name("list", ast.Load()), [inner], [])
         known = isinstance(node.func, ast.Name) and node.func.id in _CALLED
         if not known or node.keywords or (isinstance(node.func, ast.Name)
                                           and node.func.id in self._variables):  # fmt: skip
@@ -184,6 +213,13 @@ def command(
     parts.append(ast.Constant(literal))
     if any(isinstance(part, ast.Constant) and _JINJA.search(str(part.value)) for part in parts):
         parts = [ast.Constant(_RAW), *parts, ast.Constant(_END)]
+    if all(isinstance(part, ast.Constant) for part in parts):
+        text = "".join(str(part.value) for part in parts if isinstance(part, ast.Constant))
+        found.code = quoted(unfiled(text))
+        return found
+    tail = parts[-1]
+    assert isinstance(tail, ast.Constant)
+    tail.value = unfiled(str(tail.value))
     try:
         found.code = styled(ast.unparse(ast.JoinedStr(parts)))
     except ValueError:  # quotes in quotes, which a format string of this Python cannot hold
@@ -194,6 +230,16 @@ def command(
 def has_places(text: str) -> bool:
     """Whether a command has a `{{ }}` that something is put into."""
     return any(place["raw"] is None for place in PLACE.finditer(text))
+
+
+def unfiled(text: str) -> str:
+    """A command that Airflow does not take for the name of a file with a template in it."""
+    return f"{text} " if text.endswith((".sh", ".bash")) else text
+
+
+def filed(text: str) -> str:
+    """The command without the space that `unfiled` has put behind it."""
+    return text[:-1] if text.endswith((".sh ", ".bash ")) else text
 
 
 def shielded(text: str, *, ours: bool = False) -> str:
@@ -266,7 +312,7 @@ def of_command(
 ) -> str | None:
     """The command of a function that returns a text or an f-string; None for anything else."""
     if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else None
+        return filed(node.value) if isinstance(node.value, str) else None
     if not isinstance(node, ast.JoinedStr):
         return None
     found: list[str] = []
@@ -280,6 +326,7 @@ def of_command(
             text = str(part.value)
             text = text.removeprefix(_RAW) if whole and n == 0 else text
             text = text.removesuffix(_END) if whole and n == len(parts) - 1 else text
+            text = filed(text) if n == len(parts) - 1 else text
             found.append(unshielded(text))
             continue
         assert isinstance(part, ast.FormattedValue)

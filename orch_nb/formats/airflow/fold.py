@@ -34,9 +34,11 @@ def folded(found: Members) -> Task | None:
         undone = [other for other in task.needs or () if other != FAILED]
         if name == "on_failure":
             last = _afterwards(task)
-        elif len(undone) == 1 and name.startswith(COMPENSATE):
-            origin = found.tasks[undone[0]]
-            found.tasks[undone[0]] = replace(origin, compensate=_afterwards(task))
+        elif name.startswith(COMPENSATE):
+            of = next((other for other in undone if COMPENSATE + spelled(other) == name), None)
+            if of is None:
+                return None
+            found.tasks[of] = replace(found.tasks[of], compensate=_afterwards(task))
         elif name != FAIL:
             return None
     for name in (*added, FAILED):

@@ -11,12 +11,13 @@ def load(fetch, params=None):                    results by name, and the DAG's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ast
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from orch_nb.formats.airflow.expressions import Python, python
-from orch_nb.formats.airflow.layout import call, literal, quoted
+from orch_nb.formats.airflow.layout import call, literal, quoted, shifted, styled
 from orch_nb.formats.airflow.names import CONTEXT, WHEN
 from orch_nb.formats.airflow.options import Tell
 from orch_nb.formats.airflow.sources import Source, source_of
@@ -24,7 +25,7 @@ from orch_nb.graph.items import item_parameter
 from orch_nb.model.parameters import Parameters, parameters
 from orch_nb.model.task import Call, Task, callable_name
 
-__all__ = ["Writer", "Written"]
+__all__ = ["Writer", "Written", "stub"]
 
 
 @dataclass
@@ -48,8 +49,11 @@ class Written:
 class Writer:
     """Writes what functions do. `variables` has the names of results, by task."""
 
-    def __init__(self, variables: Mapping[str, str], params: Mapping[str, Any]) -> None:
-        self._variables, self._params = variables, params
+    def __init__(
+        self, variables: Mapping[str, str], params: Mapping[str, Any],
+        up: Mapping[str, Sequence[str]],
+    ) -> None:  # fmt: skip
+        self._variables, self._params, self._up = variables, params, up
 
     def parameter(self, task: str) -> str:
         """What a function calls the result of a task."""
@@ -65,7 +69,6 @@ class Writer:
         """The lines that skip a task."""
         if task.when is None:
             return
-        into.skips = True
         if isinstance(task.when, Call):
             name = callable_name(task.when.function)
             asked = self.called(task.when.function, needs, {}, into, tell)
@@ -80,11 +83,12 @@ class Writer:
             if made is None:
                 tell("when", f"`{said}` has no form in Python: the task raises until it is written",
                      "changed")  # fmt: skip
-                into.lines.append(_stub(f"say in Python when this runs: {said}"))
+                into.lines.append(stub(f"say in Python when this runs: {said}"))
                 return
             test = into.use(made)
-        into.lines += [f"if not ({test}):" if " " in test else f"if not {test}:",
-                       f"    raise AirflowSkipException({quoted(WHEN + said)})"]  # fmt: skip
+        into.skips = True
+        skip = call("raise AirflowSkipException", [quoted(WHEN + said)], 12)
+        into.lines += [f"if {_negated(test)}:", shifted(skip)]
 
     # -- calls
 
@@ -103,12 +107,16 @@ class Writer:
         value = self.called(task.run, needs, task.with_, into, tell, extra)
         into.lines.append(value if value.startswith("raise ") else f"return {value}")
 
-    @staticmethod
-    def item(task: Task) -> str:
-        """The parameter that takes an item."""
+    def item(self, task: Task) -> str:
+        """The parameter that takes an item: the function's own, where nothing else is called so."""
         assert task.foreach is not None
         named = task.foreach.item
-        return named if named and named not in CONTEXT else "item"
+        if not named and task.run is not None and callable(task.run):
+            needs = self._up.get(task.id, ())
+            named = item_parameter(task, needs, self._params) or ""
+            if any(named in (need, self.parameter(need)) for need in needs):
+                named = ""
+        return named if named and named not in {*CONTEXT, "index", "upstream"} else "item"
 
     def called(
         self, function: Any, needs: tuple[str, ...], with_: Mapping[str, Any], into: Written,
@@ -118,7 +126,10 @@ class Writer:
         source = source_of(function)
         if source.why:
             tell("run", f"{source.why}: the task raises until it can be imported", "changed")
-            return _stub(f"{source.why}; move it to a module that Airflow can import")
+            return stub(f"{source.why}; move it to a module that Airflow can import")
+        if source.asks:
+            tell("run", f"`{source.name}` uses orch_nb, which Airflow's workers must have, and "
+                 "whose `current()` knows no task there", "changed")  # fmt: skip
         if callable(function):
             taken = parameters(function)
             supplied = {*with_, *(extra or {}), *needs, *self._params}
@@ -133,10 +144,10 @@ class Writer:
                      "to it", "changed")  # fmt: skip
         arguments, plain = self._arguments(taken, needs, with_, extra or {}, into, tell)
         name = self._brought(source, into)
-        if source.lines and plain and not into.skips and not extra:
+        if source.lines and plain and not into.lines and not source.calls_itself:
             into.whole = source
         if source.runs:
-            into.before.insert(0, "import asyncio")
+            into.before[:0] = ["import asyncio", ""]
             return f"asyncio.run({call(name, arguments, 20)})"
         return call(name, arguments, 15)
 
@@ -238,5 +249,24 @@ class Writer:
         return written
 
 
-def _stub(why: str) -> str:
-    return f"raise NotImplementedError({quoted(why)})"
+_OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn, ast.NotIn: ast.In,
+}  # fmt: skip
+
+
+def _negated(test: str) -> str:
+    """`not (a > b)`, and `a` for `not a`."""
+    tree = ast.parse(test, mode="eval").body
+    if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not):
+        return styled(ast.unparse(tree.operand))
+    if isinstance(tree, ast.Compare) and type(tree.ops[0]) in _OPPOSITE and len(tree.ops) == 1:
+        tree.ops = [_OPPOSITE[type(tree.ops[0])]()]
+        return styled(ast.unparse(tree))
+    plain = isinstance(tree, (ast.Name, ast.Subscript, ast.Constant, ast.Call))
+    return f"not {test}" if plain else f"not ({test})"
+
+
+def stub(why: str) -> str:
+    """What a task does until somebody has written it."""
+    return call("raise NotImplementedError", [quoted(why)], 8)

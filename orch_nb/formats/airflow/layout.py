@@ -7,6 +7,7 @@ import io
 import math
 import re
 import tokenize
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,11 +21,13 @@ __all__ = [
     "shifted",
     "spelled_out",
     "styled",
+    "width",
 ]
 
 WIDTH = 100
 NL = "\n"
 #: Comments and texts of Python, each from its beginning to its end.
+_HEAD = re.compile(r"\s*(?:(?:async\s+)?def|class)\b.*:|\s*\).*:")
 _TEXTS = re.compile(
     r"""#[^\n]*|\"{3}(?:[^\\]|\\.)*?\"{3}|'{3}(?:[^\\]|\\.)*?'{3}"""
     r"""|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'""",
@@ -33,10 +36,11 @@ _TEXTS = re.compile(
 
 
 def quoted(text: str) -> str:
-    """A text as Python source, in double quotes where they need no backslash more."""
+    """A text as Python source, in double quotes unless they need more backslashes."""
     found = repr(text)
-    if found.startswith("'") and '"' not in found:
-        return f'"{found[1:-1]}"'
+    if found.startswith("'") and text.count('"') <= text.count("'"):
+        inner = found[1:-1].replace("\\'", "'").replace('"', '\\"')
+        return f'"{inner}"'
     return found
 
 
@@ -53,6 +57,8 @@ def docstring(text: str) -> str | None:
     if not text.strip() or inspect.cleandoc(text) != text or '"""' in text:
         return None
     if "\\" in text or text.endswith('"') or text.startswith('"'):
+        return None
+    if any(line != line.rstrip() for line in text.split("\n")):
         return None
     if not all(char.isprintable() or char == "\n" for char in text):
         return None
@@ -83,7 +89,7 @@ def literal(value: Any, before: int = 0) -> str | None:
 def _hugged(begin: str, parts: Sequence[str], end: str, before: int) -> str:
     """`[a, b]` on one line where it fits, else a line each."""
     line = f"{begin}{', '.join(parts)}{end}"
-    if before + len(line) <= WIDTH and "\n" not in line:
+    if before + width(line) <= WIDTH and "\n" not in line:
         return line
     return f"{begin}\n{''.join(f'{shifted(part)},{NL}' for part in parts)}{end}"
 
@@ -93,12 +99,20 @@ def call(function: str, arguments: Iterable[str], before: int = 0) -> str:
     left of it, and of the lines that follow."""
     parts = [part for part in arguments if part]
     line = f"{function}({', '.join(parts)})"
-    if before + len(line) <= WIDTH and "\n" not in line:
+    if before + width(line) <= WIDTH and "\n" not in line:
         return line
     together = ", ".join(parts)
-    if before + 4 + len(together) <= WIDTH and "\n" not in together and len(parts) > 1:
+    if before + 4 + width(together) <= WIDTH and "\n" not in together and len(parts) > 1:
         return f"{function}(\n    {together}\n)"
     return f"{function}(\n{''.join(f'{shifted(part)},{NL}' for part in parts)})"
+
+
+def width(text: str) -> int:
+    """How many columns a line takes: signs of East Asia take two, those on others none."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
 
 
 def shifted(text: str, columns: int = 4) -> str:
@@ -111,16 +125,26 @@ def shifted(text: str, columns: int = 4) -> str:
 
 
 def inside_texts(code: str) -> set[int]:
-    """The rows, from 0, that begin in a text of several lines. Code may be a part of a statement,
-    which a tokenizer would not take."""
+    """The rows, from 0, that begin in a text of several lines, docstrings left aside: how far in
+    their lines stand means nothing. Code may be a part of a statement, which a tokenizer would not
+    take."""
     found: set[int] = set()
     row = 0
     for match in _TEXTS.finditer(code):
         row = code.count("\n", 0, match.start())
         lines = match[0].count("\n")
-        if lines and not match[0].startswith("#"):
+        if lines and not match[0].startswith("#") and not _documents(code, match.start()):
             found |= set(range(row + 1, row + lines + 1))
     return found
+
+
+def _documents(code: str, at: int) -> bool:
+    """Whether the text that begins there is the docstring of the function whose line is above."""
+    *above, line = code[:at].split("\n")
+    before = next((row for row in reversed(above) if row.strip()), None)
+    if before is None:
+        return not line.strip()  # the body alone
+    return not line.strip() and _HEAD.fullmatch(before.rstrip()) is not None
 
 
 def styled(code: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from orch_nb.formats.airflow.constants import Unknown
@@ -17,6 +18,7 @@ from orch_nb.formats.airflow.symbols import (
     Item,
     Operator,
     Param,
+    Scope,
     TaskFlow,
     Xcom,
     parameter_names,
@@ -42,15 +44,40 @@ class Maker:
         self._made = 0
         self.edges = 0
         self.call: Callable[..., Any] = lambda *_: None
+        self.beside: Callable[[str], Scope | None] = lambda _: None
+        #: The line of the file that is read; while a module beside it is followed, that stays.
+        self.at = 1
+        self.away = False
 
     def loss(
         self, what: str, why: str, line: int | None, task: str = "", severity: str = "dropped"
     ) -> None:
-        found = Loss(what, why, task, line, severity)
+        found = Loss(what, why, task, self.at if self.away and line else line, severity)
         if found not in self.losses:
             self.losses.append(found)
 
     # -- where the reader stands
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """While a module is loaded: what it makes and loses by itself is none of the file's."""
+        kept = self.dags, self.losses, self._dag, self._group, self._held, self.away
+        self.dags, self.losses, self._dag, self._group, self._held = [], [], [], [], []
+        self.away = True
+        try:
+            yield
+        finally:
+            self.dags, self.losses, self._dag, self._group, self._held, self.away = kept
+
+    @contextmanager
+    def inside(self, function: Function) -> Iterator[None]:
+        """While a function is followed, which may be one of another module."""
+        away = self.away
+        self.away = away or function.module != self.stem
+        try:
+            yield
+        finally:
+            self.away = away
 
     def enter(self, value: Any) -> Any:
         """`with value:`; what `as` binds."""
@@ -92,7 +119,7 @@ class Maker:
 
     def dag_made(self, args: list[Any], kwargs: dict[str, Any], node: ast.AST) -> Dag:
         said = kwargs.get("dag_id", args[0] if args else None)
-        line = getattr(node, "lineno", 1)
+        line = self.at if self.away else getattr(node, "lineno", 1)
         if not isinstance(said, str):
             said = f"dag_line_{line}"
             self.loss(
@@ -128,7 +155,7 @@ class Maker:
         parent = parent if isinstance(parent, Group) else None
         dag = kwargs.get("dag") or (self._dag[-1] if self._dag else None)
         name = kwargs.get("group_id", args[0] if args else None)
-        line = getattr(node, "lineno", 1)
+        line = self.at if self.away else getattr(node, "lineno", 1)
         if not isinstance(name, str):
             name = f"group_line_{line}"
             self.loss("group_id", "it is not known without running the file", line,
@@ -164,8 +191,9 @@ class Maker:
     # -- tasks
 
     def task_of(
-        self, what: TaskFlow, given: dict[str, Any], node: ast.Call, over: dict[str, Any] | None
-    ) -> Any:
+        self, what: TaskFlow, given: dict[str, Any], node: ast.expr | ast.stmt,
+        over: dict[str, Any] | None,
+    ) -> Any:  # fmt: skip
         function = what.function
         task = self.operator(
             what.kind, {"task_id": function.name} | what.kwargs, node, over, function, given
@@ -174,7 +202,7 @@ class Maker:
         return Xcom((task,))
 
     def operator(
-        self, kind: str, kwargs: dict[str, Any], node: ast.Call,
+        self, kind: str, kwargs: dict[str, Any], node: ast.expr | ast.stmt,
         mapped: dict[str, Any] | None = None, function: Function | None = None,
         given: dict[str, Any] | None = None,
     ) -> Operator:  # fmt: skip
@@ -182,6 +210,8 @@ class Maker:
         if self._made > _MOST_TASKS:
             raise Unknown
         line = node.lineno if function is None else function.node.lineno
+        if self.away or (function is not None and function.module != self.stem):
+            line = self.at
         dag = kwargs.get("dag") or (self._dag[-1] if self._dag else None)
         dag = dag if isinstance(dag, Dag) else None
         group = kwargs.get("task_group") or (self._group[-1] if self._group else None)

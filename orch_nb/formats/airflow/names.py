@@ -12,6 +12,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+import unicodedata
 from collections.abc import Collection
 
 __all__ = [
@@ -42,6 +43,8 @@ WHEN = "when: "
 
 _LONGEST = 200
 _RESERVED = frozenset(dir(builtins)) | frozenset(keyword.kwlist) | frozenset(keyword.softkwlist)
+# Letters that look like digits, which linters refuse as names.
+_RESERVED |= frozenset("lOI")
 
 
 def spelled(text: str) -> str:
@@ -62,7 +65,8 @@ def valid_id(text: str) -> bool:
 
 
 def identifier(text: str) -> str:
-    """A Python name like `text` that means nothing yet."""
+    """A Python name like `text` that means nothing yet, in the form that Python compares."""
+    text = unicodedata.normalize("NFKC", text)
     found = re.sub(r"\W+", "_", text).strip("_") if not text.isidentifier() else text
     if not found or found[0].isdigit():
         found = f"task_{found}".rstrip("_")

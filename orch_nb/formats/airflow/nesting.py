@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orch_nb.formats.airflow.blocks import Block
+from orch_nb.formats.airflow.block import Block
 from orch_nb.formats.airflow.layout import call, quoted, shifted, spelled_out
 from orch_nb.formats.airflow.names import SUBTASKS, dotless, identifier, spelled, unique
 from orch_nb.formats.airflow.options import Options, Tell
@@ -110,11 +110,13 @@ class Nesting:
             if same < len(before) and same == len(path):
                 found.append("")
             for block in blocks[name]:
-                short = len(block.lines) == 1
-                if found and found[-1] and not (short and simple) and not found[-1].endswith(":"):
+                lines = block.lines(4 + 4 * len(path))
+                short = len(lines) == 1
+                opened = bool(found) and found[-1].endswith(":") and not lines[0].startswith("@")
+                if found and found[-1] and not (short and simple) and not opened:
                     found.append("")
                 simple = short
-                found += _shifted(block.lines, len(path))
+                found += _shifted(lines, len(path))
             before = path
         return found[1:] if found and not found[0] else found
 
@@ -197,7 +199,7 @@ def _first(heaps: Sequence[list[int]], done: set[int]) -> int:
 
 
 def arrows(waits: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> list[str]:
-    """`a >> [b, c]`, `[a, b] >> c` and `a >> b >> c` for what no result says."""
+    """`a >> [b, c] >> d`, `[a, b] >> c` and `a >> b >> c` for what no result says."""
     together: dict[tuple[str, ...], list[str]] = {}
     for after, before in waits.items():
         together.setdefault(tuple(before), []).append(after)
@@ -207,9 +209,11 @@ def arrows(waits: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> list
             links.append((list(first), then))
         else:
             links += [(list(first), [one]) for one in then]
-    begins = {link[0][0]: link for link in links if len(link[0]) == 1}
-    inner = {id(begins[last[0]]) for _, last in links if len(last) == 1 and last[0] in begins}
-    ends_in = {last[0] for _, last in links if len(last) == 1}
+    begins: dict[frozenset[str], tuple[list[str], list[str]]] = {}
+    for link in links:
+        begins.setdefault(frozenset(link[0]), link)
+    ends_in = {frozenset(last) for _, last in links}
+    inner = {id(begins[last]) for last in ends_in if last in begins}
     found: list[str] = []
     used: set[int] = set()
     for link in sorted(links, key=lambda one: id(one) in inner):
@@ -220,20 +224,20 @@ def arrows(waits: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> list
         while now is not None and id(now) not in used:
             used.add(id(now))
             chain.append(now[1])
-            now = begins.get(now[1][0]) if len(now[1]) == 1 else None
+            now = begins.get(frozenset(now[1]))
         found += _chained([[names[name] for name in part] for part in chain])
     return found
 
 
 def _owner(
     link: tuple[list[str], list[str]], links: Sequence[tuple[list[str], list[str]]],
-    used: set[int], ends_in: set[str],
+    used: set[int], ends_in: set[frozenset[str]],
 ) -> bool:  # fmt: skip
     """Whether another chain that is not written yet will go on with this link."""
-    begin = link[0][0]
+    begin = frozenset(link[0])
     if begin not in ends_in:
         return False
-    return any(id(other) not in used and other is not link and other[1] == [begin]
+    return any(id(other) not in used and other is not link and frozenset(other[1]) == begin
                for other in links)  # fmt: skip
 
 

@@ -107,7 +107,6 @@ def _untold(task: Task, tell: Tell, tries: bool) -> None:
         (task.cache, "cache", "Airflow runs the task every time"),
         (task.total_timeout_s is not None, "total_timeout", "only an attempt is bounded"),
         (task.estimate_s is not None, "estimate", "Airflow has none"),
-        (not task.required, "required", "its failure fails the DAG run, if nothing comes after it"),
         (task.foreach is not None and task.tolerate, "tolerate", "one failed item fails the task"),
         (not tries and task.retry.maximum_attempts > 1, "retry", "there is nothing to try again"),
     ]

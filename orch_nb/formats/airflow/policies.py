@@ -43,6 +43,8 @@ def policies(task: Operator, said: Mapping[str, Any], lose: Lose) -> dict[str, A
         else:
             found["timeout_s"] = limit
     found["trigger"] = _trigger(task, said.get("trigger_rule"), lose)
+    if task.teardown and not task.kwargs.get("on_failure_fail_dagrun"):
+        found["required"] = False
     _pool(said, found, lose)
     _priority(said, found, lose)
     owner = said.get("owner")
@@ -84,8 +86,11 @@ def _retry(said: Mapping[str, Any], lose: Lose) -> RetryPolicy | None:
 
 def _trigger(task: Operator, rule: Any, lose: Lose) -> TriggerRule:
     if task.teardown:
-        lose("teardown", "it runs once all it waits for has ended; in Airflow only if its setup "
-             "succeeded, and its failure does not count", "changed")  # fmt: skip
+        setups = [other.id for other in task.up if other.setup]
+        if setups:
+            names = ", ".join(f"`{name}`" for name in setups)
+            lose("teardown", "it runs once all it waits for has ended; in Airflow only if "
+                 f"{names}, its setup, has succeeded", "changed")  # fmt: skip
         return TriggerRule.ALL_DONE
     if rule is None:
         return TriggerRule.ALL_SUCCESS

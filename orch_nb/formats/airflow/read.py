@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from orch_nb.model.translation import Import, Loss
 
 __all__ = ["read", "recognises"]
 
+_MOST_CHARACTERS = 2_000_000
 _MAKES_DAG = re.compile(r"\bDAG\(|@(?:[\w.]+\.)?dag\b")
-_POOL = re.compile(r"^\s*#?\s*airflow pools set (\S+) (\d+)", re.MULTILINE)
+_POOL = re.compile(r"^[\s#]*(airflow pools set .+)", re.MULTILINE)
 _SAID = frozenset("dag_id description doc_md default_args params dag_display_name".split())
 _NOTES = {
     "start_date": "a plan is run when somebody runs it",
@@ -45,9 +47,12 @@ def read(text: str, path: str | os.PathLike[str], dag: str | None = None) -> Imp
     """The plan of a DAG file. Raises PlanError for one that is no Python, or has no DAG."""
     stem = Path(path).stem
     stem = stem if stem.isidentifier() else re.sub(r"\W", "_", stem) or "dag"
+    if len(text) > _MOST_CHARACTERS:
+        raise PlanError(f"The DAG file has more than {_MOST_CHARACTERS:,} characters; that is none "
+                        "that somebody wrote.", what="DAG file")  # fmt: skip
     try:
         tree = ast.parse(text)
-        built = walked(tree, stem)
+        built = walked(tree, stem, Path(path))
     except SyntaxError as error:
         problem = Problem(f"This is not Python: {error.msg}.", line=error.lineno)
         raise PlanError([problem], what="DAG file") from None
@@ -129,7 +134,7 @@ def _params(dag: Dag, losses: list[Loss]) -> dict[str, Any]:
 
 def _pools(text: str, found: Members, losses: list[Loss]) -> dict[str, Pool]:
     """The pools that tasks name; their sizes are Airflow's, unless the file tells them."""
-    told = {match[1]: int(match[2]) for match in _POOL.finditer(text)}
+    told = _told(text)
     least: dict[str, int] = {}
     for task in _each(found):
         for name, slots in (task.pool or {}).items():
@@ -147,6 +152,20 @@ def _pools(text: str, found: Members, losses: list[Loss]) -> dict[str, Pool]:
     sizes = {name: slots for name, slots in told.items() if slots > 0 and name not in least}
     sizes |= {name: max(slots, told.get(name, 0)) for name, slots in least.items()}
     return {name: Pool(size) for name, size in sizes.items()}
+
+
+def _told(text: str) -> dict[str, int]:
+    """The sizes of pools in the commands that make them: in the file's docstring, or a comment."""
+    found = {}
+    comments = "\n".join(line for line in text.splitlines() if line.lstrip().startswith("#"))
+    for match in _POOL.finditer(f"{ast.get_docstring(ast.parse(text)) or ''}\n{comments}"):
+        try:
+            words = shlex.split(match[1])
+        except ValueError:  # a quote that does not end
+            continue
+        if len(words) > 4 and words[4].isdecimal():
+            found[words[3]] = int(words[4])
+    return found
 
 
 def _each(found: Members) -> list[Task]:

@@ -29,13 +29,16 @@ _MARKS = ("task", "nb.task", "orch_nb.task")
 @dataclass
 class Source:
     """`module` and `name` of what is imported; else `lines` of a `def` called `name`, with what has
-    to stand before it; else `why` there is neither. `runs`: it is a coroutine function."""
+    to stand before it; else `why` there is neither. `runs`: it is a coroutine function;
+    `calls_itself`: by its name, which must mean the function; `asks`: it uses orch_nb."""
 
     name: str = ""
     module: str = ""
     lines: list[str] = field(default_factory=list)
     before: list[str] = field(default_factory=list)
     runs: bool = False
+    calls_itself: bool = False
+    asks: bool = False
     why: str = ""
 
 
@@ -83,7 +86,14 @@ def _written(function: FunctionType, depth: int = 5) -> Source:
         free = ", ".join(function.__code__.co_freevars)
         return Source(why=f"`{name}` uses {free} of the function around it")
     before: list[str] = []
-    for used in _globals_of(function.__code__):
+    asks = "orch_nb" in function.__code__.co_names
+    defaults = [node.id for node in ast.walk(tree.args) if isinstance(node, ast.Name)]
+    known = [*_globals_of(function.__code__), *defaults]
+    calls_itself = name in known and function.__globals__.get(name) is function
+    for used in known:
+        if used == name and calls_itself:
+            continue
+        asks |= _is_ours(function.__globals__.get(used))
         if used in function.__globals__:
             line = _lines_for(used, function.__globals__[used], depth)
             if line is None:
@@ -91,7 +101,13 @@ def _written(function: FunctionType, depth: int = 5) -> Source:
             before += line
         elif not hasattr(builtins, used):
             return Source(why=f"`{name}` uses `{used}`, which nothing defines")
-    return Source(name, lines=_lines(tree, text), before=before)
+    return Source(name, lines=_lines(tree, text), before=before, calls_itself=calls_itself,
+                  asks=asks)  # fmt: skip
+
+
+def _is_ours(value: Any) -> bool:
+    name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
+    return str(name).partition(".")[0] == "orch_nb"
 
 
 def _globals_of(code: Any) -> list[str]:
@@ -138,7 +154,7 @@ def _lines(tree: ast.FunctionDef | ast.AsyncFunctionDef, text: str) -> list[str]
     signature = styled(ast.unparse(head).splitlines()[0])
     begin = _after_signature(tree, rows)
     if first.lineno == begin or rows[first.lineno - 1][: first.col_offset].strip():
-        lines = "\n".join(ast.unparse(part) for part in body)
+        lines = styled("\n".join(ast.unparse(part) for part in body))
     else:
         lines = _dedented("\n".join(rows[begin : tree.end_lineno]), first.col_offset)
     return [signature, *shifted(lines).split("\n")]

@@ -73,6 +73,11 @@ class Function:
     name: str
     qualname: str
 
+    @property
+    def module(self) -> str:
+        """The dotted name of the module that it stands in."""
+        return str(self.scope.module().names.get("__name__", ""))
+
 
 @dataclass(eq=False)
 class Class:

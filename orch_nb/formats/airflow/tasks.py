@@ -23,7 +23,7 @@ _POLICIES = frozenset(
     "task_id dag task_group retries retry_delay retry_exponential_backoff max_retry_delay "
     "execution_timeout trigger_rule pool pool_slots priority_weight weight_rule owner "
     "task_display_name doc_md doc max_active_tis_per_dagrun fail_on_reject "
-    "map_index_template".split()
+    "map_index_template on_failure_fail_dagrun".split()
 )
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import ast
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
-from orch_nb.formats.airflow.build import Builder
+from orch_nb.formats.airflow.build import Builder, usable
 from orch_nb.formats.airflow.evaluate import Evaluator, is_constant, iterable
+from orch_nb.formats.airflow.modules import found
 from orch_nb.formats.airflow.symbols import Class, Dag, Function, Group, Opaque, Ref, Scope
 
 __all__ = ["walked"]
 
 _DEPTH = 40
+_MOST_MODULES = 60
 
 
 class _Return(Exception):
@@ -33,11 +36,12 @@ class _Continue(Exception):
     pass
 
 
-def walked(tree: ast.Module, stem: str) -> Builder:
+def walked(tree: ast.Module, stem: str, path: Path) -> Builder:
     """Everything that the file makes when it is loaded."""
     builder = Builder(stem)
-    walker = _Walker(builder)
+    walker = _Walker(builder, path)
     builder.call = walker.call
+    builder.beside = walker.beside
     module = Scope({"__name__": stem, "__file__": Opaque(), "__doc__": ""})
     try:
         walker.body(tree.body, module)
@@ -47,11 +51,43 @@ def walked(tree: ast.Module, stem: str) -> Builder:
 
 
 class _Walker:
-    def __init__(self, builder: Builder) -> None:
+    def __init__(self, builder: Builder, path: Path) -> None:
         self._builder = builder
         self._evaluator = Evaluator(builder, self.call)
         self._depth = 0
         self._generators: dict[ast.AST, bool] = {}
+        self._path, self._loads = path, 0
+        self._modules: dict[tuple[str, int, Path], Scope | None] = {}
+
+    # -- modules beside the file
+
+    def beside(self, module: str, level: int = 0) -> Scope | None:
+        """The names of a module that lies beside the file; None if none that is Python does."""
+        key = (module, level, self._path)
+        if key not in self._modules:
+            self._modules[key] = None  # of one that imports itself
+            self._modules[key] = self._loaded(*key)
+        return self._modules[key]
+
+    def _loaded(self, module: str, level: int, path: Path) -> Scope | None:
+        file = found(module, level, path)
+        if file is None or self._loads >= _MOST_MODULES:
+            return None
+        self._loads += 1
+        try:
+            tree = ast.parse(file.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+            return None
+        scope = Scope({"__name__": module, "__file__": Opaque(), "__doc__": ""})
+        self._path = file
+        try:
+            with self._builder.aside():
+                self.body(tree.body, scope)
+        except _Return:
+            pass  # outside of a function, where Python would not have it
+        finally:
+            self._path = path
+        return scope
 
     def call(self, function: Function, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """What a function of the file gives when it is called while the file loads."""
@@ -66,7 +102,8 @@ class _Walker:
             return self._evaluator.value(node.body, scope)
         self._depth += 1
         try:
-            self.body(node.body, scope)
+            with self._builder.inside(function):
+                self.body(node.body, scope)
         except _Return as found:
             return found.value
         finally:
@@ -103,6 +140,8 @@ class _Walker:
     def body(self, statements: list[ast.stmt], scope: Scope) -> None:
         for statement in statements:
             self._evaluator.step()
+            if not self._builder.away:
+                self._builder.at = statement.lineno
             act = getattr(self, f"_{type(statement).__name__.lower()}", None)
             if act is None:
                 kind = type(statement).__name__.lower()
@@ -119,8 +158,12 @@ class _Walker:
 
     def _importfrom(self, node: ast.ImportFrom, scope: Scope) -> None:
         module = "." * node.level + (node.module or "")
+        beside = self.beside(node.module or "", node.level)
         for alias in node.names:
-            scope.names[alias.asname or alias.name] = Ref(f"{module}.{alias.name}")
+            known = None if beside is None else usable(beside.names.get(alias.name))
+            if known is None:
+                known = Ref(f"{module}.{alias.name}")
+            scope.names[alias.asname or alias.name] = known
 
     def _functiondef(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> None:
         found: Any = Function(node, scope, node.name, f"{scope.path}{node.name}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import shlex
+
 import pytest
 
 from orch_nb.errors import PlanError
@@ -58,7 +61,7 @@ def words(value):
     return " ".join(quote(one if isinstance(one, str) else json.dumps(one)) for one in plain)
 
 
-@dag(schedule=None, params={"region": "eu"}, default_args={"skip_on_exit_code": None})
+@dag(schedule=None, params={"region": "eu"})
 def release_2_4():
     """Release 2.4"""
 
@@ -76,6 +79,7 @@ def release_2_4():
         )
 
     with TaskGroup(group_id="Ship", group_display_name="Out of the door", prefix_group_id=False):
+
         @task(pool="db")
         def build():
             from json import dumps
@@ -150,7 +154,8 @@ def test_the_functions_of_a_notebook_are_written_out():
     assert '        return """a\nb"""\n' in text
     assert "    async def chart(refunds):" in text
     assert "        LIMIT = 3\n\n        def helper(x):\n            return x + LIMIT\n" in text
-    assert "priced = priced.expand(item=orders)" in text
+    assert "    def priced(order):" in text
+    assert "priced = priced.expand(order=orders)" in text
     assert 'return everything(*upstream, region=params["region"])' in text
     found = read(text, "sales.py").plan
     assert {task.id: task.needs for task in found} == {task.id: task.needs for task in plan}
@@ -181,12 +186,12 @@ def test_what_cannot_be_imported_or_written_out_raises_and_says_the_way_out():
         ({"sh": "x", "retry": RetryPolicy(maximum_attempts=2, jitter=0.5)}, "jitter"),
         ({"sh": "x", "foreach": Foreach("[1] | list")}, "foreach"),
         ({"sh": "x", "when": "1 is odd"}, "when"),
-        ({"sh": "x {{ params | length }}"}, "sh"),
+        ({"sh": "x {{ params | upper }}"}, "sh"),
         ({"notebook": "a.ipynb"}, "notebook"),
         ({"approval": Approval("x", "approve")}, "default"),
         ({"approval": Approval("x"), "when": "1 > 0"}, "when"),
         ({"run": "json:dumps", "with_": {"obj": {1, 2}}}, "with"),
-        ({"run": "json:dumps", "with_": {"obj": "{{ run_id | length }}"}}, "with"),
+        ({"run": "json:dumps", "with_": {"obj": "{{ run_id | upper }}"}}, "with"),
         ({"sh": "x", "compensate": {"sh": "y"}}, "compensate"),
         ({"sh": "x", "title": "a"}, "title"),
     ],
@@ -218,10 +223,11 @@ def test_what_it_cannot_say_of_a_whole_plan_is_told_too():
 def test_a_failure_that_comes_to_one_of_the_last_tasks_is_not_hidden():
     a, b = Task(id="a", sh="x"), Task(id="b", sh="y", needs=["a"])
     tidy = Task(id="tidy", sh="z", needs=["b"], trigger="all_done")
-    (hidden,) = export(Plan(goal="g", tasks=[a, b, tidy])).losses
-    assert (hidden.what, "`a`, `b`" in hidden.why) == ("verdict", True), "not of `b` alone"
+    plan = Plan(goal="g", tasks=[a, b, tidy])
+    (hidden,) = (loss for loss in export(plan).losses if loss.what == "verdict")
+    assert "`a`, `b`" in hidden.why, "not of `b` alone"
     done = Task(id="done", sh="w", needs=["a", "b", "tidy"])
-    assert export(Plan(goal="g", tasks=[a, b, tidy, done])).losses == ()
+    assert "verdict" not in told(Plan(goal="g", tasks=[a, b, tidy, done]))
 
 
 def test_a_failed_run_is_undone_and_fails_all_the_same():
@@ -294,3 +300,124 @@ def test_a_large_plan_is_written_in_a_moment():
     ]
     found = read(export(Plan(goal="g", tasks=tasks)).text, "g.py").plan
     assert len(found) == 2000
+
+
+# -- setup and teardown
+
+CLUSTER = """\
+goal: A cluster
+tasks:
+  start: {sh: make up}
+  job: {sh: make job, needs: [start]}
+  check: {run: 'json:dumps', with: {obj: 1}, needs: [start]}
+  stop: {sh: make down, needs: [start, job, check], trigger: all_done, required: false}
+"""
+
+
+def test_what_tidies_up_and_need_not_succeed_is_a_teardown_of_its_setup():
+    plan = plan_from_yaml(CLUSTER)
+    made = export(plan)
+    down = 'stop = BashOperator(task_id="stop", bash_command="make down")'
+    assert f"{down}.as_teardown(setups=start)" in made.text
+    assert "    start >> [job, check] >> stop\n" in made.text
+    (loss,) = (loss for loss in made.losses if loss.task == "stop")
+    assert loss.what == "setup", "that it does not run after a `start` that failed"
+    assert not {"verdict", "required"} & told(plan), "a teardown has no say in how a run ended"
+    back = read(made.text, "cluster.py").plan["stop"]
+    assert (back.trigger, back.required, set(back.needs)) == (
+        "all_done", False, {"start", "job", "check"},
+    )  # fmt: skip
+
+
+def test_a_teardown_has_no_setup_where_one_would_change_what_stands_between():
+    patient = CLUSTER.replace("make job,", "make job, trigger: all_done,")
+    assert '"make down").as_teardown()' in export(plan_from_yaml(patient)).text
+    assert "setup" not in told(plan_from_yaml(patient))
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["required: true", "required: false, foreach: [1]", "required: false, compensate: {sh: x}"],
+)
+def test_what_counts_or_is_followed_is_no_teardown(said):
+    text = CLUSTER.replace("required: false", said)
+    assert "as_teardown" not in export(plan_from_yaml(text)).text
+
+
+# -- what a linter or a reader would stumble over
+
+
+def test_a_result_that_nobody_uses_has_no_name():
+    text = export(plan_from_yaml("goal: g\ntasks: {a: {sh: x}, b: {run: 'json:dumps'}}")).text
+    assert '\n    BashOperator(task_id="a", bash_command="x")\n' in text
+    assert "\n    b()\n" in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"sh": "true", "when": "flag"}, '        return "true"\n'),
+        ({"sh": "true", "when": "not flag"}, '        if params["flag"]:\n'),
+        ({"sh": "true", "when": "flag is none"}, '        if params["flag"] is not None:\n'),
+        ({"sh": "true", "when": "flag == 1"}, '        if params["flag"] != 1:\n'),
+        (
+            {"sh": "true", "when": "flag | length > 1"},
+            '        if not (len(params["flag"]) > 1):\n',
+        ),
+        ({"sh": "{{ x }}", "foreach": {"x": [1]}}, '        return f"{words(x)}"\n'),
+        ({"sh": "x {{ flag }}.sh"}, """        return f"x {words(params['flag'])}.sh "\n"""),
+        ({"run": "json:dumps", "foreach": {"obj": "[1, 2]"}}, "    a.expand(obj=[1, 2])\n"),
+        ({"sh": "exit 99"}, '@dag(schedule=None, params={"flag": 1}, default_args={"skip_on'),
+        ({"run": "json:dumps", "with_": {"obj": "a'b\"c"}}, """obj="a'b\\"c")"""),
+    ],
+)
+def test_how_a_line_reads(fields, line):
+    text = export(Plan(goal="g", tasks=[Task(id="a", **fields)], params={"flag": 1})).text
+    assert line in text
+
+
+def test_a_long_message_is_broken_as_a_formatter_would():
+    text = export(task_of(run=lambda: 1)).text
+    assert "        raise NotImplementedError(\n            " in text
+
+
+def test_pools_are_made_under_the_names_that_tasks_ask_for():
+    plan = Plan(goal="g", tasks=[Task(id="a", sh="x", pool={"it's \"odd\"": 2})],
+                pools={"it's \"odd\"": Pool(3)})  # fmt: skip
+    made = export(plan)
+    command = made.usage.splitlines()[0]
+    assert shlex.split(command)[3:5] == ['it\'s "odd"', "3"]
+    assert command in (ast.get_docstring(ast.parse(made.text)) or "")
+    assert read(made.text, "x.py").plan.pools == plan.pools
+
+
+RECURSIVE = """
+K = 3
+@task
+def down(n=K): return down(n - 1) if n else 0
+@task
+def asks(down):
+    import orch_nb
+    return orch_nb.current().task
+"""
+
+
+def test_a_function_that_calls_itself_or_has_a_default_of_the_notebook_is_written_out():
+    made = export(plan_from_source(RECURSIVE, {}, goal="g"))
+    assert "        K = 3\n\n        def down(n=K):\n" in made.text
+    assert "        return down()\n" in made.text
+    (loss,) = (loss for loss in made.losses if loss.what == "run")
+    assert (loss.task, "current()" in loss.why) == ("asks", True)
+
+
+def test_names_that_python_takes_for_one_are_two():
+    plan = Plan(goal="g", tasks=[Task(id="\u00e9", sh="x"), Task(id="e\u0301", sh="y"),
+                                 Task(id="z", sh="z", needs=["e\u0301"])])  # fmt: skip
+    text = export(plan).text
+    assert "\u00e9_2 >> z" in text
+
+
+def test_over_no_items_airflow_skips_and_that_is_told():
+    (empty,) = (loss for loss in export(task_of(sh="x", foreach=[])).losses
+                if loss.what == "foreach")  # fmt: skip
+    assert empty.severity == "changed"

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from msgspec.structs import replace
 
+import orch_nb as nb
 from orch_nb.formats.airflow import export
 from orch_nb.formats.airflow.names import dotless, spelled
 from orch_nb.graph import topology
@@ -109,6 +110,7 @@ def seen(in_airflow, many, everything):
     files["everything.py"] = export(everything).text
     notebook = plan_from_source(NOTEBOOK, {}, goal="A notebook")
     files["notebook.py"] = export(notebook).text
+    files["tear_down.py"] = export(plan_from_yaml(TORN_DOWN)).text
     for n, text in enumerate(HOSTILE):
         plan = odd(text if "{{" not in text else f"a {text}")
         files[f"odd{n}.py"] = export(replace(plan, goal=f"odd{n} {text}")).text
@@ -117,7 +119,7 @@ def seen(in_airflow, many, everything):
 
 def test_every_file_loads(seen, many):
     assert not seen["errors"], "\n".join(f"{k}: {v[-600:]}" for k, v in seen["errors"].items())
-    assert len(seen["dags"]) == len(many) + 2 + len(HOSTILE)
+    assert len(seen["dags"]) == len(many) + 3 + len(HOSTILE)
 
 
 def test_tasks_and_edges_are_the_plans(seen, many):
@@ -157,6 +159,13 @@ def test_rules_retries_pools_and_groups_are_the_plans(seen, many):
         assert groups.get(None, {None}) == {None}
 
 
+def test_a_teardown_is_one_of_airflows_with_its_setup(seen):
+    stop = seen["dags"]["tear_down"]["tasks"]["stop"]
+    assert (stop["trigger"], stop["up"]) == (
+        "all_done_setup_success", ["check", "job", "start"],
+    )  # fmt: skip
+
+
 def test_a_plan_with_everything_in_it_loads_and_has_all_of_it(seen, everything):
     tasks = seen["dags"]["everything_at_once"]["tasks"]
     assert {task.id for task in everything} <= tasks.keys()
@@ -167,6 +176,37 @@ def test_a_plan_with_everything_in_it_loads_and_has_all_of_it(seen, everything):
 
 
 # -- really run
+
+
+TORN_DOWN = """\
+goal: Tear down
+tasks:
+  start: {sh: echo up}
+  job: {sh: exit 3, needs: [start]}
+  check: {sh: 'echo {{ start }}', needs: [start]}
+  stop: {sh: exit 4, needs: [start, job, check], trigger: all_done, required: false}
+"""
+RULED = """\
+goal: Rule
+params: {n: 3, flag: false}
+tasks:
+  a: {sh: echo a}
+  b: {sh: exit 1}
+  s: {sh: echo s, when: flag}
+  r1: {sh: echo, needs: [a, s], trigger: none_failed_min_one_success}
+  r2: {sh: echo, needs: [a, s], trigger: all_done_min_one_success}
+  r3: {sh: echo, needs: [s], trigger: all_skipped}
+  r4: {sh: echo, needs: [a, b, s], trigger: one_done}
+  r5: {sh: echo, needs: [a, s], trigger: none_skipped}
+  r6: {sh: echo, needs: [b], trigger: always}
+  r7: {sh: echo, needs: [a, s]}
+  r8: {sh: echo, needs: [r7], trigger: none_failed}
+  r9: {sh: echo, needs: [a, b], trigger: one_failed}
+  w: {sh: echo, needs: [a], when: a is none or a | length > 5}
+  q: {sh: 'echo "it''s" ünï {% raw %}{{ x }}{% endraw %} ${#HOME} {{ n }}'}
+  m: {needs: [b], trigger: all_done, when: n == 3}
+on_failure: {sh: 'true'}
+"""
 
 
 def test_a_dag_runs_as_the_plan_would(in_airflow, tmp_path):
@@ -188,8 +228,16 @@ tasks:
         replace(task, compensate=Task(id="x", sh=f"touch {tmp_path / 'undone'}"))
         if task.id == "told" else task for task in plan
     ])  # fmt: skip
-    done = in_airflow({"run_me.py": export(plan).text}, "run_me")
+    others = {"tear_down": plan_from_yaml(TORN_DOWN), "rule": plan_from_yaml(RULED)}
+    files = {f"{name}.py": export(other).text for name, other in others.items()}
+    done = in_airflow(files | {"run_me.py": export(plan).text}, "run_me", *others)
     assert done["errors"] == {}
+    for name, other in others.items():
+        there, here = done["runs"][name], nb.execute(other, journal="memory")
+        words = {"success": "succeeded"}
+        states = {task: words.get(state, state) for task, state in there["tasks"].items()}
+        assert {one.task: str(one.status) for one in here.tasks}.items() <= states.items()
+        assert there["state"] == str(here.status) == "failed"
     ran = done["runs"]["run_me"]
     assert ran["state"] == "failed"
     states = ran["tasks"]

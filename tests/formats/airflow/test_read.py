@@ -350,6 +350,10 @@ with DAG('all'):
         "x = " + "[" * 5000 + "]" * 5000,
         EVERY_WAY,
         "x = '\0'",
+        "x = " + "[" * 5000,
+        "x = f'" + "{" * 5000,
+        "x = " + "not " * 20_000 + "1\n",
+        "x = [" + "1," * 1_500_000 + "]\n",
     ],
 )
 def test_a_hostile_file_ends_soon(body):
@@ -394,3 +398,80 @@ def test_airflows_examples_are_what_airflow_makes_of_them(corpus, airflow_python
             rule = task["trigger_rule"].replace("all_done_setup_success", "all_done")
             assert plan[task["id"]].trigger == rule
             assert plan[task["id"]].retry.maximum_attempts == task["retries"] + 1
+
+
+# -- what lies beside a file
+
+
+BESIDE = {
+    "dags/shop.py": """
+from airflow.sdk import DAG, dag
+from airflow.providers.standard.operators.python import PythonOperator
+from plugins.sales import GROUPS, load, report, told
+from plugins import tools
+from .near import tidy
+from somewhere.else_ import unknown
+@dag('shop')
+def shop():
+    for name in GROUPS:
+        load.override(task_id=f'load_{name}')() >> report(name)
+    PythonOperator(task_id='told', python_callable=told)
+    tools.many(2) >> tidy()
+    unknown(1)
+shop()
+""",
+    "dags/near.py": "from airflow.sdk import task\n@task\ndef tidy(): ...\n",
+    "plugins/__init__.py": "",
+    "plugins/sales.py": """
+from airflow.sdk import DAG, task, task_group
+from .tools import many
+GROUPS = ('eu', 'us')
+@task
+def load(): ...
+@task_group
+def report(name):
+    load.override(task_id='again')()
+def told(x=1): return x
+with DAG('not_of_the_file'):
+    load()
+raise SystemExit
+""",
+    "plugins/tools.py": """
+from airflow.providers.standard.operators.bash import BashOperator
+import plugins.sales
+def many(n):
+    return [BashOperator(task_id=f'many_{i}', bash_command='x') for i in range(n)]
+""",
+}
+
+
+@pytest.fixture
+def beside(tmp_path):
+    for name, text in BESIDE.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    path = tmp_path / "dags" / "shop.py"
+    return read(path.read_text(encoding="utf-8"), path)
+
+
+def test_tasks_that_are_written_in_a_module_beside_the_file_are_read_there(beside):
+    assert {task.id: set(task.needs or ()) for task in beside.plan} == {
+        "load_eu": set(), "load_us": set(), "told": set(), "many_0": set(), "many_1": set(),
+        "report.again": {"load_eu"}, "report__1.again": {"load_us"}, "tidy": {"many_0", "many_1"},
+    }  # fmt: skip
+    runs = {task.id: task.run for task in beside.plan if task.run}
+    assert (runs["load_eu"], runs["told"], runs["tidy"]) == (
+        "plugins.sales:load", "plugins.sales:told", "near:tidy",
+    )  # fmt: skip
+
+
+def test_what_is_lost_there_is_told_at_the_line_that_led_there(beside):
+    length = BESIDE["dags/shop.py"].count("\n")
+    assert {loss.line for loss in beside.losses} <= {*range(length), None}
+    (missing,) = (loss for loss in beside.losses if loss.what == "call")
+    assert ("`unknown()`" in missing.why, missing.line) == (True, 14)
+
+
+def test_an_asset_is_a_dag_with_one_task():
+    body = "from airflow.sdk import asset\n@asset(schedule=None, uri='s3://x')\ndef made(): ...\n"
+    assert [task.id for task in read(HEAD + body, "x.py", dag="made").plan] == ["made"]

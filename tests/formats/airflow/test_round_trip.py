@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 
-from hypothesis import given
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
 
 from orch_nb.formats.airflow import export, read, recognises
 from orch_nb.graph.validate import check
+from orch_nb.planners.yaml import plan_from_yaml
 
 from .dag_plans import looks, plans
 
@@ -47,3 +51,72 @@ def test_what_was_read_is_exported_as_it_was(plan):
 
 def _said(text):
     return sorted(line.strip() for line in text.splitlines() if "=" in line or ":" in line)
+
+
+SAGA = """\
+goal: A saga
+params: {region: eu}
+tasks:
+  book: {sh: make book, compensate: {sh: "undo {{ book }}", retry: 3, timeout: 5s}}
+  pay: {sh: make pay, needs: [book], compensate: {sh: "back {{ pay }} {{ book }}", pool: db}}
+  ship: {run: "shop:ship", needs: [pay], compensate: {run: "shop:unship", with: {region: eu}}}
+  opt: {sh: make extra, required: false}
+pools: {db: 1}
+on_failure: {sh: tell $ORCH_TASK}
+"""
+
+
+def test_a_saga_comes_back_with_all_that_undoes_it():
+    plan = plan_from_yaml(SAGA)
+    found = read(export(plan).text, "shop.py").plan
+    assert found.on_failure == plan.on_failure
+    assert {task.id: task.compensate for task in found} == {
+        task.id: task.compensate for task in plan
+    }
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "foreach: {n: src}, sh: 'echo {{ n }} {{ index }} {{ src }}'",
+        "foreach: [1, 2], sh: 'echo {{ item }}', max_active: 1",
+        "foreach: 'src | list', sh: 'echo {{ item }}'",
+        "foreach: 'range(3)', sh: 'echo {{ item }}'",
+        "when: src is none, sh: x",
+        "when: src is not none and src | length > 2, sh: x",
+        "when: not src, sh: run.sh",
+        "when: 'src not in [1]', run: 'shop:sales'",
+        "sh: 'bash {{ src | unquoted }}.sh'",
+        'sh: "echo \\"it\'s\\" ünï {% raw %}{{ x }}{% endraw %} {{ src }}"',
+        "todo: '{{ x }} \"it''s\"', trigger: one_failed",
+    ],
+)
+def test_what_a_task_says_comes_back(task):
+    plan = plan_from_yaml(f"goal: g\ntasks: {{src: {{sh: x}}, a: {{{task}, needs: [src]}}}}")
+    assert looks(read(export(plan).text, "shop.py").plan) == looks(plan)
+
+
+def test_a_linter_and_a_formatter_leave_files_as_they_are(tmp_path):
+    @seed(4)
+    @settings(max_examples=60, database=None, suppress_health_check=list(HealthCheck))
+    @given(plans())
+    def written(plan):
+        if not check(plan):
+            text = export(plan).text
+            (tmp_path / f"d{len(list(tmp_path.iterdir()))}.py").write_text(text, encoding="utf-8")
+
+    written()
+    (tmp_path / "saga.py").write_text(export(plan_from_yaml(SAGA)).text, encoding="utf-8")
+    ruff = [sys.executable, "-m", "ruff"]
+    rules = ["--isolated", "--no-cache", "--line-length=100", "--target-version=py310"]
+    lint = [
+        *ruff,
+        "check",
+        *rules,
+        "--select=E,W,F,I,UP,B,SIM,C4,RET,PIE,AIR",
+        "--ignore=E501,AIR001",
+    ]
+    # AIR001 wants variables called like tasks, whose ids need be no names of Python.
+    for command in (lint, [*ruff, "format", *rules, "--diff"]):
+        done = subprocess.run([*command, tmp_path], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-500:]
