@@ -17,7 +17,7 @@ Sources: https://www.w3.org/TR/scxml/ (appendix D); https://stately.ai/docs/mach
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -119,12 +119,25 @@ class Statechart(msgspec.Struct, frozen=True, dict=True):
         return tuple(found)
 
     def entered(self, state: str) -> tuple[str, ...]:
-        """The atomic states that entering one leads to, history apart."""
+        """The atomic states that entering one leads to; a history state to what it leads to as long
+        as it remembers nothing."""
+        return tuple(dict.fromkeys(self._leaves(state, frozenset())))
+
+    def _leaves(self, state: str, seen: frozenset[str]) -> Iterator[str]:
         here = self.by_id[state]
-        inner = here.children if here.kind == "parallel" else here.initial
-        if here.kind in ("atomic", "final") or not inner:
-            return (state,)
-        return tuple(leaf for child in inner for leaf in self.entered(child))
+        if state in seen or here.kind in ("atomic", "final"):
+            if here.kind != "history":
+                yield state
+            return
+        inner = here.initial
+        if here.kind == "parallel":
+            inner = tuple(c for c in here.children if self.by_id[c].kind != "history")
+        elif here.kind == "history" and not inner and here.parent is not None:
+            inner = (here.parent,)
+        if not inner:
+            yield state
+        for child in inner:
+            yield from self._leaves(child, seen | {state})
 
     # -- going
 

@@ -58,6 +58,8 @@ class _Reader:
             if child == "..." or not isinstance(said, Mapping | None):
                 raise ChartError(f"state `{child}` of `{name}` is `{said}`, which is worked out")
             under = f"{path}.{child}"
+            while under in self._configs:  # `a.b`, a key with a dot in it, and `b` in `a`
+                under += "_"
             found = str((said or {}).get("id") or under)
             self._children[name][str(child)] = found
             self._put(str(child), under, name, said or {}, deep + 1)
@@ -101,37 +103,40 @@ class _Reader:
     def _target(self, said: Any, source: str, within: bool) -> str:
         if not isinstance(said, str):
             raise ChartError(f"`{source}` leads to `{said}`, which is worked out")
-        around: str | None
+        around: str | None = source
         if said.startswith("#"):
             around, path = self._by_id(said[1:])
         elif said.startswith(".") or within:
-            around, path = source, said.lstrip(".")
+            path = said.removeprefix(".")
         else:
-            parent = self._parents[source]
-            around, path = source if parent is None else parent, said
-        found = around
-        for key in path.split(".") if path else ():
-            found = self._children.get(found or "", {}).get(key)
-            if found is None:
-                break
-        if found is None and around is not None and path in self._children[around]:
-            found = self._children[around][path]  # a key with dots in it
+            around, path = self._parents[source] or source, said
+        found = None if around is None else self._down(around, path)
         if found is None:
             raise ChartError(f"`{source}` leads to `{said}`, which is no state")
         return found
 
+    def _down(self, around: str, path: str) -> str | None:
+        """The state that a path leads to; a dot in a key is written with a backslash before it."""
+        if not path:
+            return around
+        found: str | None = around
+        for key in _path(path):
+            found = self._children.get(found or "", {}).get(key)
+        return found or self._children[around].get(path)  # a key with dots, as it stands
+
     def _by_id(self, said: str) -> tuple[str | None, str]:
-        if said in self._configs:
-            return said, ""
-        name, _, path = said.partition(".")
-        return (name, path) if name in self._configs else (None, "")
+        name, *keys = _path(said)
+        if name in self._configs:
+            return name, ".".join(map(_escaped, keys))
+        return (said, "") if said in self._configs else (None, "")
 
     # -- transitions
 
     def transitions(self) -> Iterator[Transition]:
         for name, config in self._configs.items():
             for event, said in _object(config.get("on"), name).items():
-                yield from self._of(name, event, said)
+                # What is `undefined` is forbidden: taken here, and nothing comes of it.
+                yield from self._of(name, event, {} if said is None else said)
             yield from self._of(name, f"xstate.done.state.{name}", config.get("onDone"))
             for n, invoked in enumerate(_many(config.get("invoke"))):
                 if isinstance(invoked, Mapping):
@@ -140,9 +145,23 @@ class _Reader:
                     yield from self._of(
                         name, f"xstate.error.actor.{called}", invoked.get("onError")
                     )
+                    yield from self._of(
+                        name, f"xstate.snapshot.{called}", invoked.get("onSnapshot")
+                    )
             for delay, said in _object(config.get("after"), name).items():
                 yield from self._of(name, f"xstate.after.{delay}.{name}", said)
             yield from self._of(name, "", config.get("always"))
+            yield from self._route(name, config)
+
+    def _route(self, name: str, config: Mapping[str, Any]) -> Iterator[Transition]:
+        """From anywhere to a state with `route`, by the event `xstate.route` that names it."""
+        route = config.get("route")
+        if isinstance(route, Mapping) and config.get("id"):
+            asked = f"to #{name}"
+            if "guard" in route:
+                asked += f" and {_said(route['guard'], 'type')}"
+            way = {**route, "target": f"#{_escaped(name)}", "guard": asked}
+            yield from self._of(self._root, "xstate.route", way)
 
     def _of(self, source: str, event: str, said: Any) -> Iterator[Transition]:
         for one in _many(said):
@@ -159,6 +178,22 @@ class _Reader:
                 )  # fmt: skip
             else:
                 raise ChartError(f"what `{source}` does at `{event}` is worked out: `{one}`")
+
+
+def _path(text: str) -> list[str]:
+    """The keys in a path: a backslash takes the character after it as it is."""
+    keys = [""]
+    characters = iter(text)
+    for character in characters:
+        if character == ".":
+            keys.append("")
+        else:
+            keys[-1] += next(characters, "") if character == "\\" else character
+    return keys
+
+
+def _escaped(key: str) -> str:
+    return key.replace("\\", "\\\\").replace(".", "\\.")
 
 
 def _object(value: Any, of: str) -> Mapping[str, Any]:

@@ -33,19 +33,25 @@ class Going:
         self.states = set(configuration.states)
         self.history = dict(configuration.history)
         self.raised: list[str] = []
+        self._noted = False  # whether a history was written, be it what it was
         self.done = configuration.done
 
     def settle(self) -> Configuration:
         """Whatever follows by itself."""
+        moved = True
         for _ in range(_MOST_STEPS):
             if self.done:
                 break
-            taken = self.enabled("")
+            # What follows at once and leads nowhere else would do so for ever.
+            taken = self.enabled("") if moved else []
+            at_once = bool(taken)
             while not taken and self.raised:
                 taken = self.enabled(self.raised.pop(0))
             if not taken:
                 break
+            before, self._noted = set(self.states), False
             self.take(taken)
+            moved = not at_once or self._noted or before != self.states
         else:
             raise ValueError("the chart goes round without an event from outside")
         history = tuple(sorted(self.history.items(), key=lambda pair: self._place[pair[0]]))
@@ -152,6 +158,7 @@ class Going:
             for child in self._by_id[state].children:
                 if self._by_id[child].kind == "history":
                     self.history[child] = self._remembered(self._by_id[child], state)
+                    self._noted = True
         entries: list[str] = []
         for transition in transitions:
             if transition.targets:
@@ -172,10 +179,21 @@ class Going:
 
     def _enter(self, targets: Iterable[str], domain: str | None, entries: list[str]) -> None:
         found = self._effective(targets)
+        if len(found) > 1:
+            self._side_by_side(found)
         for target in found:
             self._down(target, entries)
         for target in found:
             self._up(target, domain, entries)
+
+    def _side_by_side(self, targets: Sequence[str]) -> None:
+        """Raises ValueError where two targets cannot both be active."""
+        for n, one in enumerate(targets):
+            around = (one, *self._chart.ancestors(one))
+            for other in targets[:n]:
+                meet = next(a for a in (other, *self._chart.ancestors(other)) if a in around)
+                if self._by_id[meet].kind != "parallel" and meet not in (one, other):
+                    raise ValueError(f"`{one}` and `{other}` are never active at the same time")
 
     def _down(self, state: str, entries: list[str]) -> None:
         """A state, and what is entered within it."""
@@ -246,5 +264,10 @@ def _matches(descriptor: str, event: str) -> bool:
         return True
     if not descriptor.endswith(".*"):
         return False
-    wanted, parts = descriptor[:-2].split("."), event.split(".")
-    return parts[: len(wanted)] == wanted
+    parts = event.split(".")
+    for n, wanted in enumerate(descriptor.split(".")):
+        if wanted == "*":
+            return n == descriptor.count(".")  # one that is not the last stands for nothing
+        if n >= len(parts) or parts[n] != wanted:
+            return False
+    return True

@@ -60,6 +60,7 @@ def machines(draw):  # noqa: C901 (it draws all that a machine may have)
             made["onDone"] = f"#{draw(st.sampled_from(targets))}"
         if draw(st.integers(0, 9)) == 0:
             made["always"] = f"#{draw(st.sampled_from(targets))}"
+    root["options"] = {"maxIterations": 2000}  # one that goes round for ever is told
     return root
 
 
