@@ -40,6 +40,18 @@ class _Reader:
         self._put(root, root, None, config, 0)
         self._root = root
         self.states = {name: self._state(name) for name in self._configs}
+        for name in self.states:
+            self._remembers(name, ())
+
+    def _remembers(self, name: str, before: tuple[str, ...]) -> None:
+        """Raises ChartError for a history state that leads to itself as long as it is empty."""
+        state = self.states[name]
+        if state.kind != "history" or state.parent is None:
+            return
+        if name in before:
+            raise ChartError(f"history `{name}` has nothing to start with but itself")
+        for other in state.initial or self.states[state.parent].initial:
+            self._remembers(other, (*before, name))
 
     def _put(
         self, key: str, path: str, parent: str | None, config: Mapping[str, Any], deep: int
@@ -53,10 +65,16 @@ class _Reader:
         self._children[name] = {}
         inner = config.get("states") or {}
         if not isinstance(inner, Mapping):
-            raise ChartError(f"`states` of `{name}` is `{inner}`, not an object")
+            raise ChartError(f"`states` of `{name}` is {_shown(inner)}, not an object")
+        if "..." in config:
+            raise ChartError(f"what `{name}` has is worked out: {_shown(config)}")
         for child, said in inner.items():
             if child == "..." or not isinstance(said, Mapping | None):
-                raise ChartError(f"state `{child}` of `{name}` is `{said}`, which is worked out")
+                raise ChartError(
+                    f"state `{child}` of `{name}` is {_shown(said)}, which is worked out"
+                )
+            if not child:
+                raise ChartError(f"a state of `{name}` has no name")
             under = f"{path}.{child}"
             while under in self._configs:  # `a.b`, a key with a dot in it, and `b` in `a`
                 under += "_"
@@ -70,14 +88,18 @@ class _Reader:
         if kind is None:
             kind = "compound" if children else "history" if config.get("history") else "atomic"
         if kind not in ("atomic", "compound", "parallel", "final", "history"):
-            raise ChartError(f"`{name}` is of no type that there is: `{kind}`")
+            raise ChartError(f"`{name}` is of no type that there is: {_shown(kind)}")
+        if children and kind not in ("compound", "parallel"):
+            raise ChartError(f"`{name}` is {kind} and has states")
         initial = config.get("initial")
         if isinstance(initial, Mapping):
             initial = initial.get("target")
         if kind == "compound":
-            if not isinstance(initial, str | list):
+            if initial is None:
                 raise ChartError(f"`{name}` has no `initial` state")
             entered = self._targets(initial, name, within=True)
+            if not entered or any(name not in self._around(one) for one in entered):
+                raise ChartError(f"`initial` of `{name}` is {_shown(initial)}, which is not in it")
         elif kind == "history":
             target = config.get("target")
             entered = () if target is None else self._targets(target, name)
@@ -95,6 +117,12 @@ class _Reader:
             ),
         )  # fmt: skip
 
+    def _around(self, name: str) -> Iterator[str]:
+        parent = self._parents[name]
+        while parent is not None:
+            yield parent
+            parent = self._parents[parent]
+
     # -- targets
 
     def _targets(self, said: Any, source: str, *, within: bool = False) -> tuple[str, ...]:
@@ -102,7 +130,7 @@ class _Reader:
 
     def _target(self, said: Any, source: str, within: bool) -> str:
         if not isinstance(said, str):
-            raise ChartError(f"`{source}` leads to `{said}`, which is worked out")
+            raise ChartError(f"`{source}` leads to {_shown(said)}, which is worked out")
         around: str | None = source
         if said.startswith("#"):
             around, path = self._by_id(said[1:])
@@ -139,7 +167,8 @@ class _Reader:
                 yield from self._of(name, event, {} if said is None else said)
             yield from self._of(name, f"xstate.done.state.{name}", config.get("onDone"))
             for n, invoked in enumerate(_many(config.get("invoke"))):
-                if isinstance(invoked, Mapping):
+                if not isinstance(invoked, str):
+                    _object(invoked, name)
                     called = str(invoked.get("id") or f"{n}.{name}")
                     yield from self._of(name, f"xstate.done.actor.{called}", invoked.get("onDone"))
                     yield from self._of(
@@ -167,7 +196,7 @@ class _Reader:
         for one in _many(said):
             if isinstance(one, str):
                 yield Transition(source=source, event=event, targets=self._targets(one, source))
-            elif isinstance(one, Mapping):
+            elif isinstance(one, Mapping) and "..." not in one:
                 guard = one.get("guard", one.get("cond"))
                 yield Transition(
                     source=source, event=event,
@@ -177,7 +206,8 @@ class _Reader:
                     actions=tuple(_said(action, "type") for action in _many(one.get("actions"))),
                 )  # fmt: skip
             else:
-                raise ChartError(f"what `{source}` does at `{event}` is worked out: `{one}`")
+                at = f"at `{event}`" if event else "at once"
+                raise ChartError(f"what `{source}` does {at} is worked out: {_shown(one)}")
 
 
 def _path(text: str) -> list[str]:
@@ -200,8 +230,16 @@ def _object(value: Any, of: str) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping) or "..." in value:
-        raise ChartError(f"what `{of}` does is worked out: `{value}`")
+        raise ChartError(f"what `{of}` does is worked out: {_shown(value)}")
     return value
+
+
+def _shown(value: Any) -> str:
+    """A value in an error: of an object what is spread into it, else its text."""
+    if isinstance(value, Mapping) and "..." in value:
+        return ", ".join(f"`...{one}`" for one in _many(value["..."]))
+    text = str(value)
+    return f"`{text}`" if len(text) <= 80 else f"`{text[:79]}…`"
 
 
 def _many(value: Any) -> list[Any]:

@@ -14,6 +14,7 @@ from orch_nb.model.statechart import (
     State,
     Statechart,
     Transition,
+    event_matches,
 )
 
 __all__ = ["Going"]
@@ -80,7 +81,7 @@ class Going:
         leaving = self._leaving.get(state)
         if leaving is None:
             return None
-        matching = (e for e in leaving if event and _matches(e, event))
+        matching = (e for e in leaving if event and e != event and event_matches(e, event))
         wild = sorted(matching, key=len, reverse=True)
         candidates = [t for e in (event, *wild) for t in leaving.get(e, ())]
         return next((t for t in candidates if self._allows(t)), None)
@@ -256,18 +257,3 @@ class Going:
             regions = [c for c in state.children if self._by_id[c].kind != "history"]
             return len(active) == len(regions) and all(map(self._ended, active))
         return state.kind == "final"
-
-
-def _matches(descriptor: str, event: str) -> bool:
-    """Whether `a.*` or `*` is said of an event."""
-    if descriptor == "*":
-        return True
-    if not descriptor.endswith(".*"):
-        return False
-    parts = event.split(".")
-    for n, wanted in enumerate(descriptor.split(".")):
-        if wanted == "*":
-            return n == descriptor.count(".")  # one that is not the last stands for nothing
-        if n >= len(parts) or parts[n] != wanted:
-            return False
-    return True

@@ -43,6 +43,8 @@ TARGETS: dict[str, str] = {
     "operation.show": "orch_nb.render.bundle:shown_operation",
     "contrast.df": "orch_nb.render.frame:contrast_frame",
     "contrast.show": "orch_nb.render.bundle:contrast_bundle",
+    "statechart.at": "orch_nb.render.statechart:standing_bundle",
+    "statechart.df": "orch_nb.render.frame:statechart_frame",
     "statechart.show": "orch_nb.render.statechart:statechart_bundle",
     "translation.df": "orch_nb.render.frame:losses_frame",
     "translation.save": "orch_nb.render.losses:save",
