@@ -122,12 +122,15 @@ class Statechart(msgspec.Struct, frozen=True, dict=True):
 
     def ancestors(self, state: str) -> tuple[str, ...]:
         """The states around one, the nearest first."""
-        found = []
-        parent = self.by_id[state].parent
-        while parent is not None:
-            found.append(parent)
-            parent = self.by_id[parent].parent
-        return tuple(found)
+        return self._above[state]
+
+    @functools.cached_property
+    def _above(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for state in self.states:  # those around come before those within
+            parent = state.parent
+            found[state.id] = () if parent is None else (parent, *found[parent])
+        return found
 
     def entered(self, state: str) -> tuple[str, ...]:
         """The atomic states that entering one leads to; a history state to what it leads to as long
