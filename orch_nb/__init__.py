@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from orch_nb.model.analysis import Analysis
     from orch_nb.model.event import Event
     from orch_nb.model.goal import Criterion, Goal
+    from orch_nb.model.lifecycle import lifecycle
     from orch_nb.model.plan import Plan, Story
     from orch_nb.model.report import Operation, Report
     from orch_nb.model.research import Finding, Pattern, Research
@@ -97,6 +98,7 @@ _WHERE = {
     "model.analysis": ("Analysis",),
     "model.event": ("Event",),
     "model.goal": ("Criterion", "Goal"),
+    "model.lifecycle": ("lifecycle",),
     "model.plan": ("Plan", "Story"),
     "model.report": ("Operation", "Report"),
     "model.research": ("Finding", "Pattern", "Research"),
@@ -168,6 +170,7 @@ __all__ = [
     "export",
     "import_",
     "integrate",
+    "lifecycle",
     "load",
     "orchestrate",
     "recover",

@@ -5,6 +5,7 @@ to another. A value, and pure: `step` gives the configuration after an event and
         "shut": {"on": {"OPEN": "open"}}, "open": {"on": {"SHUT": "shut"}}}})
     here = chart.begin()                    # Configuration({"door", "door.shut"})
     chart.step(here, "OPEN").states         # {"door", "door.open"}
+    chart.at().send("OPEN")                 # the same for a notebook: shows where it stands
 
 A step runs to completion, as in SCXML and XState: transitions of the event, inner states first, one
 for each parallel region; then whatever follows without an event from outside: `always`, and the
@@ -17,20 +18,27 @@ Sources: https://www.w3.org/TR/scxml/ (appendix D); https://stately.ai/docs/mach
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
 from orch_nb.model.view import View
 
-__all__ = ["Configuration", "GuardUnknown", "Holds", "State", "Statechart", "Transition"]
+__all__ = [
+    "Configuration", "GuardUnknown", "Holds", "Standing", "State", "Statechart", "Transition",
+    "UnknownEvent",
+]  # fmt: skip
 
 _NOTHING: frozenset[str] = frozenset()
 
 
 class GuardUnknown(ValueError):
     """A step depends on a guard, and nobody said whether it holds."""
+
+
+class UnknownEvent(ValueError):
+    """An event that nothing in a chart listens to, in any state."""
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +87,9 @@ class Statechart(msgspec.Struct, frozen=True, dict=True):
     states: tuple[State, ...]
     transitions: tuple[Transition, ...]
 
+    #: A row a transition: source, event, guard, targets, reenter, actions.
+    df = View("statechart.df")
+
     def _repr_mimebundle_(self, **_: Any) -> Any:
         return View("statechart.show").__get__(self, Statechart)
 
@@ -111,20 +122,36 @@ class Statechart(msgspec.Struct, frozen=True, dict=True):
 
     def ancestors(self, state: str) -> tuple[str, ...]:
         """The states around one, the nearest first."""
-        found = []
-        parent = self.by_id[state].parent
-        while parent is not None:
-            found.append(parent)
-            parent = self.by_id[parent].parent
-        return tuple(found)
+        return self._above[state]
+
+    @functools.cached_property
+    def _above(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for state in self.states:  # those around come before those within
+            parent = state.parent
+            found[state.id] = () if parent is None else (parent, *found[parent])
+        return found
 
     def entered(self, state: str) -> tuple[str, ...]:
-        """The atomic states that entering one leads to, history apart."""
+        """The atomic states that entering one leads to; a history state to what it leads to as long
+        as it remembers nothing."""
+        return tuple(dict.fromkeys(self._leaves(state, frozenset())))
+
+    def _leaves(self, state: str, seen: frozenset[str]) -> Iterator[str]:
         here = self.by_id[state]
-        inner = here.children if here.kind == "parallel" else here.initial
-        if here.kind in ("atomic", "final") or not inner:
-            return (state,)
-        return tuple(leaf for child in inner for leaf in self.entered(child))
+        if state in seen or here.kind in ("atomic", "final"):
+            if here.kind != "history":
+                yield state
+            return
+        inner = here.initial
+        if here.kind == "parallel":
+            inner = tuple(c for c in here.children if self.by_id[c].kind != "history")
+        elif here.kind == "history" and not inner and here.parent is not None:
+            inner = (here.parent,)
+        if not inner:
+            yield state
+        for child in inner:
+            yield from self._leaves(child, seen | {state})
 
     # -- going
 
@@ -160,6 +187,11 @@ class Statechart(msgspec.Struct, frozen=True, dict=True):
 
         return () if configuration.done else tuple(Going(self, configuration, holds).enabled(event))
 
+    def at(self, here: Configuration | None = None, holds: Holds | None = None) -> Standing:
+        """The chart where it stands (at its beginning): drawn so, and stepped by `send`. Raises
+        GuardUnknown."""
+        return Standing(self, self.begin(holds) if here is None else here, holds)
+
     def value(self, configuration: Configuration) -> Any:
         """The configuration as XState writes it: "a", {"a": "b"}, {"p": {"x": "a", "y": "b"}}."""
 
@@ -173,3 +205,62 @@ class Statechart(msgspec.Struct, frozen=True, dict=True):
             return {child.key: inside(child)} if child.children else child.key
 
         return inside(self.root)
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A chart and where it stands: `send` gives the next one, `standing["OPEN"]` is the same and
+    completes the events that may come."""
+
+    chart: Statechart
+    here: Configuration
+    holds: Holds | None = None
+
+    def _repr_mimebundle_(self, **_: Any) -> Any:
+        return View("statechart.at").__get__(self, Standing)
+
+    @property
+    def value(self) -> Any:
+        """Where it stands, as XState writes it."""
+        return self.chart.value(self.here)
+
+    @property
+    def done(self) -> bool:
+        return self.here.done
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """What it listens to here, whether or not a guard lets it pass."""
+        heard = {t.event for t in self.chart.transitions if t.source in self.here.states}
+        return () if self.done else tuple(e for e in self.chart.events if e in heard)
+
+    def send(self, event: str, holds: Holds | None = None) -> Standing:
+        """Where it stands after an event; where it stood, if nothing takes it here. Raises
+        UnknownEvent for one that nothing takes anywhere, GuardUnknown."""
+        if not any(event_matches(known, event) for known in self.chart.events):
+            raise UnknownEvent(
+                f"Nothing in `{self.chart.root.id}` listens to `{event}`. There are: "
+                f"{', '.join(self.chart.events) or 'no events'}."
+            )
+        asked = holds or self.holds
+        return Standing(self.chart, self.chart.step(self.here, event, asked), asked)
+
+    def __getitem__(self, event: str) -> Standing:
+        return self.send(event)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.events)
+
+
+def event_matches(descriptor: str, event: str) -> bool:
+    """Whether an event is one that `descriptor` speaks of: its name, `a.*` or `*`."""
+    if descriptor in (event, "*"):
+        return True
+    if not descriptor.endswith(".*"):
+        return False
+    parts = event.split(".")
+    for n, wanted in enumerate(descriptor.split(".")):
+        if wanted == "*":
+            return n == descriptor.count(".")  # one that is not the last stands for nothing
+        if n >= len(parts) or parts[n] != wanted:
+            return False
+    return True

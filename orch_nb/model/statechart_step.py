@@ -14,11 +14,25 @@ from orch_nb.model.statechart import (
     State,
     Statechart,
     Transition,
+    event_matches,
 )
 
 __all__ = ["Going"]
 
 _MOST_STEPS = 1000
+
+
+class _Entries:
+    """The states that a step enters, and those around them."""
+
+    def __init__(self, chart: Statechart) -> None:
+        self._chart = chart
+        self.states: set[str] = set()
+        self.around: set[str] = set()
+
+    def add(self, state: str) -> None:
+        self.states.add(state)
+        self.around.update(self._chart.ancestors(state))
 
 
 class Going:
@@ -33,19 +47,24 @@ class Going:
         self.states = set(configuration.states)
         self.history = dict(configuration.history)
         self.raised: list[str] = []
+        self._noted = False  # whether a history was written, be it what it was
         self.done = configuration.done
 
     def settle(self) -> Configuration:
         """Whatever follows by itself."""
-        for _ in range(_MOST_STEPS):
+        moved = True
+        for _ in range(_MOST_STEPS + 4 * len(self._by_id)):
             if self.done:
                 break
-            taken = self.enabled("")
-            while not taken and self.raised:
-                taken = self.enabled(self.raised.pop(0))
-            if not taken:
+            # What follows at once and leads nowhere else would do so for ever.
+            taken = self.enabled("") if moved else []
+            at_once = bool(taken)
+            if not taken and not self.raised:
                 break
+            taken = taken or self.enabled(self.raised.pop(0))
+            before, self._noted = set(self.states), False
             self.take(taken)
+            moved = not at_once or self._noted or before != self.states
         else:
             raise ValueError("the chart goes round without an event from outside")
         history = tuple(sorted(self.history.items(), key=lambda pair: self._place[pair[0]]))
@@ -74,7 +93,7 @@ class Going:
         leaving = self._leaving.get(state)
         if leaving is None:
             return None
-        matching = (e for e in leaving if event and _matches(e, event))
+        matching = (e for e in leaving if event and e != event and event_matches(e, event))
         wild = sorted(matching, key=len, reverse=True)
         candidates = [t for e in (event, *wild) for t in leaving.get(e, ())]
         return next((t for t in candidates if self._allows(t)), None)
@@ -152,12 +171,13 @@ class Going:
             for child in self._by_id[state].children:
                 if self._by_id[child].kind == "history":
                     self.history[child] = self._remembered(self._by_id[child], state)
-        entries: list[str] = []
+                    self._noted = True
+        entries = _Entries(self._chart)
         for transition in transitions:
             if transition.targets:
                 self._enter(transition.targets, self._domain(transition), entries)
         self.states -= exits
-        self._put(entries)
+        self._put(entries.states)
 
     def _remembered(self, history: State, around: str) -> frozenset[str]:
         if not history.deep:
@@ -166,28 +186,38 @@ class Going:
         return frozenset(s for s in inside if not self.states.intersection(self._by_id[s].children))
 
     def enter_first(self) -> None:
-        entries: list[str] = []
+        entries = _Entries(self._chart)
         self._down(self._chart.root.id, entries)
-        self._put(entries)
+        self._put(entries.states)
 
-    def _enter(self, targets: Iterable[str], domain: str | None, entries: list[str]) -> None:
+    def _enter(self, targets: Iterable[str], domain: str | None, entries: _Entries) -> None:
         found = self._effective(targets)
+        if len(found) > 1:
+            self._side_by_side(found)
         for target in found:
             self._down(target, entries)
         for target in found:
             self._up(target, domain, entries)
 
-    def _down(self, state: str, entries: list[str]) -> None:
+    def _side_by_side(self, targets: Sequence[str]) -> None:
+        """Raises ValueError where two targets cannot both be active."""
+        for n, one in enumerate(targets):
+            around = (one, *self._chart.ancestors(one))
+            for other in targets[:n]:
+                meet = next(a for a in (other, *self._chart.ancestors(other)) if a in around)
+                if self._by_id[meet].kind != "parallel" and meet not in (one, other):
+                    raise ValueError(f"`{one}` and `{other}` are never active at the same time")
+
+    def _down(self, state: str, entries: _Entries) -> None:
         """A state, and what is entered within it."""
-        if state not in entries:
-            entries.append(state)
+        entries.add(state)
         here = self._by_id[state]
         if here.kind == "compound":
             self._enter(here.initial, state, entries)
         elif here.kind == "parallel":
             self._regions(here, entries)
 
-    def _up(self, state: str, domain: str | None, entries: list[str]) -> None:
+    def _up(self, state: str, domain: str | None, entries: _Entries) -> None:
         """The states around one, up to a domain, with the other regions of those in parallel."""
         for around in self._chart.ancestors(state):
             parallel = self._by_id[around].kind == "parallel"
@@ -195,22 +225,21 @@ class Going:
                 if parallel:
                     self._regions(self._by_id[around], entries)
                 return
-            if around not in entries:
-                entries.append(around)
+            entries.add(around)
             if parallel:
                 self._regions(self._by_id[around], entries)
 
-    def _regions(self, parallel: State, entries: list[str]) -> None:
+    def _regions(self, parallel: State, entries: _Entries) -> None:
         for child in parallel.children:
             if self._by_id[child].kind == "history":
                 continue
-            if child not in entries and not any(self._within(e, child) for e in entries):
+            if child not in entries.states and child not in entries.around:
                 self._down(child, entries)
 
-    def _put(self, entries: list[str]) -> None:
+    def _put(self, entries: Iterable[str]) -> None:
         """They are entered, outer ones first; ends are raised."""
         completed: set[str] = set()
-        for state in self._in_order(set(entries)):
+        for state in self._in_order(entries):
             self.states.add(state)
             here = self._by_id[state]
             if here.kind != "final" or here.parent is None:
@@ -238,13 +267,3 @@ class Going:
             regions = [c for c in state.children if self._by_id[c].kind != "history"]
             return len(active) == len(regions) and all(map(self._ended, active))
         return state.kind == "final"
-
-
-def _matches(descriptor: str, event: str) -> bool:
-    """Whether `a.*` or `*` is said of an event."""
-    if descriptor == "*":
-        return True
-    if not descriptor.endswith(".*"):
-        return False
-    wanted, parts = descriptor[:-2].split("."), event.split(".")
-    return parts[: len(wanted)] == wanted

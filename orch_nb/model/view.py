@@ -45,6 +45,8 @@ TARGETS: dict[str, str] = {
     "contrast.show": "orch_nb.render.bundle:contrast_bundle",
     "aftermath.df": "orch_nb.render.frame:aftermath_frame",
     "aftermath.show": "orch_nb.render.systems_table:aftermath_bundle",
+    "statechart.at": "orch_nb.render.statechart:standing_bundle",
+    "statechart.df": "orch_nb.render.frame:statechart_frame",
     "statechart.show": "orch_nb.render.statechart:statechart_bundle",
     "translation.df": "orch_nb.render.frame:losses_frame",
     "translation.save": "orch_nb.render.losses:save",

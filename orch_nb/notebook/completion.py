@@ -113,7 +113,13 @@ def _exchanged(words: list[str], count: int) -> Iterable[str]:
     word = words[count - 1] if count <= len(words) else ""
     if words[1] == "export":
         return [*SESSION.operations, *_files(word), "--force"]
-    return _files(word) if count == 3 else [] if before in ("--as", "--dag") else ["--as", "--from", "--dag"]
+    return (
+        _files(word)
+        if count == 3
+        else []
+        if before in ("--as", "--dag")
+        else ["--as", "--from", "--dag"]
+    )
 
 
 def _files(begun: str) -> list[str]:

@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from orch_nb.model.report import Report
     from orch_nb.model.research import Research
     from orch_nb.model.run import Run, TaskRun
+    from orch_nb.model.statechart import Statechart
     from orch_nb.model.translation import Export, Import
 
 __all__ = [
     "aftermath_frame", "analysis_frame", "components_frame", "contrast_frame", "fits_frame",
     "links_frame", "losses_frame", "parts_frame", "plan_frame", "report_frame", "research_frame",
-    "run_frame", "schedule_frame", "systems_frame", "touched_frame", "workflows_frame",
+    "run_frame", "schedule_frame", "statechart_frame", "systems_frame", "touched_frame",
+    "workflows_frame",
 ]  # fmt: skip
 
 _DTYPES = {
@@ -326,6 +328,18 @@ def losses_frame(made: Export | Import) -> pd.DataFrame:
     columns = dict.fromkeys(("what", "task", "why", "severity"), "text")
     rows = [(loss.what, loss.task, loss.why, loss.severity, loss.line) for loss in made.losses]
     return _whole()(_frame({**columns, "line": "count"}, rows))
+
+
+def statechart_frame(chart: Statechart) -> pd.DataFrame:
+    """A row a transition; `targets` and `actions` are tuples; `event` is "" where it is at once."""
+    columns = {
+        "source": "text", "event": "text", "guard": "text", "targets": "any", "reenter": "bool",
+        "actions": "any",
+    }  # fmt: skip
+    return _frame(
+        columns,
+        [(t.source, t.event, t.guard, t.targets, t.reenter, t.actions) for t in chart.transitions],
+    )
 
 
 def report_frame(report: Report) -> pd.DataFrame:

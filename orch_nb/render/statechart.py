@@ -8,15 +8,22 @@ same two are one arrow with their names.
 from __future__ import annotations
 
 from orch_nb.model.quantity import count
-from orch_nb.model.statechart import Configuration, State, Statechart, Transition
+from orch_nb.model.statechart import Configuration, Standing, State, Statechart, Transition
 from orch_nb.render.bundle import Bundle, blocks_bundle
-from orch_nb.render.document import Block, Drawing, Paragraph, Text, line
+from orch_nb.render.document import Block, Code, Drawing, Fold, Paragraph, Text, line
 from orch_nb.render.drawing import lay_out
 from orch_nb.render.plaintext import bounded
+from orch_nb.render.rows import table
 from orch_nb.render.sketch import Arrow, Box, Group, Sketch
 from orch_nb.render.svg import sketch_svg
 
-__all__ = ["chart_drawing", "chart_sketch", "statechart_bundle", "statechart_svg"]
+__all__ = [
+    "chart_drawing",
+    "chart_sketch",
+    "standing_bundle",
+    "statechart_bundle",
+    "statechart_svg",
+]
 
 _LABEL, _NAMES, _MOST = 28, 34, 300
 _START = "\0start"
@@ -26,19 +33,47 @@ _DONE, _AFTER, _ACTOR, _ERROR = (
 
 
 def statechart_bundle(chart: Statechart) -> Bundle:
-    """A sentence and the drawing."""
+    """A sentence, the drawing, and the transitions as a table."""
     leaves = sum(not state.children for state in chart.states)
     said = f"{count(leaves, 'state')}, {count(len(chart.transitions), 'transition')}"
     head = Paragraph(line(Text(f"A statechart: {chart.root.id}", strong=True), f": {said}."))
-    blocks: tuple[Block, ...] = (head, *chart_drawing(chart))
-    return blocks_bundle(blocks)
+    return blocks_bundle((head, *chart_drawing(chart), *_transitions(chart)))
 
 
-def chart_drawing(chart: Statechart) -> tuple[Drawing, ...]:
-    """The drawing; nothing of one with more states than anybody could read."""
+def standing_bundle(standing: Standing) -> Bundle:
+    """Where a chart stands and what it listens to there, and the drawing with it marked."""
+    chart = standing.chart
+    inside = [s.id for s in chart.states if s.id in standing.here.states and not s.children]
+    parts: list[Text | Code | str] = [Text(chart.root.id, strong=True)]
+    parts.append(" has ended in " if standing.done else " is in ")
+    for n, state in enumerate(inside):
+        parts += [", " if n else "", Code(state)]
+    parts.append(".")
+    if standing.events:
+        parts.append(" It listens to ")
+        for n, event in enumerate(standing.events):
+            parts += [", " if n else "", Code(event)]
+        parts.append(".")
+    return blocks_bundle((Paragraph(line(*parts)), *chart_drawing(chart, standing.here)))
+
+
+def _transitions(chart: Statechart) -> tuple[Block, ...]:
+    """The transitions, folded away."""
+    rows = [
+        (line(Code(t.source)), line(_name(t)), line(", ".join(t.targets) or "stays"),
+         line(", ".join(t.actions)))
+        for t in chart.transitions
+    ]  # fmt: skip
+    found = table("Transitions", ("from", "at", "to", "does"), rows, wrap=("does",))
+    return () if found is None else (Fold(line("The transitions"), (found,), False),)
+
+
+def chart_drawing(chart: Statechart, here: Configuration | None = None) -> tuple[Drawing, ...]:
+    """The drawing, with the states of `here` marked; nothing of a chart with more states than
+    anybody could read."""
     if len(chart.states) > _MOST:
         return ()
-    sketch = chart_sketch(chart)
+    sketch = chart_sketch(chart, here)
     layout = lay_out(sketch)
     return (
         Drawing(

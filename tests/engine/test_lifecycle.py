@@ -13,6 +13,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import orch_nb as nb
 from orch_nb.engine.memory import MemoryJournal
 from orch_nb.engine.states import STATUSES
 from orch_nb.model import event as ev
@@ -48,6 +49,13 @@ def test_what_has_ended_goes_on_only_where_somebody_asks():
             assert transition.event in ("retry", "reopened", "compensated")
     inside = {chart.by_id[state].key for state in chart.by_id["task.ended"].children}
     assert inside == {status.value for status in Status if status.ended}
+
+
+def test_it_is_there_for_a_notebook_to_draw_and_to_step():
+    here = nb.lifecycle().at()
+    assert here.value == {"begin": "pending"}
+    assert here["started"]["failed"].value == {"running": "failing"}
+    assert "![The statechart of a task](lifecycle.svg)" in (ROOT / "docs/lifecycle.md").read_text()
 
 
 def test_its_drawing_in_the_docs_is_that_of_the_data():

@@ -14,6 +14,7 @@ from orch_nb.model.plan import decode_plan, encode
 from orch_nb.testing import chain, diamond
 
 from .test_xstate_export import plans
+from .test_xstate_steps import machines
 
 
 @settings(max_examples=60)
@@ -142,6 +143,24 @@ def test_a_machine_that_was_changed_since_holds_as_it_is_now():
         ("createMachine({initial: 'a', states: {...rest(), a: {}}})", "worked out"),
         ("createMachine({states: {", "cannot be read"),
         ("createMachine({initial: 'a', states: {a: {}}}); createMachine({states: {}})", "several"),
+        (
+            "createMachine({initial: 'a', states: {a: {...rest()}}})",
+            r"worked out: `\.\.\.rest\(\)`",
+        ),
+        ("createMachine({...base(), initial: 'a', states: {a: {}}})", "worked out"),
+        (
+            "createMachine({initial: 'a', states: {a: {on: {E: {...way(), actions: 'x'}}}}})",
+            "worked",
+        ),
+        (
+            "createMachine({initial: 'a', states: {a: {invoke: call(), on: {E: 'a'}}}})",
+            "worked out",
+        ),
+        (
+            '{"initial": "a", "states": {"a": {"on": {"E": "b"}}, "b": {}, "a": {}}}',
+            "`a` stands twice",
+        ),
+        ('{"initial": "a", "states": ' * 5000, "nested too deep"),
     ],
 )
 def test_what_is_no_machine_is_refused(text, why):
@@ -155,3 +174,72 @@ def test_it_is_one_of_the_systems(tmp_path):
     assert nb.import_(path).system == "xstate"
     (tmp_path / "release.ts").write_text(MACHINE, encoding="utf-8")
     assert nb.import_(tmp_path / "release.ts").system == "xstate"
+
+
+def test_of_several_machines_it_is_the_one_that_uses_the_others():
+    text = """
+const child = createMachine({ id: 'child', initial: 'x', states: { x: { type: 'final' } } });
+export const parent = setup({ actors: { child } }).createMachine({
+  id: 'parent', initial: 'a', states: { a: { invoke: { src: 'child', onDone: 'b' } }, b: {} } });
+"""
+    found = read(text, "two.ts")
+    assert found.chart.root.id == "parent"
+    assert [str(loss) for loss in found.losses if loss.what == "machine"] == [
+        "line 2: machine: `child` (line 2) is not read: this one uses it"
+    ]
+    with pytest.raises(PlanError, match=r"\(parent in line 2, other in line 3\)"):
+        read(
+            "\nconst parent = createMachine({ initial: 'a', states: { a: {} } });"
+            "\nconst other = createMachine({ initial: 'a', states: { a: {} } });", "two.ts"
+        )  # fmt: skip
+
+
+def test_a_machine_of_xstate_4_is_read_as_what_it_says_there():
+    machine = {
+        "id": "m", "initial": "a", "schema": {}, "states": {
+            "a": {"on": {"": {"target": "b", "cond": "ready"}, "AGAIN": "a",
+                         "STAY": {"target": "a", "internal": True}}},
+            "b": {"initial": "c", "activities": ["beep"], "states": {"c": {}},
+                  "on": {"IN": ".c", "done.invoke.beep": "a"}},
+        },
+    }  # fmt: skip
+    found = read(json.dumps(machine))
+    (told,) = (loss for loss in found.losses if loss.what == "version")
+    assert 'XState 4 (schema, "", cond, internal, activities, done.invoke.beep)' in told.why
+    ways = {(t.source, t.event, t.guard): t.reenter for t in found.chart.transitions}
+    assert ways == {
+        ("m.a", "AGAIN", ""): True, ("m.a", "STAY", ""): False, ("m.a", "", "ready"): True,
+        ("m.b", "IN", ""): False, ("m.b", "xstate.done.actor.beep", ""): True,
+    }  # fmt: skip
+    assert found.chart.by_id["m.b"].does == ("beep",)
+
+
+@settings(max_examples=200)
+@given(machine=machines())
+def test_no_way_is_ever_dropped(machine):
+    """Every transition that a machine has is one of its chart, back edges and all; and where one of
+    them goes back, there is no plan that could do without it."""
+    said = []
+    todo = [machine]
+    while todo:
+        state = todo.pop()
+        todo += state.get("states", {}).values()
+        ways = dict(state.get("on", {}))
+        if "onDone" in state:
+            ways[f"xstate.done.state.{state['id']}"] = state["onDone"]
+        if "always" in state:
+            ways[""] = state["always"]
+        for event, way in ways.items():
+            target = way if isinstance(way, str) else way.get("target")
+            said.append((state["id"], event, () if target is None else (target[1:],)))
+    found = read(json.dumps(machine))
+    chart = found.chart
+    assert sorted((t.source, t.event, t.targets) for t in chart.transitions) == sorted(said)
+    goes_back = any(
+        leaf in chart.entered(target)
+        for t in chart.transitions
+        for target in t.targets
+        for leaf in chart.entered(t.source)
+        if not chart.by_id[t.source].children
+    )
+    assert not (goes_back and found.plan.tasks)

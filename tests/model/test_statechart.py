@@ -81,8 +81,48 @@ def test_what_goes_round_by_itself_is_found_out():
         ({"initial": "a", "states": {"a": {"id": "x"}, "b": {"id": "x"}}}, "two states"),
         ({"initial": "a", "states": {"a": {"on": {"E": 3}}}}, "worked out"),
         ({"states": 3}, "an object with `states`"),
+        ({"id": "m", "initial": "#m", "states": {"a": {}}}, "is `#m`, which is not in it"),
+        ({"initial": "", "states": {"": {}}}, "has no name"),
+        ({"initial": "a", "states": {"a": {"type": "final", "states": {"b": {}}}}}, "has states"),
+        ({"initial": "h", "states": {"h": {"type": "history"}, "a": {}}}, "but itself"),
     ],
 )
 def test_what_is_no_chart_is_refused(config, why):
     with pytest.raises(ChartError, match=why):
         read_chart(config)
+
+
+def test_a_path_is_read_as_xstate_reads_it():
+    """A dot in a key or an id is escaped; what is `undefined` is taken and nothing comes of it."""
+    chart = read_chart(
+        {"id": "m", "initial": "start", "on": {"STAY": ".a"}, "states": {
+            "start": {"on": {"KEY": "a\\.b", "PATH": "a.b", "ID": "#x\\.y", "STAY": None}},
+            "a.b": {}, "a": {"initial": "b", "states": {"b": {}}}, "c": {"id": "x.y"}}}
+    )  # fmt: skip
+    here = chart.begin()
+    told = {event: chart.value(chart.step(here, event)) for event in ("KEY", "PATH", "ID", "STAY")}
+    assert told == {"KEY": "a.b", "PATH": {"a": "b"}, "ID": "c", "STAY": "start"}
+
+
+def test_where_a_history_starts_is_where_its_state_does():
+    chart = read_chart(
+        {"initial": "off", "states": {
+            "off": {"on": {"POWER": "on.hist"}},
+            "on": {"initial": "hist", "on": {"POWER": "off"}, "states": {
+                "hist": {"type": "history", "target": "second"}, "first": {},
+                "second": {"on": {"BACK": "first"}}}}}}
+    )  # fmt: skip
+    assert chart.entered("(machine).on") == ("(machine).on.second",)
+    here = chart.step(chart.begin(), "POWER")
+    assert chart.value(here) == {"on": "second"}
+    for event in ("BACK", "POWER", "POWER"):
+        here = chart.step(here, event)
+    assert chart.value(here) == {"on": "first"}
+
+
+def test_two_states_of_one_region_are_never_active_at_once():
+    chart = read_chart(
+        {"initial": "a", "states": {"a": {"on": {"E": {"target": ["b", "c"]}}}, "b": {}, "c": {}}}
+    )
+    with pytest.raises(ValueError, match="never active at the same time"):
+        chart.step(chart.begin(), "E")

@@ -56,7 +56,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     load(order.load);
   } else {
     if (order.send) actor.send(typeof order.send === 'string' ? { type: order.send } : order.send);
-    if (order.advance) clock.increment(order.advance);
+    if ('advance' in order) clock.increment(order.advance);
     if (manual) state();
   }
 }

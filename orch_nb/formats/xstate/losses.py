@@ -67,6 +67,9 @@ def _tries(task: Task, name: str) -> Iterator[Loss]:
     policy = task.retry
     if policy.maximum_attempts == 1:
         return
+    if task.total_timeout_s and task.retry.maximum_attempts > 1:
+        why = "a wait that would outlast it is waited until then: our own engine fails at once"
+        yield Loss("total_timeout", why, task.id, severity="note")
     if policy.jitter and policy.initial_interval_s:
         why = "each wait is the one in the middle, always the same"
         yield Loss("jitter", why, task.id, severity="changed")

@@ -17,30 +17,36 @@ and the events `b.DONE`, `b.ERROR`, `b.FATAL` (which is not retried), `b.APPROVE
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from typing import Any
 
 from orch_nb.errors import PlanError, Problem
+from orch_nb.formats.xstate.delays import LONGEST_S, clock, delay, longest_s, wait_s
 from orch_nb.formats.xstate.driver import DRIVER
 from orch_nb.formats.xstate.losses import losses
 from orch_nb.formats.xstate.waiting import first_state, verdicts, waiting
 from orch_nb.graph.topology import upstream
+from orch_nb.graph.validate import check
 from orch_nb.model.plan import Plan, encode
-from orch_nb.model.task import RetryPolicy, Task, TriggerRule, callable_name
+from orch_nb.model.task import Task, TriggerRule, callable_name
 from orch_nb.model.translation import Export
 
 __all__ = ["MOST_ATTEMPTS", "export", "machine", "names"]
 
 MOST_ATTEMPTS = 100
-_PLAIN = re.compile(r"[A-Za-z0-9_][\w-]*")
+_PLAIN = re.compile(r"\w[\w-]*")
+_OTHER = re.compile(r"[^\w-]+")
+_TARGET = re.compile(r'"(?:to_|#[\w-]+:)(\w+)"')
 _ENDS = ("succeeded", "failed", "skipped", "upstream_failed", "cancelled")
 
 State = dict[str, Any]
 
 
 def export(plan: Plan) -> Export:
-    """The plan as a machine. Raises PlanError for a task with more attempts than can be states."""
+    """The plan as a machine. Raises PlanError for a broken plan, and for a task with more attempts
+    than can be states."""
     return Export(
         system="xstate",
         text=json.dumps(machine(plan), indent=2, ensure_ascii=False) + "\n",
@@ -56,17 +62,27 @@ def export(plan: Plan) -> Export:
 
 
 def names(plan: Plan) -> dict[str, str]:
-    """What each task is called in states and events: its id, unless that means more to XState."""
-    plain = {task for task in plan.by_id if _PLAIN.fullmatch(task)}
-    taken, found = set(plain), {}
+    """What each task is called in states and events: its id, or what is plain of it where it means
+    more to XState."""
+    plain = set(filter(_plain, plan.by_id))
+    taken = plain | {"on_failure"}
+    found: dict[str, str] = {}
     for n, task in enumerate(plan.by_id):
-        name = task
-        if task not in plain:
-            name = f"t{n}"
-            while name in taken:
-                name += "_"
-            taken.add(name)
-        found[task] = name
+        found[task] = task if task in plain else _slug(task, f"t{n}", taken)
+    return found
+
+
+def _plain(name: str) -> bool:
+    """Whether a key may be called so: objects of JavaScript keep no key `__proto__`."""
+    return name != "__proto__" and _PLAIN.fullmatch(name) is not None
+
+
+def _slug(name: str, otherwise: str, taken: set[str]) -> str:
+    """What is plain of a name, and not taken; it is then."""
+    base = _OTHER.sub("_", name).strip("_-") or otherwise
+    numbered = (f"{base}_{n}" for n in itertools.count(2))
+    found = next(one for one in itertools.chain([base], numbered) if one not in taken)
+    taken.add(found)
     return found
 
 
@@ -96,6 +112,8 @@ def machine(plan: Plan) -> dict[str, Any]:
 
 
 def _refuse(plan: Plan) -> None:
+    if plan.tasks and (broken := check(plan)):
+        raise PlanError(broken)
     every = [*plan.tasks, *([plan.on_failure] if plan.on_failure is not None else [])]
     problems = [
         Problem(
@@ -107,6 +125,15 @@ def _refuse(plan: Plan) -> None:
         for task in every
         if task.retry.maximum_attempts > MOST_ATTEMPTS
     ]
+    problems += [
+        Problem(
+            f"`{task.id}` may wait longer than five years, which is the most that is exported.",
+            task=task.id,
+            hint="Give it a shorter timeout, or a shorter `maximum_interval`.",
+        )
+        for task in every
+        if longest_s(task) > LONGEST_S
+    ]
     if not plan.tasks:
         problems.append(Problem("A plan without tasks is no machine."))
     if problems:
@@ -117,13 +144,14 @@ def _by_story(plan: Plan, name: dict[str, str], regions: dict[str, State]) -> St
     """The regions, those of a story in a parallel state of their own."""
     found: State = {}
     outside = {name[task.id] for task in plan.tasks if task.story is None}
+    plain = {story.id for story in plan.stories if _plain(story.id)}
+    taken = outside | plain
     for number, story in enumerate(plan.stories):
         inside = {name[t.id]: regions[t.id] for t in plan.tasks if t.story == story.id}
         if not inside:
             continue
-        key = story.id if _PLAIN.fullmatch(story.id) else f"story{number}"
-        while key in outside or key in found:
-            key += "_"
+        own = story.id in plain and story.id not in outside
+        key = story.id if own else _slug(story.id, f"story{number}", taken)
         found[key] = {"description": story.label, "type": "parallel", "states": inside}
     return found | {name[t.id]: regions[t.id] for t in plan.tasks if t.story is None}
 
@@ -172,8 +200,15 @@ def _work(task: Task, name: str) -> dict[str, State]:
     if task.total_timeout_s is None:
         return flat
     inner: dict[str, State] = json.loads(json.dumps(flat).replace('"to_', f'"#{name}:'))
-    limit = {str(milliseconds(task.total_timeout_s)): "to_failed"}
-    return {"working": {"initial": "attempt1", "states": inner, "after": limit}}
+    tries = {"initial": "attempt1", "states": inner}
+    limit = delay(task.total_timeout_s, "to_failed")
+    if "after" in limit:
+        return {"working": tries | limit}
+    # Its states are taken: the clock runs in a region beside them.
+    timer = {"id": f"{name}:clock"} | clock(task.total_timeout_s)
+    over = {f"xstate.done.state.{name}:clock": "to_failed"}
+    regions = {"tries": tries, "clock": timer}
+    return {"working": {"type": "parallel", "states": regions, "on": over}}
 
 
 def _asking(task: Task, name: str) -> State:
@@ -184,7 +219,7 @@ def _asking(task: Task, name: str) -> State:
     state["on"] = {f"{name}.{yes}": "to_succeeded", f"{name}.REJECT": "to_failed"}
     if gate is not None and gate.timeout_s is not None:
         then = "to_succeeded" if gate.default == "approve" else "to_failed"
-        state["after"] = {str(milliseconds(gate.timeout_s)): then}
+        state |= delay(gate.timeout_s, then)
     return state
 
 
@@ -202,23 +237,11 @@ def attempts(
         if n < most:
             state["on"][f"{name}.FATAL"] = bad
         if task.timeout_s is not None:
-            state["after"] = {str(milliseconds(task.timeout_s)): then}
+            state |= delay(task.timeout_s, then)
         states[f"attempt{n}"] = state
         if n < most:
-            states[then] = {"after": {str(milliseconds(wait_s(task.retry, n))): f"attempt{n + 1}"}}
+            states[then] = delay(wait_s(task.retry, n), f"attempt{n + 1}")
     return states
-
-
-def wait_s(policy: RetryPolicy, failures: int) -> float:
-    """The wait after so many failures, before any jitter."""
-    most = policy.maximum_interval_s
-    if most is None:
-        most = policy.initial_interval_s * 100
-    return min(most, policy.initial_interval_s * policy.backoff_coefficient ** (failures - 1))
-
-
-def milliseconds(seconds: float) -> int:
-    return max(0, round(seconds * 1000))
 
 
 def _entry(action: str, **params: Any) -> State:
@@ -227,7 +250,7 @@ def _entry(action: str, **params: Any) -> State:
 
 def _targets(states: dict[str, State]) -> set[str]:
     """The endings that states lead to, however deep."""
-    return {f"to_{end}" for end in re.findall(r'"(?:to_|#[\w-]+:)(\w+)"', json.dumps(states))}
+    return {f"to_{end}" for end in _TARGET.findall(json.dumps(states, ensure_ascii=False))}
 
 
 def _outcome(plan: Plan, name: dict[str, str], ends: dict[str, list[str]]) -> State:

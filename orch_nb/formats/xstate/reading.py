@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from pathlib import PurePath
 from typing import Any
 
@@ -15,7 +16,9 @@ import msgspec
 from orch_nb.errors import PlanError, Problem
 from orch_nb.formats.script_literals import Code, ScriptError, arguments
 from orch_nb.formats.xstate.machine import machine
+from orch_nb.formats.xstate.older import older, renewed
 from orch_nb.formats.xstate.planning import planned
+from orch_nb.formats.xstate.several import chosen
 from orch_nb.model.plan import Plan
 from orch_nb.model.statechart_config import ChartError, read_chart
 from orch_nb.model.translation import Import, Loss
@@ -40,6 +43,12 @@ def read(text: str, path: str | os.PathLike[str] = "") -> Import:
     machine."""
     source = os.fspath(path)
     config, line, told = _config(text)
+    old = older(config)
+    if old:
+        config = renewed(config)
+        words = ", ".join(old)
+        why = f"it is written for XState 4 ({words}), and read as XState 5 would say the same"
+        told.append(Loss("version", why, severity="note"))
     try:
         chart = read_chart(config)
     except ChartError as error:
@@ -51,7 +60,10 @@ def read(text: str, path: str | os.PathLike[str] = "") -> Import:
         told.append(Loss("meta", "the machine was changed since its export: what its states say "
                          "now holds", severity="note"))  # fmt: skip
     plan, losses = planned(chart)
-    placed = tuple(msgspec.structs.replace(loss, line=line) for loss in (*told, *losses))
+    placed = tuple(
+        loss if loss.line is not None else msgspec.structs.replace(loss, line=line)
+        for loss in (*told, *losses)
+    )
     return Import("xstate", plan, placed, source, chart)
 
 
@@ -59,8 +71,10 @@ def _config(text: str) -> tuple[dict[str, Any], int | None, list[Loss]]:
     """The configuration, its line, and what of it is no literal."""
     if text.lstrip().startswith(("{", "[")):
         try:
-            found = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            found = json.loads(text, object_pairs_hook=_once)
+        except RecursionError:
+            raise PlanError("This is no JSON that can be read: it is nested too deep.") from None
+        except ValueError as error:
             raise PlanError(f"This is no JSON: {error}") from None
         if not isinstance(found, dict) or not isinstance(found.get("states"), dict):
             raise PlanError("This JSON is no machine: it has no `states`.")
@@ -75,20 +89,24 @@ def _config(text: str) -> tuple[dict[str, Any], int | None, list[Loss]]:
     ]  # fmt: skip
     if not machines:
         raise PlanError("No `createMachine` with an object literal that has `states` is in it.")
-    if len(machines) > 1:
-        lines = ", ".join(str(line) for _, line in machines)
-        raise PlanError(
-            [Problem(f"The script creates several machines (lines {lines}).",
-                     hint="Keep one of them in the file.")]
-        )  # fmt: skip
-    config, line = machines[0]
+    (config, line), others = chosen(text, machines)
     if isinstance(config["states"], Code):
         raise PlanError([Problem("The machine's `states` are worked out.", line)])
-    told = []
+    told = [Loss("machine", f"`{name}` (line {at}) is not read: this one uses it", line=at)
+            for name, at in others]  # fmt: skip
     if isinstance(config.get("context"), dict | Code):
         why = "a plan's values are its parameters and results"
         told.append(Loss("context", why, severity="note"))
     return config, line, told
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises ValueError where a key stands twice, one of which would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
+        raise ValueError(f"`{twice}` stands twice in one object")
+    return found
 
 
 def _exported(config: dict[str, Any]) -> Plan | None:
