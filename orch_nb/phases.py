@@ -544,7 +544,9 @@ async def serve(
     from orch_nb.engine.hands import WorkerHands
     from orch_nb.executors.local import local_executor
 
-    where = place(f"{system}://{address.partition('://')[2] or address}")
+    where = place(address if "://" in address else f"{system}://{address}")
+    if where.system != system:
+        raise UsageError(f"{address} is no address of {system}.")
     hands = WorkerHands(
         lambda: local_executor("threads"), lambda plan: checked(plan, {}), Path(".orch_nb/groups")
     )

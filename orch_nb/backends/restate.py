@@ -34,6 +34,7 @@ _SOON_S = 2.0
 _REGISTER_S = 30.0
 _NOT_FOUND = 404
 _TOO_LARGE = 413
+_FAILED = 500
 _LOOKS = 10  # so often nothing new, and it is seen whether the run is still there
 #: The server is on the loopback, or where its owner says: no proxy is asked.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -173,7 +174,9 @@ class Restate:
         try:
             await _called(self._where, url)
         except _Refused as error:
-            return "Restate (killed)" if "killed" in str(error) else ""
+            if "killed" in str(error):
+                return "Restate (killed)"
+            return f"Restate (failed: {error})" if error.code == _FAILED else ""
         except TimeoutError:
             return ""
         return ""

@@ -25,8 +25,10 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 from temporalio.exceptions import TimeoutError as StepTimeout
 
 with workflow.unsafe.imports_passed_through():
+    import msgspec
+
     from orch_nb.engine.acts import Arm
-    from orch_nb.engine.away import ASK, Done, Errand, Seed, plain, shaped
+    from orch_nb.engine.away import ASK, Done, Errand, Seed, plain, shaped, version
     from orch_nb.engine.interpreter import Interpreter, Work
     from orch_nb.engine.ports import AttemptKey, Request
     from orch_nb.model import event as ev
@@ -62,7 +64,7 @@ class PlanInterpreter:
 
     @workflow.run
     async def run(self, told: Any) -> dict[str, Any]:
-        self._mind = mind = Interpreter(shaped(told, Seed))
+        self._mind = mind = Interpreter(_understood(told))
         workflow.set_current_details(mind.plan.goal)
         self._do(mind.begin(workflow.time()))
         for requests in self._early:
@@ -104,7 +106,8 @@ class PlanInterpreter:
 
     @workflow.query
     def news(self, after: int) -> Any:
-        return plain(self._mind.news(after)) if self._mind is not None else {}
+        told = plain(self._mind.news(after)) if self._mind is not None else {}
+        return {**told, "version": version()}
 
     # -- doing what was decided ----------------------------------------------------------------
 
@@ -155,6 +158,16 @@ class PlanInterpreter:
         assert self._mind is not None
         if not self._closed():
             self._do(take(self._mind, workflow.time()))
+
+
+def _understood(told: Any) -> Seed:
+    try:
+        seed = shaped(told, Seed)
+        _ = seed.history
+    except msgspec.MsgspecError as error:
+        told = f"this worker, of orch_nb {version()}, does not understand the run: {error}"
+        raise ApplicationError(told, type="RunNotUnderstood", non_retryable=True) from None
+    return seed
 
 
 def _limit(errand: Errand) -> timedelta:

@@ -93,3 +93,13 @@ def mark(name: str, folder: str, seconds: float = 0.0) -> str:
     with Path(folder, "ran").open("a") as file:
         file.write(f"{name} ends\n")
     return name
+
+
+def timed_mark(name: str, folder: str, seconds: float) -> str:
+    """As `mark`, with the time."""
+    for what in ("begins", "ends"):
+        with Path(folder, "ran").open("a") as file:
+            file.write(f"{name} {what} {time.time()}\n")
+        if what == "begins":
+            time.sleep(seconds)
+    return name

@@ -3,6 +3,7 @@ does not run again."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -20,6 +22,9 @@ from orch_nb.engine.journal import SqliteJournal, open_journal
 from orch_nb.engine.ports import Request
 from orch_nb.errors import PlanError
 from orch_nb.model.status import RunStatus
+
+#: Of one that is killed here on purpose, on a slow machine.
+pytestmark = pytest.mark.filterwarnings("ignore:The worker at .* does not answer:RuntimeWarning")
 
 EXTRAS = {"temporal": "temporalio", "restate": "restate"}
 SYSTEMS = [
@@ -97,18 +102,102 @@ def test_a_command_of_a_killed_worker_does_not_run_twice_at_once(there, tmp_path
     assert ended(live).results["c"] == "over"
 
 
-def test_a_killed_server_goes_on_with_what_it_had_written(there, tmp_path: Path):
-    live = begun(marking(tmp_path, 3), there.url, tmp_path / "j.db")
-    await_mark(tmp_path, "long begins")
+def kill_server(there) -> None:
     for child in psutil.Process(there.server.pid).children(recursive=True):
         child.kill()
     there.server.stop()
+
+
+def test_a_killed_server_goes_on_with_what_it_had_written(there, tmp_path: Path):
+    live = begun(marking(tmp_path, 3), there.url, tmp_path / "j.db")
+    await_mark(tmp_path, "long begins")
+    kill_server(there)
     time.sleep(0.5)
     there.server.start(until="Ctrl-C")
     run = ended(live)
     assert run.succeeded
-    assert ran(tmp_path).count("first begins") == 1
-    assert ran(tmp_path).count("last begins") == 1
+    # What the worker was at when the server went, it brought to its end.
+    assert [ran(tmp_path).count(f"{name} begins") for name in ("first", "long", "last")] == [
+        1, 1, 1,
+    ]  # fmt: skip
+
+
+GATE = "goal: g\ntasks: {go: {approval: 'Go?'}, ship: {sh: echo shipped, needs: [go]}}"
+
+
+def waiting_at_its_gate(url: str, journal: Path):
+    plan = nb.decompose(GATE, namespace={})
+    options = phases.run_options(4, on=url, interactive=True)
+    live = phases.begin(
+        phases.starting(plan, journal=open_journal(journal), options=options, run_id="r")
+    )
+    wait_for(lambda: live.snapshot()["go"].status == "waiting")
+    return live
+
+
+def wait_for(ready, patience_s: float = 30) -> None:
+    until = time.monotonic() + patience_s
+    while not ready():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_while_the_server_is_away_that_is_told_and_wishes_wait(there, tmp_path: Path):
+    live = waiting_at_its_gate(there.url, tmp_path / "j.db")
+    kill_server(there)
+    live.approve("go", by="ann")
+    wait_for(lambda: live.trouble)
+    assert f"orch-nb dev {there.name}" in live.trouble
+    there.server.start(until="Ctrl-C")
+    assert ended(live)["go"].decided_by == "ann"
+    assert live.trouble == ""
+
+
+def test_what_was_asked_for_while_the_server_was_away_is_handed_in_later(there, tmp_path: Path):
+    live = waiting_at_its_gate(there.url, tmp_path / "j.db")
+    kill_server(there)
+    live.approve("go", by="ann")
+    wait_for(lambda: live.trouble)
+    live.abandon(20)  # its kernel is shut down
+    journal = SqliteJournal(tmp_path / "j.db")
+    assert f"orch-nb dev {there.name}" in phases.caught_up("r", journal)
+    there.server.start(until="Ctrl-C")
+    run = nb.recover("r", journal=journal)
+    assert (run.status, run["go"].decided_by) == ("succeeded", "ann")
+
+
+def test_a_worker_without_the_users_module_says_where_it_is(there, tmp_path: Path, monkeypatch):
+    (tmp_path / "only_here.py").write_text("def f():\n    return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    plan = nb.decompose("goal: g\ntasks: {a: {run: 'only_here:f'}}", namespace={})
+    run = nb.execute(plan, on=there.url, journal="memory")
+    told = str(run["a"].error)
+    assert "`only_here` cannot be imported" in told
+    assert there.folder.name in told
+    assert "PYTHONPATH" in told
+
+
+def test_a_worker_of_another_version_is_told(there, monkeypatch):
+    monkeypatch.setattr("orch_nb.engine.follower.version", lambda: "99.0")
+    plan = nb.decompose("goal: g\ntasks: {a: {sh: 'true'}}", namespace={})
+    with pytest.warns(RuntimeWarning, match=r"99\.0: install the same version"):
+        assert nb.execute(plan, on=there.url, journal="memory").succeeded
+
+
+def test_a_run_that_a_worker_does_not_understand_ends_and_says_so(there, tmp_path: Path):
+    from orch_nb.backends.places import backend_for
+    from orch_nb.engine.away import Seed
+
+    async def told() -> str:
+        backend = backend_for(there.url)
+        await backend.start("of-tomorrow", Seed(events=msgspec.Raw(b'[{"type":"Tomorrow"}]')))
+        for _ in range(300):
+            if gone := (await backend.news("of-tomorrow", 1)).gone:
+                return gone
+            await asyncio.sleep(0.1)
+        return ""
+
+    assert "does not understand the run" in asyncio.run(told())
 
 
 def test_a_killed_kernel_finds_its_run_again(there, tmp_path: Path):

@@ -12,6 +12,7 @@ import pytest
 import orch_nb as nb
 from orch_nb import phases
 from orch_nb.engine.journal import SqliteJournal
+from orch_nb.errors import BackendUnavailable
 
 pytest.importorskip("temporalio")
 
@@ -109,6 +110,14 @@ def test_the_workflow_is_deterministic_in_temporals_eyes(temporal, case, tmp_pat
     assert live.done.wait(60)
     history = there(live, lambda handle: handle.fetch_history())
     asyncio.run(Replayer(workflows=[PlanInterpreter]).replay_workflow(history))
+
+
+def test_a_namespace_that_is_not_there_is_told(temporal, tmp_path: Path):
+    plan = nb.decompose("goal: g\ntasks: {a: {sh: 'true'}}", namespace={})
+    journal = SqliteJournal(tmp_path / "j.db")
+    with pytest.raises(BackendUnavailable, match=r"namespace create .* --namespace payments"):
+        nb.execute(plan, on=f"{temporal.url}/payments", journal=journal)
+    assert not journal.runs()
 
 
 def test_status_takes_what_nobody_followed(temporal, tmp_path: Path):
