@@ -24,7 +24,7 @@ from orch_nb.errors import PlanError
 from orch_nb.model.status import RunStatus
 
 #: Of one that is killed here on purpose, on a slow machine.
-pytestmark = pytest.mark.filterwarnings("ignore:The worker at .* does not answer:RuntimeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*worker.*answer:RuntimeWarning")
 
 EXTRAS = {"temporal": "temporalio", "restate": "restate"}
 SYSTEMS = [
@@ -76,7 +76,7 @@ def ended(live, patience_s: float = 90) -> nb.Run:
 
 
 @pytest.mark.parametrize("how", ["kill", "stop"])
-def test_a_worker_that_is_gone_is_replaced_by_another(there, tmp_path: Path, how: str):
+def test_a_worker_that_is_gone_is_replaced_by_another(there, tmp_path: Path, how: str, observed):
     live = begun(marking(tmp_path, 2), there.url, tmp_path / "j.db")
     await_mark(tmp_path, "long begins")
     getattr(there.worker, how)()
@@ -86,6 +86,11 @@ def test_a_worker_that_is_gone_is_replaced_by_another(there, tmp_path: Path, how
     assert ran(tmp_path).count("first begins") == 1
     assert ran(tmp_path).count("long begins") == 2
     assert ran(tmp_path).count("last begins") == 1
+    told = len(run["long"].attempts)
+    assert told == 1  # the system's own redelivery: to the plan it is the same attempt
+    if how == "kill":
+        row = "the worker is killed in mid-task"
+        observed(row, there.name, f"another begins the task anew; attempts told: {told}")
 
 
 def test_a_command_of_a_killed_worker_does_not_run_twice_at_once(there, tmp_path: Path):
@@ -108,7 +113,7 @@ def kill_server(there) -> None:
     there.server.stop()
 
 
-def test_a_killed_server_goes_on_with_what_it_had_written(there, tmp_path: Path):
+def test_a_killed_server_goes_on_with_what_it_had_written(there, tmp_path: Path, observed):
     live = begun(marking(tmp_path, 3), there.url, tmp_path / "j.db")
     await_mark(tmp_path, "long begins")
     kill_server(there)
@@ -120,6 +125,8 @@ def test_a_killed_server_goes_on_with_what_it_had_written(there, tmp_path: Path)
     assert [ran(tmp_path).count(f"{name} begins") for name in ("first", "long", "last")] == [
         1, 1, 1,
     ]  # fmt: skip
+    row = "the server is killed in mid-task"
+    observed(row, there.name, "the task goes on in its worker, and nothing runs twice")
 
 
 GATE = "goal: g\ntasks: {go: {approval: 'Go?'}, ship: {sh: echo shipped, needs: [go]}}"
@@ -200,11 +207,12 @@ def test_a_run_that_a_worker_does_not_understand_ends_and_says_so(there, tmp_pat
     assert "does not understand the run" in asyncio.run(told())
 
 
-def test_a_killed_kernel_finds_its_run_again(there, tmp_path: Path):
+def killed_kernel(tmp_path: Path, *on: str) -> Path:
+    """Begins a run in a process that is killed in its midst; the run's journal."""
     plan = tmp_path / "plan.yaml"
     plan.write_text(marking(tmp_path, 1.5))
     kernel = subprocess.Popen(
-        [sys.executable, "-m", "orch_nb.cli", "run", str(plan), "--on", there.url, "--run-id", "r"],
+        [sys.executable, "-m", "orch_nb.cli", "run", str(plan), *on, "--run-id", "r"],
         cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(
             [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])},
@@ -212,8 +220,21 @@ def test_a_killed_kernel_finds_its_run_again(there, tmp_path: Path):
     await_mark(tmp_path, "long begins")
     kernel.send_signal(signal.SIGKILL)
     kernel.wait()
+    return tmp_path / ".orch_nb" / "journal.db"
+
+
+def test_a_killed_kernel_that_performed_the_run_itself(tmp_path: Path, observed):
+    run = nb.recover("r", journal=killed_kernel(tmp_path))
+    assert run.succeeded
+    told = len(run["long"].attempts)
+    assert (told, ran(tmp_path).count("long begins")) == (2, 2)
+    row = "the kernel is killed in mid-run"
+    observed(row, "local", f"stops; recover begins anew what ran; attempts told: {told}")
+
+
+def test_a_killed_kernel_finds_its_run_again(there, tmp_path: Path, observed):
+    journal = killed_kernel(tmp_path, "--on", there.url)
     await_mark(tmp_path, "last ends")  # nobody looks on
-    journal = tmp_path / ".orch_nb" / "journal.db"
     assert (
         phases.past_run(SqliteJournal(journal).history("r"), SqliteJournal(journal)).status
         != "succeeded"
@@ -227,6 +248,8 @@ def test_a_killed_kernel_finds_its_run_again(there, tmp_path: Path):
         1,
     ]
     assert nb.recover("r", journal=journal).succeeded  # nothing is left to be followed
+    row = "the kernel is killed in mid-run"
+    observed(row, there.name, "goes on; found again by its name, and nothing runs twice")
 
 
 def test_a_run_that_waits_is_answered_later(there, tmp_path: Path):
