@@ -18,14 +18,15 @@ from orch_nb.engine.away import News, Seed, plain, shaped, version
 from orch_nb.engine.ports import Request
 from orch_nb.errors import BackendUnavailable, MissingExtra, PlanError
 from orch_nb.model.event import RunOptions
-from orch_nb.model.plan import Plan
+from orch_nb.model.plan import Plan, encode
 from orch_nb.model.translation import Loss
 
 __all__ = ["QUEUE", "Temporal", "backend", "connected"]
 
 QUEUE = "orch_nb"
 
-_MOST_TASKS = 5000  # a workflow's history ends at 51,200 events, and a task is some six
+_MOST_TASKS = 5000  # a workflow's history ends at 51,200 events; a task is four, a retry as many
+_MOST_BYTES = 1_900_000  # Temporal takes 2 MiB
 _CONNECT_S = 5.0
 _QUERY_S = 5.0
 _SOON_S = 2.0
@@ -105,6 +106,12 @@ class Temporal:
                 f"events of history, which some {_MOST_TASKS:,} tasks fill: run it here, or in "
                 "parts."
             )
+        size = len(encode(plan))
+        if size > _MOST_BYTES:
+            raise PlanError(
+                f"This plan has {size:,} bytes, and Temporal takes {_MOST_BYTES:,} in one piece: "
+                "keep what is long in it (arguments, scripts, descriptions) in files."
+            )
         return tuple(found)
 
     async def _client(self) -> Any:
@@ -165,8 +172,10 @@ class Temporal:
         except WorkflowAlreadyStartedError:
             return
         except RPCError as error:
-            if "too large" in str(error).lower() or "exceeds size limit" in str(error).lower():
-                raise PlanError(f"Temporal takes no plan of that size: {error}") from None
+            if any(word in str(error).lower() for word in ("too large", "exceeds", "larger than")):
+                raise PlanError(
+                    f"Temporal takes no run of that size, with what it has done so far: {error}"
+                ) from None
             raise self._unavailable(error) from None
 
     async def news(self, handle: str, after: int) -> News:

@@ -53,6 +53,8 @@ class PlanInterpreter:
 
     #: After what silence of its worker a step goes to another. No history depends on it.
     patience = timedelta(seconds=15)
+    #: Temporal terminates a workflow at 51,200 events, or 50 MB.
+    most_events, most_bytes = 44_000, 30_000_000
 
     def __init__(self) -> None:
         self._mind: Interpreter | None = None
@@ -61,6 +63,7 @@ class PlanInterpreter:
         self._timers: dict[Any, asyncio.Task[None]] = {}
         self._awaited: dict[int, asyncio.Task[None]] = {}
         self._over: RunStatus | None = None
+        self._full = False
 
     @workflow.run
     async def run(self, told: Any) -> dict[str, Any]:
@@ -158,6 +161,17 @@ class PlanInterpreter:
         assert self._mind is not None
         if not self._closed():
             self._do(take(self._mind, workflow.time()))
+            self._leave_room(self._mind)
+
+    def _leave_room(self, mind: Interpreter) -> None:
+        """Cancel a run whose history is nearly full, while there is room to undo what it did:
+        Temporal would terminate it."""
+        info = workflow.info()
+        events, size = info.get_current_history_length(), info.get_current_history_size()
+        if not self._full and (events > self.most_events or size > self.most_bytes):
+            self._full = True
+            by = f"Temporal (its history is nearly full: {events:,} events, {size:,} bytes)"
+            self._ask(mind, [Request("cancel", by=by)])
 
 
 def _understood(told: Any) -> Seed:

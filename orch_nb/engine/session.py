@@ -236,4 +236,6 @@ class LiveRun:
 
     def _interrupted(self) -> None:
         self.cancel(by="interrupt")
-        self.done.wait(_CANCEL_S)
+        heard = self.done.wait(_STEP_S if self.trouble else _CANCEL_S)
+        if not heard and isinstance(self.driver, Follower):  # it leaves the wish in the journal
+            self.abandon()

@@ -194,6 +194,13 @@ def test_a_plan_that_no_history_holds_is_refused():
             backend_for(system).losses(plan, phases.run_options())
 
 
+def test_a_plan_that_no_message_holds_is_refused(tmp_path):
+    pytest.importorskip("temporalio")
+    long = nb.Plan(goal="g", tasks=[nb.Task(id="a", sh="true", description="x" * 2_000_000)])
+    with pytest.raises(PlanError, match="keep what is long in it"):
+        nb.execute(long, on="temporal://127.0.0.1:1", journal="memory")
+
+
 def test_a_secret_does_not_go_into_another_systems_history(monkeypatch):
     pytest.importorskip("temporalio")
     plan = nb.Plan(
