@@ -24,9 +24,10 @@ from orch_nb.model.event import RunOptions
 from orch_nb.model.plan import Plan
 from orch_nb.model.translation import Loss
 
-__all__ = ["SERVICE", "Restate", "backend", "register"]
+__all__ = ["NOT_UNDERSTOOD", "SERVICE", "Restate", "backend", "register"]
 
 SERVICE = "orch_nb.plan"
+NOT_UNDERSTOOD = "does not understand the run"  # of a worker, the end of the workflow
 
 _MOST_TASKS = 5000  # the whole journal of a run is replayed when its worker was lost
 _ANSWER_S = 5.0
@@ -34,7 +35,6 @@ _SOON_S = 2.0
 _REGISTER_S = 30.0
 _NOT_FOUND = 404
 _TOO_LARGE = 413
-_FAILED = 500
 _LOOKS = 10  # so often nothing new, and it is seen whether the run is still there
 #: The server is on the loopback, or where its owner says: no proxy is asked.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -176,7 +176,7 @@ class Restate:
         except _Refused as error:
             if "killed" in str(error):
                 return "Restate (killed)"
-            return f"Restate (failed: {error})" if error.code == _FAILED else ""
+            return f"Restate (failed: {error})" if NOT_UNDERSTOOD in str(error) else ""
         except TimeoutError:
             return ""
         return ""

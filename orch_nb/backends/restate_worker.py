@@ -27,7 +27,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from orch_nb.backends.places import Place
-from orch_nb.backends.restate import SERVICE, register
+from orch_nb.backends.restate import NOT_UNDERSTOOD, SERVICE, register
 from orch_nb.engine.acts import Arm
 from orch_nb.engine.away import ASK, Done, Errand, Hands, Job, Seed, plain, shaped, version
 from orch_nb.engine.interpreter import Interpreter, Work
@@ -126,7 +126,7 @@ def _understood(told: Any) -> Seed:
         seed = shaped(told, Seed)
         _ = seed.history
     except msgspec.MsgspecError as error:
-        told = f"this worker, of orch_nb {version()}, does not understand the run: {error}"
+        told = f"this worker, of orch_nb {version()}, {NOT_UNDERSTOOD}: {error}"
         raise restate.TerminalError(told) from None
     return seed
 

@@ -174,7 +174,8 @@ def test_a_task_that_kills_the_process_that_runs_it(
         where["dask"] = {"executor": "dask", "address": cluster.scheduler_address}
         found = dict(zip(where, pool.map(seen, where), strict=True))
     for name, run in found.items():
-        assert run.results["a"] == "well", (name, run.df.to_string())
+        assert run.succeeded, (name, run.decisions, run.df.to_string())
+        assert run.results["a"] == "well"
         tries = ", ".join(f"{a.error.type if a.error else a.status}" for a in run["a"].attempts)
         told = f"runs again and ends well; attempts told: {tries}"
         observed("a task kills the process that runs it, once", name, told)

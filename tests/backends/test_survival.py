@@ -173,6 +173,29 @@ def test_what_was_asked_for_while_the_server_was_away_is_handed_in_later(there, 
     assert (run.status, run["go"].decided_by) == ("succeeded", "ann")
 
 
+def test_ctrl_c_while_the_server_is_away_cancels_the_run_when_it_is_back(systems, tmp_path: Path):
+    pytest.importorskip("restate")
+    there = systems("restate")
+    (tmp_path / "plan.yaml").write_text(marking(tmp_path, 60))
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    words = ["run", "plan.yaml", "--on", there.url, "--run-id", "r"]
+    told = subprocess.Popen(
+        [sys.executable, "-m", "orch_nb.cli", *words], cwd=tmp_path, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    await_mark(tmp_path, "long begins")
+    kill_server(there)
+    time.sleep(0.5)
+    told.send_signal(signal.SIGINT)
+    _, said = told.communicate(timeout=30)
+    assert told.returncode == 130, said
+    there.worker.kill()  # its function would sleep on
+    there.start()
+    run = nb.recover("r", journal=tmp_path / ".orch_nb" / "journal.db")
+    assert (run.status, run["last"].status) == ("cancelled", "cancelled")
+    assert ran(tmp_path).count("last begins") == 0
+
+
 def test_a_worker_without_the_users_module_says_where_it_is(there, tmp_path: Path, monkeypatch):
     (tmp_path / "only_here.py").write_text("def f():\n    return 1\n")
     monkeypatch.syspath_prepend(tmp_path)
