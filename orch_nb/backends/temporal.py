@@ -31,6 +31,7 @@ _CONNECT_S = 5.0
 _QUERY_S = 5.0
 _SOON_S = 2.0
 _LOOKS = 10
+_BUSY_S = 15  # a worker that was heard of since then may only be slow
 _SOON = timedelta(seconds=_SOON_S)
 
 
@@ -148,6 +149,8 @@ class Temporal:
         if found.pollers:  # Temporal knows of them for minutes after they have gone
             newest = max(one.last_access_time.ToSeconds() for one in found.pollers)
             ago = max(0, round(time.time() - newest))
+            if ago < _BUSY_S:
+                return ""
             return (
                 f"The worker at {self.url} does not answer: it was last heard of {ago} s ago. "
                 "Nothing goes on until it does, or until there is another: orch-nb worker temporal "

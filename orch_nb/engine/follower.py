@@ -257,12 +257,13 @@ class Follower:
         """Say, once, why nothing has begun for some seconds."""
         self._since = self._since or self._loop.time()
         if not self._hinted and self._loop.time() > self._since + _HINT_S:
-            self._hinted = True
+            self._since = self._loop.time()  # and if nothing is amiss, some seconds later again
             try:
                 hint = await self.backend.hint()
             except BackendUnavailable:
                 return  # the next look finds that out, and waits
             if hint:
+                self._hinted = True
                 self.trouble = hint
                 _say(hint)
 
