@@ -83,7 +83,7 @@ def test_a_run_there_ends_as_it_does_here(
     assert there[case].options.executor == name
     assert conformance.told(there[case]) == conformance.told(here[case])
     observed(case.name, name, conformance_table.EQUAL)
-    observed(case.name, "local", "it is compared to this")
+    observed(case.name, "local", "reference")
 
 
 def runs_on(folder: Path, **where: Any) -> bool:
