@@ -41,6 +41,9 @@ def place(url: str) -> Place:
     """The parts of a backend's address. Raises UsageError."""
     told = url if "://" in url else f"{url}://"
     parts = urlsplit(told)
+    system = parts.scheme or url.partition(":")[0]
+    if system in PORTS and (not parts.scheme or "://" in parts.netloc + parts.path):
+        raise UsageError(f"`{url}` is no address: write {system}://HOST:{PORTS[system]}.")
     if parts.scheme not in PORTS:
         near = did_you_mean(parts.scheme, list(PORTS))
         raise UsageError(
@@ -51,6 +54,16 @@ def place(url: str) -> Place:
         port = parts.port or PORTS[parts.scheme]
     except ValueError:
         raise UsageError(f"`{url}` has no port that can be.") from None
+    if parts.username is not None or parts.query or parts.fragment:
+        raise UsageError(
+            f"`{parts.scheme}://{parts.hostname}` is taken without a name, a password or options: "
+            "they would stand in journals. Write host and port alone."
+        )
+    if parts.scheme == "restate" and parts.path.strip("/") and not parts.path.strip("/").isdigit():
+        raise UsageError(
+            f"`{url}`: behind Restate's address stands the port of its admin, as in "
+            "restate://127.0.0.1:8080/9070, or nothing."
+        )
     return Place(parts.scheme, parts.hostname or "127.0.0.1", port, parts.path.strip("/"))
 
 

@@ -24,9 +24,10 @@ from orch_nb.model.event import RunOptions
 from orch_nb.model.plan import Plan
 from orch_nb.model.translation import Loss
 
-__all__ = ["SERVICE", "Restate", "backend", "register"]
+__all__ = ["NOT_UNDERSTOOD", "SERVICE", "Restate", "backend", "register"]
 
 SERVICE = "orch_nb.plan"
+NOT_UNDERSTOOD = "does not understand the run"  # of a worker, the end of the workflow
 
 _MOST_TASKS = 5000  # the whole journal of a run is replayed when its worker was lost
 _ANSWER_S = 5.0
@@ -173,7 +174,9 @@ class Restate:
         try:
             await _called(self._where, url)
         except _Refused as error:
-            return "Restate (killed)" if "killed" in str(error) else ""
+            if "killed" in str(error):
+                return "Restate (killed)"
+            return f"Restate (failed: {error})" if NOT_UNDERSTOOD in str(error) else ""
         except TimeoutError:
             return ""
         return ""

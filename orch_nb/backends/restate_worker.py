@@ -15,6 +15,8 @@ What happened stands in the workflow's state, a batch at each place, for the ker
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -25,11 +27,12 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from orch_nb.backends.places import Place
-from orch_nb.backends.restate import SERVICE, register
+from orch_nb.backends.restate import NOT_UNDERSTOOD, SERVICE, register
 from orch_nb.engine.acts import Arm
-from orch_nb.engine.away import ASK, Done, Errand, Hands, Job, Seed, plain, shaped
+from orch_nb.engine.away import ASK, Done, Errand, Hands, Job, Seed, plain, shaped, version
 from orch_nb.engine.interpreter import Interpreter, Work
 from orch_nb.engine.ports import AttemptKey, Request
+from orch_nb.errors import UsageError
 from orch_nb.model.plan import encode
 from orch_nb.model.status import RunStatus
 
@@ -39,6 +42,7 @@ _LISTEN = "127.0.0.1:9080"
 _LONG = timedelta(days=1)  # a step may take that long without a word between it and Restate
 _KEPT = timedelta(days=30)  # what a run did can be asked for after its end
 _CANCELLED = 409
+_BACK_S = 20.0  # what has begun goes on for so long while Restate is away
 #: What Restate does by itself where the worker, not the task, is at fault.
 _AGAIN = restate.RunOptions[str](
     initial_retry_interval=timedelta(milliseconds=200), max_retry_interval=timedelta(seconds=5)
@@ -50,6 +54,7 @@ async def work(
     ready: Callable[[str], None] | None = None,
 ) -> None:  # fmt: skip
     """Work until cancelled, called by Restate at `listen`. Raises BackendUnavailable."""
+    _can_listen(listen)
     config = Config()
     config.bind, config.accesslog, config.errorlog = [listen], None, None
     config.graceful_timeout = 0.0
@@ -70,6 +75,20 @@ async def work(
             served.cancel()
 
 
+def _can_listen(listen: str) -> None:
+    """Raises UsageError for an address that is none, or that another has."""
+    host, _, port = listen.rpartition(":")
+    try:
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind((host or "127.0.0.1", int(port)))
+    except (OSError, ValueError, OverflowError) as error:
+        raise UsageError(
+            f"A worker cannot be called at `{listen}` ({getattr(error, 'strerror', None) or error}"
+            "): if another worker is there, choose another place with --listen 127.0.0.1:9081."
+        ) from None
+
+
 def _cut_short(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Connections that Restate keeps open are cancelled when the worker ends: no fault of any."""
     if not isinstance(context.get("exception"), asyncio.CancelledError):
@@ -83,11 +102,12 @@ def _workflow(steps: _Steps) -> restate.Workflow:
 
     @made.main(workflow_retention=_KEPT)
     async def run(ctx: restate.WorkflowContext, told: Any) -> str:
-        return str(await _Running(ctx, steps, shaped(told, Seed)).to_the_end())
+        return str(await _Running(ctx, steps, _understood(told)).to_the_end())
 
     @made.handler(enable_lazy_state=True, journal_retention=timedelta(0))
     async def news(ctx: restate.WorkflowSharedContext, after: int) -> Any:
-        return await ctx.get(f"after-{after}") or {}
+        # Whose worker answers now is no part of what the run's journal keeps.
+        return {**(await ctx.get(f"after-{after}") or {}), "version": version()}
 
     @made.handler(enable_lazy_state=True, journal_retention=timedelta(0))
     async def ask(ctx: restate.WorkflowSharedContext, told: Any) -> None:
@@ -101,6 +121,16 @@ def _workflow(steps: _Steps) -> restate.Workflow:
     return made
 
 
+def _understood(told: Any) -> Seed:
+    try:
+        seed = shaped(told, Seed)
+        _ = seed.history
+    except msgspec.MsgspecError as error:
+        told = f"this worker, of orch_nb {version()}, {NOT_UNDERSTOOD}: {error}"
+        raise restate.TerminalError(told) from None
+    return seed
+
+
 class _Steps:
     """The attempts that this process is at, of all runs."""
 
@@ -108,16 +138,44 @@ class _Steps:
         self._hands, self._slots = hands, asyncio.Semaphore(most)
         self._jobs: dict[tuple[str, AttemptKey], Job] = {}
         self._stopped: set[tuple[str, AttemptKey]] = set()
+        self._begun: dict[tuple[str, AttemptKey], asyncio.Task[str]] = {}
+        self._asking: Counter[tuple[str, AttemptKey]] = Counter()
 
     async def perform(self, run: str, errand: Errand) -> str:
+        """One attempt. Where Restate goes in the midst of it, it goes on, and is not done twice: it
+        is what Restate is told when it calls again, if that is soon."""
         key = (run, errand.key)
+        begun = self._begun.get(key)
+        if begun is None or (begun.done() and (begun.cancelled() or begun.exception())):
+            self._begun[key] = asyncio.create_task(self._perform(key, errand))
+        self._asking[key] += 1
+        told = ""
+        try:
+            told = await asyncio.shield(self._begun[key])
+        finally:
+            self._asking[key] -= 1
+            if told:
+                self._forget(key)
+            elif not self._asking[key]:
+                asyncio.get_running_loop().call_later(_BACK_S, self._forget, key)
+        return told
+
+    def _forget(self, key: tuple[str, AttemptKey]) -> None:
+        """Restate has heard of it, or asks for it no more."""
+        if not self._asking[key]:
+            del self._asking[key]
+            attempt = self._begun.pop(key, None)
+            if attempt is not None:
+                attempt.cancel()
+
+    async def _perform(self, key: tuple[str, AttemptKey], errand: Errand) -> str:
         async with self._slots:
             self._jobs[key] = job = self._hands.begin(errand)
             if key in self._stopped:
                 job.stop()
             try:
                 done = await job.done
-            except asyncio.CancelledError:  # Restate has gone, and will call again
+            except asyncio.CancelledError:  # Restate has gone for long, or the worker ends
                 job.stop()
                 raise
             finally:

@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import socket
@@ -25,16 +26,23 @@ from pathlib import Path
 
 import msgspec
 
+try:
+    import fcntl
+except ImportError:  # Windows: there is no such lock
+    fcntl = None  # type: ignore[assignment]
+
 from orch_nb.errors import BackendUnavailable, EnvironmentFault, UsageError
 
 __all__ = ["SYSTEMS", "Server", "server", "serving"]
 
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _UP_S = 30.0
 _END_S = 5.0
 
 
 class Server(msgspec.Struct, frozen=True):
-    """How a server is started, and where it will be. `hint` says what to do next."""
+    """How a server is started, where it will be, and the `data` that it alone may have. `hint` says
+    what to do next."""
 
     system: str
     command: list[str]
@@ -42,6 +50,7 @@ class Server(msgspec.Struct, frozen=True):
     port: int
     environment: Mapping[str, str] = {}
     hint: str = ""
+    data: Path | None = None
 
     @property
     def address(self) -> str:
@@ -69,13 +78,20 @@ def _temporal(folder: Path, port: int | None) -> Server:
         # As it comes it rounds the wait before a retry up to a second.
         "--dynamic-config-value", 'history.timerProcessorMaxTimeShift="10ms"',
     ]  # fmt: skip
-    return Server("temporal", command, "127.0.0.1", port, hint="orch-nb worker temporal")
+    return Server(
+        "temporal", command, "127.0.0.1", port, hint="orch-nb worker temporal",
+        data=folder / "temporal.db",
+    )  # fmt: skip
 
 
 def _restate(folder: Path, port: int | None) -> Server:
     program = _restate_program()
     if program is None:
-        raise _missing("Restate's server", "npm install @restatedev/restate-server")
+        raise _missing(
+            "Restate's server",
+            "npm install @restatedev/restate-server (npm comes with Node.js), or put a "
+            "`restate-server` of https://restate.dev on the PATH",
+        )
     port = port or 8080
     environment = {
         "RESTATE_BIND_IP": "127.0.0.1", "RESTATE_LISTEN_MODE": "tcp", "DO_NOT_TRACK": "1",
@@ -85,7 +101,10 @@ def _restate(folder: Path, port: int | None) -> Server:
         "RESTATE_DEFAULT_NUM_PARTITIONS": "1", "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE": "128MB",
     }  # fmt: skip
     command = [program, "--no-logo", "--base-dir", str(folder / "restate"), "--node-name", "here"]
-    return Server("restate", command, "127.0.0.1", port, environment, "orch-nb worker restate")
+    return Server(
+        "restate", command, "127.0.0.1", port, environment, "orch-nb worker restate",
+        folder / "restate",
+    )  # fmt: skip
 
 
 def _restate_program() -> str | None:
@@ -118,7 +137,7 @@ def _redis(folder: Path, port: int | None) -> Server:
     data.mkdir(parents=True, exist_ok=True)
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data),
                "--appendonly", "yes", "--loglevel", "warning"]  # fmt: skip
-    return Server("redis", command, "127.0.0.1", port)
+    return Server("redis", command, "127.0.0.1", port, data=data)
 
 
 _KNOWN: Mapping[str, Callable[[Path, int | None], Server]] = {
@@ -147,6 +166,32 @@ def serving(one: Server) -> Iterator[subprocess.Popen[bytes]]:
             f"Port {one.port} is taken: a server runs there already, or something else. Use it at "
             f"{one.address}, or choose another with --port."
         )
+    with _alone(one):
+        yield from _served(one)
+
+
+@contextlib.contextmanager
+def _alone(one: Server) -> Iterator[None]:
+    """No two servers have the same data: the one that was started last would spoil it."""
+    if one.data is None or fcntl is None:
+        yield
+        return
+    with one.data.with_suffix(".lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise BackendUnavailable(
+                f"A server has the data in {one.data} already: {lock.read().strip()}. Use that, "
+                "or choose another folder with --data."
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{one.address} (started by process {os.getpid()})")
+        lock.flush()
+        yield  # its end gives the lock back, a kill too
+
+
+def _served(one: Server) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(  # noqa: S603  # it is what a person asked to be started
         one.command, env={**os.environ, **one.environment}, stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
@@ -170,8 +215,10 @@ def _await(one: Server, process: subprocess.Popen[bytes]) -> None:
     while not _listens(one):
         if process.poll() is not None:
             assert process.stderr is not None
-            said = process.stderr.read().decode(errors="replace").strip()[-600:]
-            raise BackendUnavailable(f"{one.system} did not start: {said or 'it says nothing'}")
+            said = _COLOURS.sub("", process.stderr.read().decode(errors="replace")).strip()
+            raise BackendUnavailable(
+                f"{one.system} did not start: {said[-600:] or 'it says nothing'}"
+            )
         if time.monotonic() > until:
             raise BackendUnavailable(f"{one.system} did not answer within {_UP_S:g} s.")
         time.sleep(0.05)

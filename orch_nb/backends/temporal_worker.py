@@ -33,7 +33,7 @@ async def work(
 ) -> None:  # fmt: skip
     """Work until cancelled. It calls the server, and listens nowhere. `most` attempts run at once.
     Steps whose worker is silent for `patience_s` go to another. Raises BackendUnavailable."""
-    client: Client = await connected(where)
+    client: Client = await connected(where, patient=True)
     errands = _Errands(hands, min(2.0, patience_s / 5))
     PlanInterpreter.patience = timedelta(seconds=patience_s)
     worker = Worker(

@@ -25,8 +25,10 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 from temporalio.exceptions import TimeoutError as StepTimeout
 
 with workflow.unsafe.imports_passed_through():
+    import msgspec
+
     from orch_nb.engine.acts import Arm
-    from orch_nb.engine.away import ASK, Done, Errand, Seed, plain, shaped
+    from orch_nb.engine.away import ASK, Done, Errand, Seed, plain, shaped, version
     from orch_nb.engine.interpreter import Interpreter, Work
     from orch_nb.engine.ports import AttemptKey, Request
     from orch_nb.model import event as ev
@@ -51,6 +53,8 @@ class PlanInterpreter:
 
     #: After what silence of its worker a step goes to another. No history depends on it.
     patience = timedelta(seconds=15)
+    #: Temporal terminates a workflow at 51,200 events, or 50 MB.
+    most_events, most_bytes = 44_000, 30_000_000
 
     def __init__(self) -> None:
         self._mind: Interpreter | None = None
@@ -59,10 +63,11 @@ class PlanInterpreter:
         self._timers: dict[Any, asyncio.Task[None]] = {}
         self._awaited: dict[int, asyncio.Task[None]] = {}
         self._over: RunStatus | None = None
+        self._full = False
 
     @workflow.run
     async def run(self, told: Any) -> dict[str, Any]:
-        self._mind = mind = Interpreter(shaped(told, Seed))
+        self._mind = mind = Interpreter(_understood(told))
         workflow.set_current_details(mind.plan.goal)
         self._do(mind.begin(workflow.time()))
         for requests in self._early:
@@ -104,7 +109,8 @@ class PlanInterpreter:
 
     @workflow.query
     def news(self, after: int) -> Any:
-        return plain(self._mind.news(after)) if self._mind is not None else {}
+        told = plain(self._mind.news(after)) if self._mind is not None else {}
+        return {**told, "version": version()}
 
     # -- doing what was decided ----------------------------------------------------------------
 
@@ -155,6 +161,27 @@ class PlanInterpreter:
         assert self._mind is not None
         if not self._closed():
             self._do(take(self._mind, workflow.time()))
+            self._leave_room(self._mind)
+
+    def _leave_room(self, mind: Interpreter) -> None:
+        """Cancel a run whose history is nearly full, while there is room to undo what it did:
+        Temporal would terminate it."""
+        info = workflow.info()
+        events, size = info.get_current_history_length(), info.get_current_history_size()
+        if not self._full and (events > self.most_events or size > self.most_bytes):
+            self._full = True
+            by = f"Temporal (its history is nearly full: {events:,} events, {size:,} bytes)"
+            self._ask(mind, [Request("cancel", by=by)])
+
+
+def _understood(told: Any) -> Seed:
+    try:
+        seed = shaped(told, Seed)
+        _ = seed.history
+    except msgspec.MsgspecError as error:
+        told = f"this worker, of orch_nb {version()}, does not understand the run: {error}"
+        raise ApplicationError(told, type="RunNotUnderstood", non_retryable=True) from None
+    return seed
 
 
 def _limit(errand: Errand) -> timedelta:

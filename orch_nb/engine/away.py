@@ -10,6 +10,7 @@ is JSON; results travel as the bytes that a journal would keep.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
@@ -23,7 +24,7 @@ from orch_nb.model.translation import Loss
 
 __all__ = [
     "ASK", "MOST", "Backend", "Done", "Errand", "Hands", "Job", "News", "Seed", "plain",
-    "shaped",
+    "shaped", "version",
 ]  # fmt: skip
 
 #: Bytes that go in one piece: Temporal takes 2 MB, as text a third more.
@@ -91,13 +92,15 @@ class Seed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What happened in a run after the place that was asked for; `events` is a JSON array. `mute`:
-    no worker is there who could tell. `gone`: who ended the run there, from outside of it."""
+    no worker is there who could tell. `gone`: who ended the run there, from outside of it.
+    `version`: which orch_nb the worker is that tells."""
 
     events: msgspec.Raw = msgspec.Raw(b"[]")
     blobs: tuple[Blob, ...] = ()
     lines: tuple[Printed, ...] = ()
     mute: bool = False
     gone: str = ""
+    version: str = ""
 
 
 class Backend(Protocol):
@@ -146,6 +149,11 @@ class Hands(Protocol):
 
     def ready(self) -> AbstractContextManager[Any]:
         """To be entered while errands are performed."""
+
+
+def version() -> str:
+    """Which orch_nb this process has."""
+    return str(sys.modules["orch_nb"].__version__)
 
 
 def plain(value: msgspec.Struct) -> Any:

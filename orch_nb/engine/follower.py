@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 
 from orch_nb.engine.audience import Audience
-from orch_nb.engine.away import Backend, News, Seed
+from orch_nb.engine.away import Backend, News, Seed, version
 from orch_nb.engine.ports import Blob, Journal, Observer, Request
 from orch_nb.engine.results import store
 from orch_nb.engine.results_view import Results
@@ -79,9 +79,13 @@ class Follower:
         self._count = len(history)
         self._wishes: deque[Request] = deque(requests)
         self._held, self._left = bool(history), False
+        self._attached = False
         self._once = once  # take what is new, and leave it at that
         self._silent: float | None = None
         self._since, self._hinted = 0.0, False
+        self._theirs = ""
+        #: What keeps anything new from being heard now, in words: no server, no worker; or nothing.
+        self.trouble = ""
 
     # -- following -----------------------------------------------------------------------------
 
@@ -90,13 +94,24 @@ class Follower:
         try:
             await self.backend.reach()
             await self._begin()
+            self._attached = True
             await self._follow(alone)
         finally:
             self.audience.catch_up()
             if self._held:
+                self._leave_wishes()
                 self.journal.release(self.run_id)
             await self.backend.close()
         return self._snapshot(final=True)
+
+    def _leave_wishes(self) -> None:
+        """What people asked for and nobody there has heard yet, for whoever follows the run next.
+        What this following began with is asked for anew by who begins it anew."""
+        if not self._attached or self.state.status not in (RunStatus.RUNNING, RunStatus.WAITING):
+            return
+        for wish in self._wishes:
+            if wish.verb != "recover":
+                self.journal.ask(self.run_id, wish)  # type: ignore[attr-defined]
 
     async def _begin(self) -> None:
         if not self._history:
@@ -189,26 +204,44 @@ class Follower:
                 for _ in wishes:
                     self._wishes.popleft()
             news = await self.backend.news(self.options.handle, self._count)
-            self._silent = None
+            if self._silent is not None:
+                self._silent, self.trouble = None, ""
         except BackendUnavailable as error:
             if self._once:
                 raise
             now = self._loop.time()
             self._silent = self._silent or now
+            self.trouble = (
+                f"{str(error).rstrip('.')}. What is shown is how run {self.run_id} stood then: it "
+                "goes on there, and what you ask for is handed in as soon as it answers."
+            )
             if now > self._silent + _PATIENCE_S:
                 raise BackendUnavailable(
                     f"{error} Run `{self.run_id}` goes on there; follow it again with "
-                    f"recover({self.run_id!r})."
+                    f"recover({self.run_id!r}), in a notebook %orchestrate open {self.run_id}."
                 ) from None
             return False, False
+        self._compare(news.version)
         events = ev.decode_events(bytes(news.events))
         if news.gone:
             events = self._ended_from_outside(news.gone)
         if not events and (news.mute or self._count == 1):
             await self._hint()
+        elif self._since:
+            self._since, self._hinted, self.trouble = 0.0, False, ""
         if events:
             self._take(events, news)
         return bool(events) and type(events[-1]) is ev.RunEnded, bool(events)
+
+    def _compare(self, theirs: str) -> None:
+        """Say, once, that the worker is of another version: what one of the two does not know, it
+        cannot tell the other."""
+        if theirs and theirs not in (version(), self._theirs):
+            self._theirs = theirs
+            _say(
+                f"The worker at {self.backend.url} is of orch_nb {theirs}, and this is "
+                f"{version()}: install the same version for both."
+            )
 
     def _ended_from_outside(self, by: str) -> list[ev.Event]:
         """A run that its system was told to end has no account of its own of that."""
@@ -224,10 +257,15 @@ class Follower:
         """Say, once, why nothing has begun for some seconds."""
         self._since = self._since or self._loop.time()
         if not self._hinted and self._loop.time() > self._since + _HINT_S:
-            self._hinted = True
-            hint = await self.backend.hint()
+            self._since = self._loop.time()  # and if nothing is amiss, some seconds later again
+            try:
+                hint = await self.backend.hint()
+            except BackendUnavailable:
+                return  # the next look finds that out, and waits
             if hint:
-                warnings.warn(hint, RuntimeWarning, stacklevel=2)
+                self._hinted = True
+                self.trouble = hint
+                _say(hint)
 
     def _take(self, events: list[ev.Event], news: News) -> None:
         if news.lines:
@@ -301,6 +339,11 @@ class Follower:
             return "" if ended else self._mind.why(task, time.time())
         except (KeyError, IndexError):  # it changed while another thread looked
             return ""
+
+
+def _say(text: str) -> None:
+    """A warning that is nobody's line of code."""
+    warnings.warn_explicit(text, RuntimeWarning, "orch_nb", 1)
 
 
 def _seed(

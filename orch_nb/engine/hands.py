@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import functools
 import hashlib
+import platform
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,12 @@ class WorkerHands:
         try:
             job.begin(self._bind(errand.plan))
         except OrchestrationError as error:  # a function or a secret that is not here
-            job.fail(ev.Failure(type(error).__name__, str(error), kinds=("Exception",)))
+            told = (
+                f"{str(error).rstrip('.')}. This is the worker on {platform.node()}, started in "
+                f"{Path.cwd().name}/: start it where that is to be had (its folder, PYTHONPATH, "
+                "its environment), then retry the task."
+            )
+            job.fail(ev.Failure(type(error).__name__, told, kinds=("Exception",)))
         return job
 
 

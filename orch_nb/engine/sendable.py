@@ -26,7 +26,8 @@ def check_sendable(plan: Plan, mask: Mask) -> None:
             problems.append(Problem(
                 f"`{task_id}` runs `{name or module}`, a function of this notebook or script.",
                 task=task_id, hint="A worker elsewhere knows functions by `module:function`: "
-                "put it into a module that is installed there, or beside the worker.",
+                "put it into a module that is installed there, or into a file where the worker was "
+                "started (in a notebook: `%%writefile tasks.py` above it, then `tasks:function`).",
             ))  # fmt: skip
     told = unrunnable(masked(plan, mask))
     problems += [

@@ -203,6 +203,12 @@ class LiveRun:
     def set_workers(self, workers: int, by: str = "") -> None:
         self.driver.set_workers(workers, by)
 
+    @property
+    def trouble(self) -> str:
+        """What keeps anything new from being heard of a run that another system owns, in words;
+        empty where nothing does."""
+        return self.driver.trouble if isinstance(self.driver, Follower) else ""
+
     def abandon(self, wait_s: float = 2.0) -> None:
         """Leave the run where it stands, since this process ends: what tasks do while it falls
         apart around them is no failure of theirs. Waits until that holds."""
@@ -232,4 +238,6 @@ class LiveRun:
 
     def _interrupted(self) -> None:
         self.cancel(by="interrupt")
-        self.done.wait(_CANCEL_S)
+        heard = self.done.wait(_STEP_S if self.trouble else _CANCEL_S)
+        if not heard and isinstance(self.driver, Follower):  # it leaves the wish in the journal
+            self.abandon()

@@ -63,6 +63,7 @@ __all__ = [
 
 _STEP_S = 0.2
 _STOP_S = 10.0
+_LEAVE_S = 3.0
 _QUIET_S = 1.0  # between two lines of progress
 _FIRST_S, _FROZEN_S = 2.0, 10.0  # until the first state that stays in the file, between two
 
@@ -250,8 +251,9 @@ def stop(live: LiveRun) -> Run:
     """Cancel a run since its cell is interrupted, and wait for its end, blocking: the interrupt
     could hit another await too."""
     live.cancel(by="Stop")
-    if not live.done.wait(_STOP_S):
+    if not live.done.wait(_STEP_S if live.trouble else _STOP_S):
         live.driver.executor.stop()
+        live.done.wait(_LEAVE_S)
     return live.snapshot()
 
 
@@ -259,6 +261,13 @@ class Stopped(Interrupted):
     """`Interrupted`, of a run that was under way."""
 
     def __init__(self, run: Run) -> None:
+        if run.status is RunStatus.RUNNING and run.options.on:
+            super().__init__(
+                f"{run.options.on} has not told that run {run.run_id} is cancelled: as far as is "
+                "known it goes on there. The cancel is handed in when it is followed again: "
+                f"%orchestrate open {run.run_id}"
+            )
+            return
         super().__init__(f"run {run.run_id} was cancelled. Its journal keeps what had succeeded.")
 
 

@@ -40,10 +40,8 @@ class Head:
     def made(self, subject: Subject) -> dict[str, Any]:
         state, live = subject.state, subject.live
         status = state.status.value
-        if not live and status == "running":
-            status = (
-                RunStatus.CUT_OFF.value
-            )  # nobody performs it, and it has not ended: it was cut off
+        if not live and status == "running" and not state.options.on:
+            status = RunStatus.CUT_OFF.value  # nobody performs it, and it has not ended
         execute = {"state": "running" if live else status, "finding": ""}
         found: dict[str, Any] = {
             "run_id": state.run_id, "status": status, "live": live, "paused": state.paused,

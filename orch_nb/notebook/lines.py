@@ -18,7 +18,7 @@ from orch_nb.archive import REPORTS, compare, write_report
 from orch_nb.engine.journal import open_journal
 from orch_nb.engine.launch import check_skip, compensation_of, failed_tasks
 from orch_nb.engine.ports import Journal, Request
-from orch_nb.errors import RunHeld, UsageError
+from orch_nb.errors import EnvironmentFault, RunHeld, UsageError
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
@@ -39,7 +39,7 @@ from orch_nb.render.bundle import (
     document_bundle,
     run_bundle,
 )
-from orch_nb.render.document import Paragraph
+from orch_nb.render.document import Paragraph, Text
 from orch_nb.render.listing import runs_bundle, unfollowed
 from orch_nb.render.recovery import recovery_blocks
 from orch_nb.render.sections import decompose_section, operation_document
@@ -89,13 +89,15 @@ class Line(Meant):
         if chosen in live:
             show([run_bundle(live[chosen].snapshot())])
         else:
-            past = self._past(run)
-            if past.options.on and phases.caught_up(past.run_id, self._journal_of(past)) == "":
-                journal = self._journal_of(past)
+            past, journal = self._past(run), self._journal_of(self._past(run))
+            apart = []
+            if past.options.on:
+                missing = phases.caught_up(past.run_id, journal)
                 past = phases.past_run(journal.history(past.run_id), journal)
-            rows = self._journal_of(past).runs()
-            apart = [unfollowed(row) for row in rows if row.run_id == past.run_id]
-            told = [blocks_bundle((Paragraph(piece),)) for piece in apart if piece]
+                apart += [_as_known(missing)] if missing else []
+            rows = [row for row in journal.runs() if row.run_id == past.run_id]
+            apart += [Paragraph(piece) for row in rows if (piece := unfollowed(row))]
+            told = [blocks_bundle((piece,)) for piece in apart]
             show([run_bundle(past), *told])
 
     def runs(self) -> None:
@@ -117,7 +119,10 @@ class Line(Meant):
         live = SESSION.running().get(run or (mine.run.run_id if mine and mine.run else ""))
         past = live.snapshot() if live is not None else self._past(run)
         if live is None and past.options.on:
-            live = phases.followed(past.run_id, self._journal_of(past))
+            try:
+                live = phases.followed(past.run_id, self._journal_of(past))
+            except EnvironmentFault as error:  # it is shown as far as it is known
+                show([blocks_bundle((_as_known(str(error)),))])
             if live is not None:
                 SESSION.begin(live)
                 past = live.snapshot()
@@ -364,6 +369,11 @@ class Line(Meant):
 _OF_A_RUN = (
     "approve", "cancel", "compensate", "pause", "reject", "resume", "retry", "skip", "workers",
 )  # fmt: skip
+
+
+def _as_known(missing: str) -> Paragraph:
+    """Above a run that is shown without what is new of it."""
+    return Paragraph((Text(f"As far as this journal knows: {missing}"),))
 
 
 def _without_run(words: list[str]) -> tuple[str, list[str]]:

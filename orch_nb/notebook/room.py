@@ -27,7 +27,7 @@ import msgspec
 from orch_nb.engine.session import LiveRun
 from orch_nb.errors import OrchestrationError
 from orch_nb.graph.topology import downstream, upstream
-from orch_nb.model.status import Status
+from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task_state import TaskState
 from orch_nb.notebook.cards import card
 from orch_nb.notebook.head import Head
@@ -280,8 +280,17 @@ class Room:
             self.view.run_id = head["run_id"]
 
     def _note(self, live: bool) -> str:
-        """What a page that was reloaded has to know at the end: nobody can reach its output."""
-        if live or not self.reloaded or self._go_on is not None:
+        """Why nothing new comes of a run that another system owns; and what a page that was
+        reloaded has to know at the end: nobody can reach its output."""
+        state = self.subject.state
+        if live:
+            return self.subject.trouble
+        if state.options.on and state.status is RunStatus.RUNNING:
+            return (
+                f"The run goes on at {state.options.on}, and nobody follows it. It is followed "
+                f"again with: %orchestrate open {state.run_id}"
+            )
+        if not self.reloaded or self._go_on is not None:
             return ""
         return (
             "This page was opened while the run went on, so the report is not in its notebook. "

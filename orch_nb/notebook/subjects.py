@@ -53,6 +53,10 @@ class Subject(Protocol):
     def changed(self) -> set[str]:
         """The names of what has changed since the last call."""
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing new is heard of it, in words; empty where nothing is amiss."""
+
     def why(self, task: str) -> str:
         """What a task waits for, in words."""
 
@@ -121,6 +125,10 @@ class Here:
             names, self._dirty = self._dirty, set()
         return names
 
+    @property
+    def trouble(self) -> str:
+        return self.run.trouble
+
     def why(self, task: str) -> str:
         return self.run.driver.why(task)
 
@@ -174,6 +182,10 @@ class Elsewhere:
 
     def changed(self) -> set[str]:
         return self._news()
+
+    @property
+    def trouble(self) -> str:
+        return ""  # whoever performs it tells
 
     def why(self, task: str) -> str:
         if self._mind is None or self.state.status in _OVER:

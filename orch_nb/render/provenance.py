@@ -66,7 +66,10 @@ def _rows(run: Run, found: Environment) -> list[tuple[Line, Line]]:
         ("run", run.run_id),
         ("started", when(run.started)),
         ("finished", when(run.finished)),
-        ("workers", f"{number(options.workers)}, {options.executor}"),
+        (
+            "workers",
+            f"{number(options.workers)}, {options.on.partition('://')[0] or options.executor}",
+        ),
         ("platform", found.platform),
         ("workspace", _workspace(found)),
         ("gone on with", count(run.resumed, "time") if run.resumed else ""),

@@ -19,6 +19,8 @@ _MOST = 40
 def recovery_blocks(run: Run) -> tuple[Block, ...]:
     """A sentence and a table for a run that is about to go on."""
     kept = [task for task in run if task.status.ended]
+    if run.options.on:
+        return (_followed(run, len(kept)),)
     made = account(run).instances
     again = [(task, why) for task in run if (why := _why(task, made.get(task.task, ())))]
     head = Paragraph(
@@ -38,6 +40,19 @@ def recovery_blocks(run: Run) -> tuple[Block, ...]:
     if purpose := purpose_line(run):
         blocks.append(Paragraph(purpose))
     return (*blocks, Table("Runs now", columns, rows, note)) if rows else tuple(blocks)
+
+
+def _followed(run: Run, ended: int) -> Block:
+    """Of a run that another system owns: nobody looked on, and nothing of it stopped by that."""
+    where = run.options.on.partition("://")[0].capitalize()
+    return Paragraph(
+        line(
+            Text(f"Following run {run.run_id} again", strong=True),
+            f", which {where} owns: it went on while nobody looked. {ended} of "
+            f"{count(len(run), 'task')} had ended when it was last heard of, and nothing runs "
+            "twice by this.",
+        )
+    )
 
 
 def _why(task: TaskRun, instances: Sequence[TaskRun]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from datetime import date
 from pathlib import Path
@@ -64,6 +65,10 @@ def undo(book: int) -> str:
     return f"undone {book}"
 
 
+def undo_nothing() -> str:
+    return "undone"
+
+
 def tell(failures: dict[str, str]) -> list[str]:
     return sorted(failures)
 
@@ -92,4 +97,24 @@ def mark(name: str, folder: str, seconds: float = 0.0) -> str:
     time.sleep(seconds)
     with Path(folder, "ran").open("a") as file:
         file.write(f"{name} ends\n")
+    return name
+
+
+def die_once(folder: str) -> str:
+    """Kills the process that it runs in, the first time."""
+    path = Path(folder, "pids")
+    with path.open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    if len(path.read_text().split()) == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "well"
+
+
+def timed_mark(name: str, folder: str, seconds: float) -> str:
+    """As `mark`, with the time."""
+    for what in ("begins", "ends"):
+        with Path(folder, "ran").open("a") as file:
+            file.write(f"{name} {what} {time.time()}\n")
+        if what == "begins":
+            time.sleep(seconds)
     return name

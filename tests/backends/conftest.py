@@ -208,6 +208,44 @@ def here(performed: Callable[..., Performed]) -> Performed:
     return performed("here")
 
 
+# -- the table for people: see conformance_table ------------------------------------------------
+
+
+@pytest.fixture
+def observed(record_property: Callable[[str, object], None]) -> Callable[[str, str, str], None]:
+    """Says what was seen: `observed(row, system, cell)`."""
+
+    def tell(row: str, system: str, cell: str) -> None:
+        record_property("conformance", (row, system, cell))
+
+    return tell
+
+
+_SEEN: dict[tuple[str, str], str] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" and report.passed:
+        for name, told in report.user_properties:
+            if name == "conformance":
+                row, system, cell = told  # type: ignore[misc]
+                _SEEN[row, system] = cell
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    path = os.environ.get("ORCH_NB_CONFORMANCE")
+    if not path or not _SEEN:
+        return
+    import conformance_table
+
+    left = conformance_table.missing(_SEEN)
+    if exitstatus != 0 or left:
+        print(f"\n{path} is not written: {len(left)} cells were not seen: {left[:5]}")
+        session.exitstatus = exitstatus or 1
+        return
+    Path(path).write_text(conformance_table.markdown(_SEEN), encoding="utf-8")
+
+
 class Acting:
     """An observer that does what people do, when the task is there that they wait for."""
 

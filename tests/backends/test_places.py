@@ -31,7 +31,14 @@ def test_an_address_names_system_host_and_port(url, address, path):
     assert (found.address, found.path) == (address, path)
 
 
-@pytest.mark.parametrize("url", ["temporel://x", "http://x", "restate://x:port"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "temporel://x", "http://x", "restate://x:port", "temporal:127.0.0.1:7233", "localhost:7233",
+        "temporal://https://x:7233", "temporal://ann:secret@x", "restate://x/admin",
+        "temporal://x?tls=1",
+    ],
+)  # fmt: skip
 def test_an_address_that_is_none_is_told(url):
     with pytest.raises(UsageError):
         backend_for(url)
@@ -113,6 +120,39 @@ def test_a_port_that_is_taken_is_told(tmp_path):
             pass
 
 
+def test_a_worker_for_an_address_of_something_else_is_refused(capsys):
+    pytest.importorskip("temporalio")
+    for address in ("https://127.0.0.1:7233", "restate://127.0.0.1:8080"):
+        assert main(["worker", "temporal", "--address", address]) == 2
+        assert address in capsys.readouterr().err
+
+
+def test_two_servers_do_not_have_the_same_data(tmp_path, starting_server):
+    first = starting_server("redis", tmp_path)
+    second = servers.server("redis", tmp_path, 1)
+    with pytest.raises(BackendUnavailable, match=rf"process {first.pid}"), servers.serving(second):
+        pass
+    first.kill()  # which leaves the data to whoever comes next
+    again = servers.Server("redis", ["false"], "127.0.0.1", 1, data=second.data)
+    with pytest.raises(BackendUnavailable, match="did not start"), servers.serving(again):
+        pass
+
+
+def test_a_place_that_another_worker_has_is_told(tmp_path, monkeypatch, capsys):
+    import socket
+
+    pytest.importorskip("restate")
+    monkeypatch.chdir(tmp_path)
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        one.listen()
+        taken = f"127.0.0.1:{one.getsockname()[1]}"
+        assert main(["worker", "restate", "--address", "127.0.0.1:1", "--listen", taken]) == 2
+    said = capsys.readouterr().err
+    assert taken in said
+    assert "--listen" in said
+
+
 def test_a_server_that_does_not_start_says_why(tmp_path):
     broken = servers.Server("redis", ["sh", "-c", "echo no room >&2; exit 3"], "127.0.0.1", 1)
     with pytest.raises(BackendUnavailable, match="no room"), servers.serving(broken):
@@ -152,6 +192,13 @@ def test_a_plan_that_no_history_holds_is_refused():
         pytest.importorskip({"temporal": "temporalio"}.get(system, system))
         with pytest.raises(PlanError, match="6,000 tasks"):
             backend_for(system).losses(plan, phases.run_options())
+
+
+def test_a_plan_that_no_message_holds_is_refused(tmp_path):
+    pytest.importorskip("temporalio")
+    long = nb.Plan(goal="g", tasks=[nb.Task(id="a", sh="true", description="x" * 2_000_000)])
+    with pytest.raises(PlanError, match="keep what is long in it"):
+        nb.execute(long, on="temporal://127.0.0.1:1", journal="memory")
 
 
 def test_a_secret_does_not_go_into_another_systems_history(monkeypatch):

@@ -3,6 +3,7 @@ does not run again."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -20,6 +22,9 @@ from orch_nb.engine.journal import SqliteJournal, open_journal
 from orch_nb.engine.ports import Request
 from orch_nb.errors import PlanError
 from orch_nb.model.status import RunStatus
+
+#: Of one that is killed here on purpose, on a slow machine.
+pytestmark = pytest.mark.filterwarnings("ignore:.*worker.*answer:RuntimeWarning")
 
 EXTRAS = {"temporal": "temporalio", "restate": "restate"}
 SYSTEMS = [
@@ -71,7 +76,7 @@ def ended(live, patience_s: float = 90) -> nb.Run:
 
 
 @pytest.mark.parametrize("how", ["kill", "stop"])
-def test_a_worker_that_is_gone_is_replaced_by_another(there, tmp_path: Path, how: str):
+def test_a_worker_that_is_gone_is_replaced_by_another(there, tmp_path: Path, how: str, observed):
     live = begun(marking(tmp_path, 2), there.url, tmp_path / "j.db")
     await_mark(tmp_path, "long begins")
     getattr(there.worker, how)()
@@ -81,6 +86,11 @@ def test_a_worker_that_is_gone_is_replaced_by_another(there, tmp_path: Path, how
     assert ran(tmp_path).count("first begins") == 1
     assert ran(tmp_path).count("long begins") == 2
     assert ran(tmp_path).count("last begins") == 1
+    told = len(run["long"].attempts)
+    assert told == 1  # the system's own redelivery: to the plan it is the same attempt
+    if how == "kill":
+        row = "the worker is killed in mid-task"
+        observed(row, there.name, f"another begins the task anew; attempts told: {told}")
 
 
 def test_a_command_of_a_killed_worker_does_not_run_twice_at_once(there, tmp_path: Path):
@@ -97,25 +107,135 @@ def test_a_command_of_a_killed_worker_does_not_run_twice_at_once(there, tmp_path
     assert ended(live).results["c"] == "over"
 
 
-def test_a_killed_server_goes_on_with_what_it_had_written(there, tmp_path: Path):
-    live = begun(marking(tmp_path, 3), there.url, tmp_path / "j.db")
-    await_mark(tmp_path, "long begins")
+def kill_server(there) -> None:
     for child in psutil.Process(there.server.pid).children(recursive=True):
         child.kill()
     there.server.stop()
+
+
+def test_a_killed_server_goes_on_with_what_it_had_written(there, tmp_path: Path, observed):
+    live = begun(marking(tmp_path, 3), there.url, tmp_path / "j.db")
+    await_mark(tmp_path, "long begins")
+    kill_server(there)
     time.sleep(0.5)
     there.server.start(until="Ctrl-C")
     run = ended(live)
     assert run.succeeded
-    assert ran(tmp_path).count("first begins") == 1
-    assert ran(tmp_path).count("last begins") == 1
+    # What the worker was at when the server went, it brought to its end.
+    assert [ran(tmp_path).count(f"{name} begins") for name in ("first", "long", "last")] == [
+        1, 1, 1,
+    ]  # fmt: skip
+    row = "the server is killed in mid-task"
+    observed(row, there.name, "the task goes on in its worker, and nothing runs twice")
 
 
-def test_a_killed_kernel_finds_its_run_again(there, tmp_path: Path):
+GATE = "goal: g\ntasks: {go: {approval: 'Go?'}, ship: {sh: echo shipped, needs: [go]}}"
+
+
+def waiting_at_its_gate(url: str, journal: Path):
+    plan = nb.decompose(GATE, namespace={})
+    options = phases.run_options(4, on=url, interactive=True)
+    live = phases.begin(
+        phases.starting(plan, journal=open_journal(journal), options=options, run_id="r")
+    )
+    wait_for(lambda: live.snapshot()["go"].status == "waiting")
+    return live
+
+
+def wait_for(ready, patience_s: float = 30) -> None:
+    until = time.monotonic() + patience_s
+    while not ready():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_while_the_server_is_away_that_is_told_and_wishes_wait(there, tmp_path: Path):
+    live = waiting_at_its_gate(there.url, tmp_path / "j.db")
+    kill_server(there)
+    live.approve("go", by="ann")
+    wait_for(lambda: live.trouble)
+    assert f"orch-nb dev {there.name}" in live.trouble
+    there.server.start(until="Ctrl-C")
+    assert ended(live)["go"].decided_by == "ann"
+    assert live.trouble == ""
+
+
+def test_what_was_asked_for_while_the_server_was_away_is_handed_in_later(there, tmp_path: Path):
+    live = waiting_at_its_gate(there.url, tmp_path / "j.db")
+    kill_server(there)
+    live.approve("go", by="ann")
+    wait_for(lambda: live.trouble)
+    live.abandon(20)  # its kernel is shut down
+    journal = SqliteJournal(tmp_path / "j.db")
+    assert f"orch-nb dev {there.name}" in phases.caught_up("r", journal)
+    there.server.start(until="Ctrl-C")
+    run = nb.recover("r", journal=journal)
+    assert (run.status, run["go"].decided_by) == ("succeeded", "ann")
+
+
+def test_ctrl_c_while_the_server_is_away_cancels_the_run_when_it_is_back(systems, tmp_path: Path):
+    pytest.importorskip("restate")
+    there = systems("restate")
+    (tmp_path / "plan.yaml").write_text(marking(tmp_path, 60))
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    words = ["run", "plan.yaml", "--on", there.url, "--run-id", "r"]
+    told = subprocess.Popen(
+        [sys.executable, "-m", "orch_nb.cli", *words], cwd=tmp_path, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    await_mark(tmp_path, "long begins")
+    kill_server(there)
+    time.sleep(0.5)
+    told.send_signal(signal.SIGINT)
+    _, said = told.communicate(timeout=30)
+    assert told.returncode == 130, said
+    there.worker.kill()  # its function would sleep on
+    there.start()
+    run = nb.recover("r", journal=tmp_path / ".orch_nb" / "journal.db")
+    assert (run.status, run["last"].status) == ("cancelled", "cancelled")
+    assert ran(tmp_path).count("last begins") == 0
+
+
+def test_a_worker_without_the_users_module_says_where_it_is(there, tmp_path: Path, monkeypatch):
+    (tmp_path / "only_here.py").write_text("def f():\n    return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    plan = nb.decompose("goal: g\ntasks: {a: {run: 'only_here:f'}}", namespace={})
+    run = nb.execute(plan, on=there.url, journal="memory")
+    told = str(run["a"].error)
+    assert "`only_here` cannot be imported" in told
+    assert there.folder.name in told
+    assert "PYTHONPATH" in told
+
+
+def test_a_worker_of_another_version_is_told(there, monkeypatch):
+    monkeypatch.setattr("orch_nb.engine.follower.version", lambda: "99.0")
+    plan = nb.decompose("goal: g\ntasks: {a: {sh: 'true'}}", namespace={})
+    with pytest.warns(RuntimeWarning, match=r"99\.0: install the same version"):
+        assert nb.execute(plan, on=there.url, journal="memory").succeeded
+
+
+def test_a_run_that_a_worker_does_not_understand_ends_and_says_so(there, tmp_path: Path):
+    from orch_nb.backends.places import backend_for
+    from orch_nb.engine.away import Seed
+
+    async def told() -> str:
+        backend = backend_for(there.url)
+        await backend.start("of-tomorrow", Seed(events=msgspec.Raw(b'[{"type":"Tomorrow"}]')))
+        for _ in range(300):
+            if gone := (await backend.news("of-tomorrow", 1)).gone:
+                return gone
+            await asyncio.sleep(0.1)
+        return ""
+
+    assert "does not understand the run" in asyncio.run(told())
+
+
+def killed_kernel(tmp_path: Path, *on: str) -> Path:
+    """Begins a run in a process that is killed in its midst; the run's journal."""
     plan = tmp_path / "plan.yaml"
     plan.write_text(marking(tmp_path, 1.5))
     kernel = subprocess.Popen(
-        [sys.executable, "-m", "orch_nb.cli", "run", str(plan), "--on", there.url, "--run-id", "r"],
+        [sys.executable, "-m", "orch_nb.cli", "run", str(plan), *on, "--run-id", "r"],
         cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(
             [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])},
@@ -123,8 +243,21 @@ def test_a_killed_kernel_finds_its_run_again(there, tmp_path: Path):
     await_mark(tmp_path, "long begins")
     kernel.send_signal(signal.SIGKILL)
     kernel.wait()
+    return tmp_path / ".orch_nb" / "journal.db"
+
+
+def test_a_killed_kernel_that_performed_the_run_itself(tmp_path: Path, observed):
+    run = nb.recover("r", journal=killed_kernel(tmp_path))
+    assert run.succeeded
+    told = len(run["long"].attempts)
+    assert (told, ran(tmp_path).count("long begins")) == (2, 2)
+    row = "the kernel is killed in mid-run"
+    observed(row, "local", f"stops; recover begins anew what ran; attempts told: {told}")
+
+
+def test_a_killed_kernel_finds_its_run_again(there, tmp_path: Path, observed):
+    journal = killed_kernel(tmp_path, "--on", there.url)
     await_mark(tmp_path, "last ends")  # nobody looks on
-    journal = tmp_path / ".orch_nb" / "journal.db"
     assert (
         phases.past_run(SqliteJournal(journal).history("r"), SqliteJournal(journal)).status
         != "succeeded"
@@ -138,6 +271,8 @@ def test_a_killed_kernel_finds_its_run_again(there, tmp_path: Path):
         1,
     ]
     assert nb.recover("r", journal=journal).succeeded  # nothing is left to be followed
+    row = "the kernel is killed in mid-run"
+    observed(row, there.name, "goes on; found again by its name, and nothing runs twice")
 
 
 def test_a_run_that_waits_is_answered_later(there, tmp_path: Path):

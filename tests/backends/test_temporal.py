@@ -7,17 +7,25 @@ import time
 from pathlib import Path
 
 import conformance
+import conformance_table
 import pytest
 
 import orch_nb as nb
 from orch_nb import phases
+from orch_nb.backends import places
+from orch_nb.backends.places import place
+from orch_nb.backends.temporal import Temporal
+from orch_nb.engine.hands import WorkerHands
 from orch_nb.engine.journal import SqliteJournal
+from orch_nb.errors import BackendUnavailable
+from orch_nb.executors.local import local_executor
 
 pytest.importorskip("temporalio")
 
 from temporalio.client import Client
 from temporalio.worker import Replayer
 
+from orch_nb.backends.temporal_worker import work
 from orch_nb.backends.temporal_workflow import PlanInterpreter
 
 
@@ -32,8 +40,9 @@ def cases_there(performed, systems) -> object:
 
 
 @pytest.mark.parametrize("case", conformance.CASES, ids=lambda case: case.name)
-def test_a_run_there_ends_as_it_does_here(case, here, cases_there):
+def test_a_run_there_ends_as_it_does_here(case, here, cases_there, observed):
     assert conformance.told(cases_there[case]) == conformance.told(here[case])
+    observed(case.name, "temporal", conformance_table.EQUAL)
 
 
 SAGA = """
@@ -109,6 +118,46 @@ def test_the_workflow_is_deterministic_in_temporals_eyes(temporal, case, tmp_pat
     assert live.done.wait(60)
     history = there(live, lambda handle: handle.fetch_history())
     asyncio.run(Replayer(workflows=[PlanInterpreter]).replay_workflow(history))
+
+
+def test_a_run_ends_in_order_before_its_history_is_full(temporal, tmp_path: Path, monkeypatch):
+    """By a worker of this process, for which a history is full early."""
+    monkeypatch.setattr(PlanInterpreter, "most_events", 40)
+    monkeypatch.setattr(places, "backend_for", lambda url: Temporal(place(url), "short"))
+    tasks = [f'  t{n}: {{run: "backend_tasks:one", needs: [t{n - 1}]}}' for n in range(1, 20)]
+    text = "\n".join([
+        "goal: g", "tasks:",
+        '  t0: {run: "backend_tasks:one", compensate: {run: "backend_tasks:undo_nothing"}}', *tasks,
+    ])  # fmt: skip
+
+    async def working() -> nb.Run:
+        up = asyncio.Event()
+        hands = WorkerHands(
+            lambda: local_executor("threads"), lambda plan: phases.checked(plan, {}), tmp_path
+        )
+        at = asyncio.create_task(
+            work(place(temporal.url), hands, queue="short", ready=lambda text: up.set())
+        )
+        await up.wait()
+        live = begun(text, temporal.url, tmp_path)
+        await asyncio.to_thread(live.done.wait, 60)
+        at.cancel()
+        await asyncio.gather(at, return_exceptions=True)
+        return live.finished()
+
+    run = asyncio.run(working())
+    assert run.status == "cancelled"
+    assert "history is nearly full" in run.decisions[0].by
+    assert run["t0"].status == "compensated"
+    assert run["t19"].status == "cancelled"
+
+
+def test_a_namespace_that_is_not_there_is_told(temporal, tmp_path: Path):
+    plan = nb.decompose("goal: g\ntasks: {a: {sh: 'true'}}", namespace={})
+    journal = SqliteJournal(tmp_path / "j.db")
+    with pytest.raises(BackendUnavailable, match=r"namespace create .* --namespace payments"):
+        nb.execute(plan, on=f"{temporal.url}/payments", journal=journal)
+    assert not journal.runs()
 
 
 def test_status_takes_what_nobody_followed(temporal, tmp_path: Path):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from orch_nb.model import event as ev
 from orch_nb.model.plan import Plan
+from orch_nb.model.status import Status
 from orch_nb.model.task import Task
 from orch_nb.render.document import Paragraph, Table, plain
 from orch_nb.render.recovery import recovery_blocks
@@ -27,3 +30,14 @@ def test_of_a_fan_out_the_instances_that_ended_are_kept(fold):
         ["f", "▶ running", "1 of 3 instances have ended and are kept, the others run"],
         ["z", "○ pending", "had not started"],
     ]
+
+
+def test_a_run_that_another_system_owns_went_on(fold):
+    plan = Plan(goal="g", tasks=(Task(id="a"), Task(id="b")))
+    options = ev.RunOptions(on="temporal://127.0.0.1:7233")
+    events = [ev.TaskEnded(at=T0, task="a", status=Status.SUCCEEDED)]
+    run = replace(fold(plan, events), options=options)
+    (told,) = recovery_blocks(run)
+    assert isinstance(told, Paragraph)
+    assert "which Temporal owns: it went on while nobody looked. 1 of 2 tasks" in plain(told.line)
+    assert "cut off" not in plain(told.line)

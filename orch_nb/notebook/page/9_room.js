@@ -251,7 +251,8 @@ class Room {
     if (this.pause.textContent !== words) { this.pause.textContent = words; this.pause.title = told.paused ? "Start tasks again" : "Start no further task"; this.tell(told.paused ? "Paused" : "Going on"); }
     for (const one of [this.pause, this.cancel, this.fewer, this.more]) one.disabled = !told.live || !told.hears;
     this.pause.hidden = this.cancel.hidden = this.crew.hidden = !told.live;
-    this.goOn.hidden = told.live || !told.steerable || !["cut_off", "waiting"].includes(told.status);
+    this.goOn.hidden = told.live || !told.steerable || !["cut_off", "waiting", "running"].includes(told.status);
+    this.goOn.title = told.status === "running" ? "Follow the run again, which another system owns" : "Perform what is left of the run, in this kernel";
     this.again.hidden = !failed;
     this.again.disabled = !told.hears || !told.steerable || this.settling();
     this.again.title = this.settling() ? "When what is undone has been: then the run can be retried" : "Try every failed task anew";
