@@ -152,6 +152,10 @@ class Statechart(msgspec.Struct, frozen=True, dict=True):
         going.take(taken)
         return going.settle()
 
+    def standing(self, configuration: Configuration) -> Standing:
+        """The chart with the states that are active marked; it shows itself."""
+        return Standing(self, configuration)
+
     def takes(
         self, configuration: Configuration, event: str, holds: Holds | None = None
     ) -> tuple[Transition, ...]:
@@ -173,3 +177,13 @@ class Statechart(msgspec.Struct, frozen=True, dict=True):
             return {child.key: inside(child)} if child.children else child.key
 
         return inside(self.root)
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A chart, and where a machine of it stands."""
+
+    chart: Statechart
+    here: Configuration
+
+    def _repr_mimebundle_(self, **_: Any) -> Any:
+        return View("standing.show").__get__(self, Standing)

@@ -43,6 +43,7 @@ TARGETS: dict[str, str] = {
     "operation.show": "orch_nb.render.bundle:shown_operation",
     "contrast.df": "orch_nb.render.frame:contrast_frame",
     "contrast.show": "orch_nb.render.bundle:contrast_bundle",
+    "standing.show": "orch_nb.render.statechart:standing_bundle",
     "statechart.show": "orch_nb.render.statechart:statechart_bundle",
     "translation.df": "orch_nb.render.frame:losses_frame",
     "translation.save": "orch_nb.render.losses:save",

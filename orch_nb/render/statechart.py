@@ -8,15 +8,21 @@ same two are one arrow with their names.
 from __future__ import annotations
 
 from orch_nb.model.quantity import count
-from orch_nb.model.statechart import Configuration, State, Statechart, Transition
+from orch_nb.model.statechart import Configuration, Standing, State, Statechart, Transition
 from orch_nb.render.bundle import Bundle, blocks_bundle
-from orch_nb.render.document import Block, Drawing, Paragraph, Text, line
+from orch_nb.render.document import Block, Code, Drawing, Paragraph, Text, line
 from orch_nb.render.drawing import lay_out
 from orch_nb.render.plaintext import bounded
 from orch_nb.render.sketch import Arrow, Box, Group, Sketch
 from orch_nb.render.svg import sketch_svg
 
-__all__ = ["chart_drawing", "chart_sketch", "statechart_bundle", "statechart_svg"]
+__all__ = [
+    "chart_drawing",
+    "chart_sketch",
+    "standing_bundle",
+    "statechart_bundle",
+    "statechart_svg",
+]
 
 _LABEL, _NAMES, _MOST = 28, 34, 300
 _START = "\0start"
@@ -34,11 +40,18 @@ def statechart_bundle(chart: Statechart) -> Bundle:
     return blocks_bundle(blocks)
 
 
-def chart_drawing(chart: Statechart) -> tuple[Drawing, ...]:
+def standing_bundle(standing: Standing) -> Bundle:
+    """Where a machine stands, and the drawing with those states marked."""
+    at = line("The machine stands at ", Code(str(standing.chart.value(standing.here))), ".")
+    blocks: tuple[Block, ...] = (Paragraph(at), *chart_drawing(standing.chart, standing.here))
+    return blocks_bundle(blocks)
+
+
+def chart_drawing(chart: Statechart, here: Configuration | None = None) -> tuple[Drawing, ...]:
     """The drawing; nothing of one with more states than anybody could read."""
     if len(chart.states) > _MOST:
         return ()
-    sketch = chart_sketch(chart)
+    sketch = chart_sketch(chart, here)
     layout = lay_out(sketch)
     return (
         Drawing(
