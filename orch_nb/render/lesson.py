@@ -91,7 +91,8 @@ def _box(n: int, role: str, one: Observation, name: str) -> Box:
     fate = one.fates.get(role, "")
     begun = re.match(r"begun (\d+)", fate)
     times = int(begun[1]) if begun else 0
-    word = one.states.get(role, "" if times else "never asked for")
+    unsaid = "told to stop" if "told to stop" in fate else "" if times else "never asked for"
+    word = one.states.get(role, unsaid)
     if not times:
         state = "waiting" if word.startswith("wait") else "upstream_failed"
     elif "fails" in fate:
