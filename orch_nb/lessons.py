@@ -50,6 +50,7 @@ __all__ = ["Lesson", "Recorded", "command", "lesson"]
 
 _UP_S = 60.0
 _ANSWER_S = 0.5
+_HERE = "127.0.0.1,localhost"
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -113,8 +114,8 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
         variable of the system, and `told` at its standard input. Raises BackendUnavailable with
         what it said, if it fails."""
         file = Path(script)
-        if self.packages and not (file.parent / "node_modules").exists():
-            (file.parent / "node_modules").symlink_to(self.packages)
+        if self.packages:
+            _link(file.parent / "node_modules", self.packages)
         done = subprocess.run(  # noqa: S603  # it is what a lesson asked to be run
             [self.program, file.name, *words], cwd=file.parent, env=self._environment(),
             input=told, capture_output=True, text=True, check=False,
@@ -128,7 +129,10 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
         # Another Python has packages of its own.
         ours = self.program == sys.executable
         kept = {k: v for k, v in os.environ.items() if ours or not k.startswith("PYTHON")}
-        return {**kept, **({variable: self.address} if variable else {})}
+        # What stands on this machine is asked without a proxy.
+        direct = ",".join(filter(None, (kept.get("no_proxy", kept.get("NO_PROXY")), _HERE)))
+        found = {**kept, "no_proxy": direct, "NO_PROXY": direct}
+        return {**found, variable: self.address} if variable else found
 
     def _repr_mimebundle_(self, **_: Any) -> Any:
         if self.there:
@@ -172,6 +176,14 @@ def lesson(system: str, **roles: str) -> Lesson:
 def command(*words: str, **options: Any) -> subprocess.Popen[bytes]:
     """`orch-nb WORDS` as a process of its own, which may be killed. `options` are Popen's."""
     return subprocess.Popen([sys.executable, "-m", "orch_nb.cli", *words], **options)  # noqa: S603
+
+
+def _link(place: Path, packages: str) -> None:
+    """Let Node find the packages from a script beside `place`: modules are looked up from there."""
+    if place.is_symlink() and not place.exists():  # they were elsewhere once
+        place.unlink()
+    if not place.exists():
+        place.symlink_to(packages)
 
 
 def _aborted_at_exit(done: subprocess.CompletedProcess[str]) -> bool:
@@ -237,7 +249,8 @@ def _restate() -> Found:
         # Anything may stand at 8080: only Restate knows this page.
         with contextlib.suppress(urllib.error.URLError, OSError, ValueError):
             page = f"http://{address}/restate/health"
-            with urllib.request.urlopen(page, timeout=_ANSWER_S) as answer:
+            direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with direct.open(page, timeout=_ANSWER_S) as answer:
                 up = answer.status == 200  # HTTP's OK
     return up, {"address": address, "listen": _free()}
 

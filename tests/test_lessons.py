@@ -169,6 +169,15 @@ def test_a_program_finds_the_address_and_its_input(tmp_path):
     assert here().run(script, "word", told="told") == "h:1 told word"
 
 
+def test_a_server_of_this_machine_is_asked_without_a_proxy(tmp_path, monkeypatch):
+    script = tmp_path / "one.py"
+    script.write_text("import os; print(os.environ['no_proxy'], os.environ['NO_PROXY'])")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", "example.org")
+    told = "example.org,127.0.0.1,localhost"
+    assert here().run(script) == f"{told} {told}"
+
+
 def test_a_program_that_fails_says_why(tmp_path):
     script = tmp_path / "one.py"
     script.write_text("import sys; sys.exit('the bank is closed')")
@@ -194,7 +203,12 @@ def test_a_script_of_node_finds_the_packages(tmp_path):
     script = tmp_path / "out" / "one.mjs"
     script.parent.mkdir()
     script.write_text("import two from 'two'; console.log(two)")
-    assert here(program=node, packages=str(package.parent)).run(script) == "2"
+    lesson_here = here(program=node, packages=str(package.parent))
+    assert lesson_here.run(script) == "2"
+    link = script.parent / "node_modules"
+    link.unlink()
+    link.symlink_to(tmp_path / "gone")  # the packages were elsewhere the last time
+    assert lesson_here.run(script) == "2"
 
 
 def test_a_worker_that_cannot_start_says_why():
@@ -211,3 +225,19 @@ def test_a_command_is_a_process_that_may_be_killed():
     one = command("patterns", "saga", stdout=subprocess.DEVNULL, env=os.environ.copy())
     one.kill()
     assert one.wait() == -9
+
+
+# -- A machine -----------------------------------------------------------------------------------
+
+
+def test_a_statechart_shows_where_a_machine_stands(tmp_path):
+    file = tmp_path / "machine.json"
+    file.write_text(
+        '{"id": "door", "initial": "shut",'
+        ' "states": {"shut": {"on": {"PUSH": "open"}}, "open": {}}}'
+    )
+    chart = nb.import_(file).chart
+    shown = chart.standing(chart.step(chart.begin(), "PUSH"))._repr_mimebundle_()
+    assert shown["text/plain"].strip().startswith("The machine stands at open.")
+    before = chart.standing(chart.begin())._repr_mimebundle_()
+    assert shown["text/html"] != before["text/html"]
