@@ -43,7 +43,7 @@ from orch_nb.catalog.observations import recordings
 from orch_nb.errors import BackendUnavailable, UsageError
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.render.bundle import blocks_bundle
-from orch_nb.render.document import Block, Code, Listing, Paragraph, Text, line
+from orch_nb.render.document import Block, Code, Line, Listing, Paragraph, Text, line
 from orch_nb.render.lesson import recorded_bundle
 
 __all__ = ["Lesson", "Recorded", "command", "lesson"]
@@ -145,7 +145,7 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
         )
         shown: tuple[Block, ...] = (
             Paragraph(words),
-            Listing((*(line(Code(one)) for one in self.start), line("and this cell again"))),
+            Listing((*(_step(one) for one in self.start), line("and this cell again"))),
         )
         return blocks_bundle(shown)
 
@@ -194,6 +194,11 @@ def _aborted_at_exit(done: subprocess.CompletedProcess[str]) -> bool:
         and "Fatal Python error: PyGILState_Release" in done.stderr
         and "Python runtime state: finalizing" in done.stderr
     )
+
+
+def _step(words: str) -> Line:
+    where = {"orch-nb": " in a terminal of its own", "%env": " in a cell above this one"}
+    return line(Code(words), where.get(words.split(maxsplit=1)[0], ""))
 
 
 def _await_words(process: subprocess.Popen[bytes], said: Any, words: str) -> None:
