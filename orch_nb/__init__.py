@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         TaskFailed,
         UsageError,
     )
-    from orch_nb.exchange import export, import_
+    from orch_nb.exchange import export, import_, systems
     from orch_nb.graph.schedule import schedule
     from orch_nb.model.analysis import Analysis
     from orch_nb.model.event import Event
@@ -87,7 +87,7 @@ _WHERE = {
     "engine.memory": ("MemoryJournal",),
     "engine.ports": ("Current", "current"),
     "engine.session": ("allow_nested",),
-    "exchange": ("export", "import_"),
+    "exchange": ("export", "import_", "systems"),
     "errors": (
         "BackendUnavailable", "JournalError", "MissingExtra", "NestedLoopError",
         "OrchestrationError", "PlanError", "RecordError", "RunExists", "RunHeld", "RunNotFound",
@@ -175,6 +175,7 @@ __all__ = [
     "research",
     "schedule",
     "scrap",
+    "systems",
     "task",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import sqlite3
@@ -352,6 +353,51 @@ def test_a_failure_is_seen_through_six_systems(orch):
     assert "Temporal: △ never asked for. b was never asked for" in out
 
 
+def test_the_table_of_systems_is_data_too(orch):
+    code, out, _ = orch("systems", "bad.yaml", "--fault", "bad", "--json")
+    rows = json.loads(out)
+    assert code == 0
+    assert {row["fate"] for row in rows if row["task"] == "b"} == {"never runs", "waits for ever"}
+
+
+def test_an_export_goes_to_a_file_that_is_not_lost_or_to_standard_output(orch, folder):
+    code, out, _ = orch("export", "ok.yaml", "celery")
+    assert (code, out) == orch("export", "ok.yaml", "celery", "-o", "-")[:2]
+    assert "canvas = " in out
+    assert orch("export", "ok.yaml", "celery", "-o", "g.py")[:2] == (0, "g.py\n")
+    assert (folder / "g.py").read_text() == out
+    assert orch("export", "ok.yaml", "celery", "-o", "g.py")[:2] == (0, "g.py (as it was)\n")
+
+    code, _, err = orch("export", "ok.yaml", "celery", "-o", "ok.yaml")
+    assert (code, "--force" in err) == (2, True)
+    assert (folder / "ok.yaml").read_text() == OK
+    assert orch("export", "ok.yaml", "celery", "-o", "nowhere/g.py")[0] == 2
+    assert orch("export", "ok.yaml", "celery", "-o", str(folder))[0] == 2
+
+
+def test_an_import_reads_a_file_or_standard_input(orch, folder, monkeypatch):
+    orch("export", "ok.yaml", "bullmq", "-o", "flow.json")
+    code, out, _ = orch("import", "flow.json")
+    assert (code, "hello" in out) == (0, True)
+    monkeypatch.setattr(sys, "stdin", io.StringIO((folder / "flow.json").read_text()))
+    assert orch("import", "-")[:2] == (0, out)
+    assert orch("import", "flow.json", "-o", "back.yaml")[:2] == (0, "back.yaml\n")
+    assert (folder / "back.yaml").read_text() == out
+    code, _, err = orch("import", "flow.json", "-o", "bad.yaml")
+    assert (code, "--force" in err) == (2, True)
+
+
+def test_losses_are_told_beside_the_text_or_with_it_as_data(orch, folder):
+    (folder / "rich.yaml").write_text("goal: R\ntasks: {a: {sh: ls, priority: 3}, b: {sh: ls}}\n")
+    _, out, err = orch("export", "rich.yaml", "celery")
+    assert "dropped: `a`: priority" in err
+    assert "priority" not in out
+    _, out, err = orch("export", "rich.yaml", "celery", "--json")
+    made = json.loads(out)
+    assert (made["system"], "canvas = " in made["text"], err) == ("celery", True, "")
+    assert {"what": "priority", "task": "a"}.items() <= made["losses"][1].items()
+
+
 def test_a_fault_that_is_no_task_is_told(orch):
     code, _, err = orch("systems", "bad.yaml", "--fault", "bed")
     assert code == 2
@@ -512,17 +558,16 @@ def test_secrets_that_are_named_are_not_told(folder, orch, monkeypatch):
 def test_a_live_run_is_paused_resumed_and_given_other_workers_from_another_process(folder):
     (folder / "slow.yaml").write_text(
         "goal: g\ntasks:\n  items: {sh: seq 1 6}\n"
-        "  work: {sh: 'echo {{ item }} >> did; sleep 0.3', needs: [items],\n"
-        "         foreach: items.split()}\n"
+        "  work: {sh: 'echo {{ item }} >> did; until [ -e go ]; do sleep 0.05; done',\n"
+        "         needs: [items], foreach: items.split()}\n"
     )
     run = process("run", "slow.yaml", "--run-id", "r", "--workers", "1")
     until((folder / "did").exists)
     assert ended("pause", "r")[0] == 0
     until(lambda: "paused" in ended("status", "r")[1])
-    stood = (folder / "did").read_text().split()
-    time.sleep(0.8)  # what ran went on to its end, and nothing else began
-    assert (folder / "did").read_text().split() == stood
-    assert len(stood) < 6
+    (folder / "go").touch()
+    time.sleep(0.8)  # what ran goes on to its end, and nothing else begins
+    assert (folder / "did").read_text().split() == ["1"]
     assert ended("workers", "r", "4")[0] == 0
     assert ended("resume", "r")[0] == 0
     run.communicate(timeout=60)

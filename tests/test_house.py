@@ -133,6 +133,14 @@ class Imports(ast.NodeVisitor):
         if node.level == 0 and node.module:
             self.found.add(node.module.split(".")[0])
 
+    def visit_Call(self, node: ast.Call) -> None:
+        """What is imported by a name that is written out, as packages without types are."""
+        if ast.unparse(node.func) in ("importlib.import_module", "import_module", "__import__"):
+            given = node.args[0]
+            if isinstance(given, ast.Constant):
+                self.found.add(str(given.value).split(".")[0])
+        self.generic_visit(node)
+
 
 @pytest.mark.parametrize(
     ("packages", "rooms"),
@@ -141,6 +149,12 @@ class Imports(ast.NodeVisitor):
         ({"IPython", "anywidget", "ipywidgets"}, ("notebook",)),
         ({"sqlite3"}, ("catalog", "engine")),
         ({"anyio", "httpx2", "mcp", "mcp_types"}, ("sources",)),
+        (
+            {"bullmq", "celery", "dask", "distributed", "nbclient", "nbformat", "redis"},
+            ("executors",),
+        ),
+        ({"hypercorn", "restate", "temporalio"}, ("backends",)),
+        ({"python_ripgrep", "tree_sitter"}, ("analysis",)),
     ],
 )
 def test_a_package_is_known_only_in_its_room(packages, rooms):

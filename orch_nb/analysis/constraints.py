@@ -19,27 +19,9 @@ from typing import NamedTuple
 from orch_nb.catalog.vocabulary import spans
 from orch_nb.model.analysis import Constraint, Evidence
 
-__all__ = ["KINDS", "stated", "without_them"]
+__all__ = ["stated", "without_them"]
 
-#: The kinds, each with the name that a person reads.
-KINDS = {
-    "no_downtime": "no downtime",
-    "reversible": "a way back",
-    "no_data_loss": "nothing is lost",
-    "deadline": "a time",
-    "budget": "a budget",
-    "approval": "somebody's approval",
-    "order": "an order",
-    "condition": "a condition",
-    "at_once": "how many at once",
-    "window": "when it may happen",
-    "compliance": "rules and privacy",
-    "environment": "where it runs",
-    "unchanged": "what stays as it is",
-    "limit": "a limit",
-    "must": "a demand",
-}
-#: What the planner's words are called here.
+#: What the planner's words are called here; each kind has its name in `model.analysis.DEMANDS`.
 _SAME = {"way_back": "reversible", "no_loss": "no_data_loss"}
 #: These say least, and give way to what says the same more exactly.
 _VAGUE = ("must", "limit", "order")

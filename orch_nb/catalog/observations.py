@@ -59,8 +59,8 @@ def told(one: Observation, roles: dict[str, str]) -> str:
     '`publish` waits for ever.'
     """
     text = one.says
-    for role in ("before", "task", "sibling", "after", "join", "cleanup", "undo", "gate",
-                 "top", "left", "right", "bottom"):  # fmt: skip
+    for role in ("before", "task", "sibling", "follower", "after", "join", "cleanup", "undo",
+                 "gate", "top", "left", "right", "bottom"):  # fmt: skip
         name = f"`{roles[role]}`" if role in roles else _NAMELESS.get(role, role)
         text = text.replace(f"`{{{role}}}`", name)
     return re.sub(r"(?:^|(?<=\. ))[a-z]", lambda first: first[0].upper(), text)

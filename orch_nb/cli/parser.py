@@ -9,6 +9,7 @@ from orch_nb.cli import asking, patterns, reports, running, serving, translating
 from orch_nb.cli.mcp import mcp_servers
 from orch_nb.cli.systems import systems
 from orch_nb.engine.journal import DEFAULT_PATH
+from orch_nb.formats.translators import SYSTEMS
 from orch_nb.model.duration import parse_duration
 from orch_nb.options import add_run_options
 
@@ -91,15 +92,24 @@ def _plans(verb: Any) -> None:
     found.add_argument("words", nargs="*", metavar="WORDS", help="an id, or what it is about")
     found.add_argument("--example", action="store_true", help="print its plan document, to run")
     export = verb("export", translating.export_plan,
-                  "a plan document as a file of another system", "plan", "system")  # fmt: skip
-    export.add_argument("-o", "--output", help="the file; else it is printed")
+                  f"a plan document as a file of another system: {', '.join(SYSTEMS)}",
+                  "plan", "system")  # fmt: skip
+    _made(export)
     read = verb("import", translating.import_plan,
-                "the plan in a file of another system, as a document", "file")  # fmt: skip
+                "the plan in a file of another system, as a document; `-` is standard input",
+                "file")  # fmt: skip
     read.add_argument("--from", dest="system", help="the system, if the file does not show it")
-    read.add_argument("-o", "--output", help="the file; else it is printed")
+    _made(read)
     six = verb("systems", systems, "what six systems would do if a task of a plan failed", "plan")
     six.add_argument("--fault", default="", metavar="TASK",
                      help="the task that fails; else the one on which most depends")  # fmt: skip
+    six.add_argument("--json", action="store_true", help="a record a system and task")
+
+
+def _made(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", metavar="FILE", help="else, and for `-`, it is printed")
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    parser.add_argument("--json", action="store_true", help="text and losses as one JSON value")
 
 
 def _servers(verbs: Any) -> None:

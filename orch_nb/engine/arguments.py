@@ -1,7 +1,8 @@
 """What a task is called with.
 
 By name, in this order: `with`, then the results of what the task needs, then the plan's parameters.
-`*upstream` takes the results of all it needs in the order of `needs`, `**upstream` by id. An
+`*upstream` takes the results of all it needs in the order of `needs`, `**upstream` by id. Where
+`with` has `"*"`, a list of arguments by position, results come only where it says so. An
 instance of a `foreach` task also gets its item; a shell command has its templates filled in.
 """
 
@@ -18,6 +19,7 @@ from orch_nb.engine.results_view import Results
 from orch_nb.graph import topology
 from orch_nb.graph.items import item_parameter
 from orch_nb.model.fold import RunState
+from orch_nb.model.parameters import STAR, placed
 from orch_nb.model.plan import Parameters, parameters
 from orch_nb.model.status import Status
 from orch_nb.model.task import Call, Task
@@ -141,15 +143,22 @@ class Inputs:
 
     def _with(self, task: Task, needs: Sequence[str], given: Given) -> dict[str, Any]:
         """`with`, where a text that is one whole template stands for what it gives."""
-        if not any(isinstance(v, str) and v.startswith("{{") for v in task.with_.values()):
+        star = task.with_.get(STAR)
+        every = [*task.with_.values(), *(star if isinstance(star, list) else ())]
+        if not any(isinstance(v, str) and v.startswith("{{") for v in every):
             return task.with_
         from orch_nb.graph.expressions import evaluate
 
         values = self.values(needs, given)
+
+        def filled(value: Any) -> Any:
+            whole = isinstance(value, str) and value.startswith("{{") and value.endswith("}}")
+            return evaluate(value[2:-2].strip(), values) if whole else value
+
         return {
-            key: evaluate(value[2:-2].strip(), values)
-            if isinstance(value, str) and value.startswith("{{") and value.endswith("}}")
-            else value
+            key: [filled(one) for one in value]
+            if key == STAR and isinstance(value, list)
+            else filled(value)
             for key, value in task.with_.items()
         }
 
@@ -169,6 +178,8 @@ def arguments(
     if isinstance(function, Call):
         function = function.function
     taken = parameters(function)
+    if STAR in with_:
+        return _as_written(taken, params, with_, extra)
     named: dict[str, Any] = {}
     for name in taken.names:
         if name in with_:
@@ -187,6 +198,27 @@ def arguments(
         named |= {name: results[name] for name in others}
         named |= {name: value for name, value in with_.items() if name not in taken.names}
     return tuple(positional), named
+
+
+def _as_written(
+    taken: Parameters, params: Mapping[str, Any], with_: Mapping[str, Any], extra: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call that says some by position: no result comes unless `with` says so.
+
+    Too many of them are told of by Python's own TypeError.
+    """
+    star = with_[STAR]
+    if not isinstance(star, list | tuple):
+        raise ValueError(f"`*` of `with` gives {star!r}, and it takes a list of arguments")
+    filled = placed(taken, with_)
+    named = {name: value for name, value in with_.items() if name != STAR}
+    for name in taken.names:
+        if name not in filled and name not in named:
+            if name in extra:
+                named[name] = extra[name]
+            elif name in params:
+                named[name] = params[name]
+    return tuple(star), named
 
 
 def _by_position(taken: Parameters, named: dict[str, Any]) -> tuple[list[Any], bool]:

@@ -21,7 +21,6 @@ from pathlib import Path
 import msgspec
 
 from orch_nb.engine import carryover, holder, schema
-from orch_nb.engine.memory import MemoryJournal
 from orch_nb.engine.ports import Blob, Journal, Request, RunRow
 from orch_nb.engine.schema import checksum
 from orch_nb.engine.tables import Tables
@@ -55,6 +54,8 @@ def open_journal(journal: str | os.PathLike[str] | Journal | None = None) -> Jou
     if journal is None:
         return SqliteJournal(DEFAULT_PATH)
     if journal == "memory":
+        from orch_nb.engine.memory import MemoryJournal
+
         return MemoryJournal()
     if isinstance(journal, (str, os.PathLike)):
         return SqliteJournal(Path(journal))

@@ -15,15 +15,13 @@ import os
 import re
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from orch_nb.engine.away import Backend
 from orch_nb.engine.calm import calm
 from orch_nb.engine.driver import Driver
 from orch_nb.engine.faults import checked_faults
-from orch_nb.engine.follower import Follower
 from orch_nb.engine.ports import Executor, Journal, Observer, Request
 from orch_nb.engine.results_view import Results
 from orch_nb.engine.scheduler import Scheduler
@@ -37,6 +35,10 @@ from orch_nb.model.plan import Plan
 from orch_nb.model.run import Run, TaskRun
 from orch_nb.model.secrets import PLAIN, Mask, marked, texts_of
 from orch_nb.model.status import RunStatus, Status
+
+if TYPE_CHECKING:
+    from orch_nb.engine.away import Backend
+    from orch_nb.engine.follower import Follower
 
 __all__ = [
     "Past", "check_retry", "check_skip", "compensation_of", "failed_tasks", "free_run_id",
@@ -145,6 +147,8 @@ def starting(
 
     def make() -> Driver | Follower:
         if backend is not None:
+            from orch_nb.engine.follower import Follower  # few runs need it
+
             return Follower(
                 plan, run_id=chosen, journal=journal, backend=backend, options=options, name=name,
                 observers=observers, next_id=None if run_id is not None else next_id, mask=mask,
@@ -229,6 +233,8 @@ def resuming(
 
     def make() -> Driver | Follower:
         if backend is not None:
+            from orch_nb.engine.follower import Follower  # few runs need it
+
             return Follower(
                 plan, run_id=run_id, journal=journal, backend=backend, options=options, name=name,
                 observers=observers, history=told.history, state=told.state, mask=mask,

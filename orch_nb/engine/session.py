@@ -17,18 +17,20 @@ import contextlib
 import contextvars
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from orch_nb.engine.driver import Driver
-from orch_nb.engine.follower import Follower
 from orch_nb.engine.ports import entered
 from orch_nb.errors import NestedLoopError
 from orch_nb.model.run import Run
 
+if TYPE_CHECKING:
+    from orch_nb.engine.driver import Driver
+    from orch_nb.engine.follower import Follower
+
 __all__ = ["LiveRun", "Performer", "allow_nested", "run_sync"]
 
 #: What makes a run go on: its driver here, or who follows it where another system owns it.
-Performer = Driver | Follower
+Performer: TypeAlias = "Driver | Follower"
 
 T = TypeVar("T")
 

@@ -87,4 +87,6 @@ def has_more(task: Task) -> bool:
 
 
 def _is_template(value: object) -> bool:
+    if isinstance(value, list):  # arguments by position
+        return any(isinstance(one, str) and one.startswith("{{") for one in value)
     return isinstance(value, str) and value.startswith("{{")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from orch_nb.model.parameters import placed
 from orch_nb.model.plan import Parameters, parameters
 from orch_nb.model.task import Foreach, Task
 
@@ -25,7 +26,10 @@ def item_parameter(task: Task, needs: Collection[str], params: Collection[str]) 
     the plan, and not `index`.
     """
     assert task.foreach is not None
-    return taker(task.foreach, parameters(task.run), {*needs, *params, *task.with_, "index"})
+    taken = parameters(task.run)
+    return taker(
+        task.foreach, taken, {*needs, *params, *task.with_, *placed(taken, task.with_), "index"}
+    )
 
 
 def taker(foreach: Foreach, taken: Parameters, supplied: Collection[str]) -> str | None:

@@ -18,7 +18,15 @@ from collections.abc import Callable, Iterable, Sequence
 
 from orch_nb.graph.critical_path import CriticalPath, critical_path
 from orch_nb.graph.failure_modes import TaskFailureMode, failure_modes
-from orch_nb.graph.topology import Edges, children, compiled, downstream, levels, upstream
+from orch_nb.graph.topology import (
+    Edges,
+    children,
+    compiled,
+    descendants,
+    downstream,
+    levels,
+    upstream,
+)
 from orch_nb.model.analysis import Analysis
 from orch_nb.model.plan import Plan
 from orch_nb.model.quantity import count, duration, listed, number, percent
@@ -130,7 +138,7 @@ def _sequential(plan: Plan, analysis: Analysis | None, rows: Sequence[Sequence[s
     evidence = []
     gates = [task for task in plan.tasks if task.approval is not None and after[task.id]]
     if gates:
-        behind = _behind(after, [gate.id for gate in gates])
+        behind = len(descendants(after, *(gate.id for gate in gates)))
         hang = "hangs" if behind == 1 else "hang"
         names = listed([_label(gate) for gate in gates], 2)
         said.append(f"{count(behind, 'task')} {hang} behind {names}")
@@ -149,17 +157,6 @@ def _joins(plan: Plan, up: Edges) -> list[str]:
     waiting = [task for task in up if up[task] and task not in families]
     joins = sorted((t for t in waiting if len(up[t]) > 1), key=lambda t: -len(up[t]))
     return joins or waiting
-
-
-def _behind(after: Edges, starts: Sequence[str]) -> int:
-    seen: set[str] = set()
-    stack = list(starts)
-    while stack:
-        for other in after[stack.pop()]:
-            if other not in seen:
-                seen.add(other)
-                stack.append(other)
-    return len(seen)
 
 
 # -- 3 ---------------------------------------------------------------------------------------------

@@ -29,7 +29,8 @@ __all__ = ["SHORT", "fault_of", "questions"]
 SHORT = {
     "unsaid": "nothing said of retries", "retry": "retry with backoff", "timeout": "timeout",
     "foreach": "one item fails", "chain": "what waits for it", "siblings": "what runs beside it",
-    "join": "what joins them", "cleanup": "clean-up", "undo": "undo", "approval": "gate",
+    "join": "what joins them", "branch": "what only that needs", "cleanup": "clean-up",
+    "late": "clean-up further behind", "undo": "undo", "approval": "gate",
     "killed": "kill -9 of a worker", "diamond": "a diamond",
 }  # fmt: skip
 #: Rules by which a task runs after a failure too.
@@ -43,7 +44,7 @@ def fault_of(plan: Plan, task: str = "") -> str:
     """The task that is to fail: the one named, else the one of the critical path on which most
     depends. Raises UsageError."""
     if task and task not in plan:
-        raise UsageError(f"The plan has no task `{task}`. {did_you_mean(task, plan.by_id)}")
+        raise UsageError(_missing(plan, task))
     if task:
         return task
     if not len(plan):
@@ -51,6 +52,15 @@ def fault_of(plan: Plan, task: str = "") -> str:
     # Of a path the first task has all behind it that the others have.
     path = critical_path(plan).tasks
     return next((one for one in path if plan[one].kind not in _CANNOT), path[0])
+
+
+def _missing(plan: Plan, task: str) -> str:
+    near = did_you_mean(task, plan.by_id)
+    names = list(plan.by_id)
+    if not near and names:
+        some = ", ".join(f"`{name}`" for name in names[:8])
+        near = f"It has {some}{f' and {len(names) - 8} more' if len(names) > 8 else ''}."
+    return f"The plan has no task `{task}`. {near}".rstrip()
 
 
 #: A person or a milestone does not fail.
@@ -69,10 +79,13 @@ def questions(plan: Plan, task: str) -> tuple[Question, ...]:
         *_around(plan, task, behind),
     ]
     found += _undone(plan, task, ahead)
-    found.append(
-        _question("killed", f"A worker is killed while `{task}` runs: what is lost?",
-                  task=task, before=next(iter(up[task]), None), after=next(iter(after[task]), None))
-    )  # fmt: skip
+    if not faulted.waits_for_person:
+        found.append(
+            _question(
+                "killed", f"A worker is killed while `{task}` runs: what is lost?", task=task,
+                before=next(iter(up[task]), None), after=next(iter(after[task]), None),
+            )
+        )  # fmt: skip
     return (*found, *_diamond(plan, task, after))
 
 
@@ -84,6 +97,8 @@ def _question(scenario: str, words: str, **roles: str | None) -> Question:
 
 def _itself(task: Task, follower: str | None) -> Iterable[Question]:
     name, attempts = task.id, task.retry.maximum_attempts
+    if task.waits_for_person:  # whom nobody tries again
+        return
     if attempts > 1:
         wait = duration_text(task.retry.initial_interval_s)
         words = f"`{name}` fails and may be tried again after {wait}: who does it, and when?"
@@ -115,14 +130,34 @@ def _after(plan: Plan, task: str, up: Edges, after: Edges) -> Iterable[Question]
             yield _question("siblings", words, **parts)
             words = f"`{join}` needs `{task}` and `{sibling}`: what becomes of it?"
             yield _question("join", words, **parts)
+            break
+    for sibling, follower in ((one, two) for one in up for two in after[one]):
+        if not related.intersection((sibling, follower)) and up[follower] == (sibling,):
+            words = f"`{follower}` needs `{sibling}` alone, which did not fail: does it run?"
+            yield _question("branch", words, task=task, sibling=sibling, follower=follower)
             return
 
 
+def _runs_anyway(plan: Plan, task: str, needs: tuple[str, ...], lost: set[str]) -> bool:
+    """Whether its rule lets it run when `lost` has failed or been kept from running."""
+    rule = plan[task].trigger
+    if rule is TriggerRule.ALL_FAILED:
+        return lost.issuperset(needs)
+    if rule in (TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, TriggerRule.ONE_DONE):
+        return not lost.issuperset(needs) or rule is TriggerRule.ONE_DONE
+    return rule in _ANYWAY
+
+
 def _around(plan: Plan, task: str, behind: list[str]) -> Iterable[Question]:
-    last = next((one for one in behind if plan[one].trigger in _ANYWAY), None)
-    if last is not None:
+    needs, asked = upstream(plan), set()
+    lost = {task, *(one for one in behind if plan[one].trigger not in _ANYWAY)}
+    for last in (one for one in behind if _runs_anyway(plan, one, needs[one], lost)):
         words = f"`{last}` is to run though `{task}` failed ({plan[last].trigger}): does it?"
-        yield _question("cleanup", words, task=task, cleanup=last)
+        between = next((one for one in needs[last] if one in behind), None)
+        scenario = "cleanup" if between is None else "late"
+        if scenario not in asked:
+            yield _question(scenario, words, task=task, cleanup=last, after=between)
+        asked.add(scenario)
     gates = [one for one in (task, *behind) if plan[one].waits_for_person]
     if gates:
         following = next(iter(downstream(plan)[gates[0]]), None)

@@ -20,6 +20,7 @@ from orch_nb.graph import expressions
 from orch_nb.graph.expressions import ExpressionError, Mentions
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.graph.topology import upstream
+from orch_nb.model.parameters import STAR
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import Call, Task
 
@@ -89,7 +90,9 @@ class Spoken:
         """The command of a task, or its arguments that are one template each."""
         if isinstance(task.sh, str) and expressions.is_template(task.sh):
             self._command(task.sh, replace(place, key="sh"))
-        for name, value in task.with_.items():
+        star = task.with_.get(STAR)
+        more = enumerate(star, 1) if isinstance(star, list) else ()
+        for name, value in (*task.with_.items(), *((f"{STAR}[{n}]", one) for n, one in more)):
             if isinstance(value, str) and value.startswith("{{") and value.endswith("}}"):
                 of = f"`with.{name}` of {place.of}"
                 self.expression(value[2:-2], replace(place, of=of, key="with"))

@@ -19,7 +19,7 @@ import re
 
 import msgspec
 
-from orch_nb.graph.topology import Edges, children, downstream, shape, upstream
+from orch_nb.graph.topology import Edges, children, descendants, downstream, shape, upstream
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import Task, TriggerRule
 
@@ -52,7 +52,7 @@ def coordination(plan: Plan) -> Strategy:
                         "task fails, to take work back.")  # fmt: skip
     gates = [task for task in plan.tasks if task.waits_for_person and after[task.id]]
     if gates:
-        held = _held(gates, after)
+        held = len(descendants(after, *(gate.id for gate in gates)))
         behind = gates[0].id if len(gates) == 1 else None
         people = "gates" if all(gate.approval for gate in gates) else "tasks of people"
         where = f"`{behind}`" if behind else f"{len(gates)} {people}, first `{gates[0].id}`"
@@ -94,17 +94,6 @@ def _undoes(task: Task) -> bool:
         return False
     words = f"{task.id} {task.title} {task.description} {task.sh or ''}".replace("_", " ")
     return _UNDO.search(words) is not None
-
-
-def _held(gates: list[Task], after: Edges) -> int:
-    seen: set[str] = set()
-    stack = [gate.id for gate in gates]
-    while stack:
-        for other in after[stack.pop()]:
-            if other not in seen:
-                seen.add(other)
-                stack.append(other)
-    return len(seen)
 
 
 def _names(tasks: list[Task]) -> str:

@@ -294,9 +294,9 @@ def _reach(edges: Edges, start: Iterable[str]) -> set[str]:
     return seen
 
 
-def descendants(edges: Edges, task: str) -> set[str]:
-    """All that waits for `task`, near and far; `edges` as `downstream` gives them."""
-    return _reach(edges, [task])
+def descendants(edges: Edges, *tasks: str) -> set[str]:
+    """All that waits for any of `tasks`, near and far; `edges` as `downstream` gives them."""
+    return _reach(edges, tasks)
 
 
 def ancestors(edges: Edges, task: str) -> set[str]:

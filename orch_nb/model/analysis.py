@@ -10,9 +10,28 @@ from orch_nb.model.goal import Goal
 from orch_nb.model.view import View
 
 __all__ = [
-    "Analysis", "Complexity", "Component", "Constraint", "Domain", "Evidence", "Factor", "Link",
-    "Question", "Risk", "Scope", "Touched", "Workflow", "WorkflowPart",
+    "DEMANDS", "Analysis", "Complexity", "Component", "Constraint", "Domain", "Evidence", "Factor",
+    "Link", "Question", "Risk", "Scope", "Touched", "Workflow", "WorkflowPart",
 ]  # fmt: skip
+
+#: The kinds of demands, each with what it is for, as a person reads it before its own words.
+DEMANDS = {
+    "no_downtime": "no downtime",
+    "reversible": "a way back",
+    "no_data_loss": "nothing lost",
+    "deadline": "a time",
+    "budget": "a budget",
+    "approval": "an approval",
+    "order": "an order",
+    "condition": "a condition",
+    "at_once": "how many at once",
+    "window": "when it may happen",
+    "compliance": "rules and privacy",
+    "environment": "where it runs",
+    "unchanged": "what stays as it is",
+    "limit": "a limit",
+    "must": "a must",
+}
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -151,8 +170,8 @@ class Risk(msgspec.Struct, frozen=True):
 
 
 class Constraint(msgspec.Struct, frozen=True):
-    """Something that the goal demands of the way: `kind` is no_downtime, reversible, deadline,
-    budget, order, compliance, ...; `text` its own words."""
+    """Something that the goal demands of the way: `kind` is one of `DEMANDS`; `text` its own
+    words."""
 
     text: str
     kind: str

@@ -19,7 +19,9 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-__all__ = ["Parameters", "parameters"]
+__all__ = ["STAR", "Parameters", "parameters", "placed"]
+
+STAR = "*"  #: in `with`: the arguments by position, a list or a template that gives one
 
 
 class Parameters(msgspec.Struct, frozen=True):
@@ -61,6 +63,16 @@ def parameters(function: Callable[..., Any]) -> Parameters:
         return found
     except TypeError:  # it has no hash, or nothing can point to it weakly
         return _signed(function)
+
+
+def placed(taken: Parameters, with_: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names that `*` of a `with` fills, in order: a list as many as it has values, a template,
+    whose length nobody knows yet, all that have a place."""
+    if STAR not in with_:
+        return ()
+    given = with_[STAR]
+    places = tuple([name for name in taken.names if name not in taken.keyword_only])
+    return places[: len(given)] if isinstance(given, list | tuple) else places
 
 
 def _is_front(function: FunctionType) -> bool:

@@ -17,7 +17,7 @@ import msgspec
 from msgspec.structs import force_setattr, replace
 
 from orch_nb.model.goal import Criterion
-from orch_nb.model.parameters import Parameters, parameters
+from orch_nb.model.parameters import STAR, Parameters, parameters
 from orch_nb.model.task import Pool, Task, callable_name
 from orch_nb.model.view import View
 
@@ -170,6 +170,7 @@ def _implied(
 ) -> tuple[str, ...]:
     """The tasks that are named by parameters or gone over, and are no need yet."""
     names = [name for name in taken if name in ids and name not in task.with_]
+    names = [] if STAR in task.with_ else names  # such a call takes results where it says so
     over = None if task.foreach is None else task.foreach.over
     if type(over) is str and over in ids and over not in names:
         names.append(over)

@@ -206,8 +206,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, metacl
     - `timeout_s` bounds one attempt, in seconds; `estimate_s` is what one is expected to take, as a
       number or three (optimistic, likely, pessimistic). Both also as "30s", under the names
       `timeout` and `estimate`.
-    - `with_`: arguments by name. `outputs`: globs of files that must exist afterwards. `check`:
-      what its result must be (`Contract`s): types, schemas, functions, told by the report.
+    - `with_`: arguments by name; under `"*"`, a list of those by position. `outputs`: globs of
+      files that must exist afterwards. `check`: what its result must be (`Contract`s): types,
+      schemas, functions, told by the report.
     - `total_timeout_s` bounds the task over all its attempts and the waits between them.
     - `when`: an expression over upstream results and parameters, or a callable; what it gives is
       false: the task is skipped. `foreach`: one instance an item (`Foreach`); at most `max_active`

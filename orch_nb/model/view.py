@@ -43,6 +43,8 @@ TARGETS: dict[str, str] = {
     "operation.show": "orch_nb.render.bundle:shown_operation",
     "contrast.df": "orch_nb.render.frame:contrast_frame",
     "contrast.show": "orch_nb.render.bundle:contrast_bundle",
+    "aftermath.df": "orch_nb.render.frame:aftermath_frame",
+    "aftermath.show": "orch_nb.render.systems_table:aftermath_bundle",
     "standing.show": "orch_nb.render.statechart:standing_bundle",
     "statechart.show": "orch_nb.render.statechart:statechart_bundle",
     "translation.df": "orch_nb.render.frame:losses_frame",

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
 from orch_nb.errors import PlanError
+from orch_nb.formats.translators import SUFFIXES, exporters, importers
 from orch_nb.model.account import left_undone
 from orch_nb.model.run import Run
 from orch_nb.model.status import Status
@@ -23,7 +25,7 @@ from orch_nb.notebook.catalogue import pattern_names
 from orch_nb.notebook.lines import VERBS
 from orch_nb.notebook.options import OPTIONS, option_names
 from orch_nb.notebook.session import SESSION
-from orch_nb.planners.body import body_kind
+from orch_nb.planners.body import TOP_KEYS, body_kind
 
 __all__ = ["KEYS", "complete"]
 
@@ -36,9 +38,6 @@ KEYS = (
 _RETRY = (
     "backoff_coefficient", "initial_interval", "jitter", "maximum_attempts", "maximum_interval",
     "non_retryable", "retry_on",
-)  # fmt: skip
-_TOP = (
-    "criteria", "defaults", "goal", "on_failure", "params", "pools", "secrets", "stories", "tasks",
 )  # fmt: skip
 #: Which tasks a verb can be about, by how they stand.
 _WHICH: dict[str, Callable[[Status], bool]] = {
@@ -96,8 +95,41 @@ def _line(before: str) -> Iterable[str]:
     if count <= 2:
         return VERBS
     if words[1] == "systems" and words[count - 2] == "--fault":
-        return SESSION.last.plan.by_id if SESSION.last is not None else ()
+        named = words[2] if words[2] != "--fault" else ""
+        plan = SESSION.operations.get(named, None if named else SESSION.last)
+        return plan.plan.by_id if plan is not None else ()
+    if words[1] == "systems" and count == 4 and words[2] != "--fault":
+        return ["--fault"]
+    if words[1] in ("import", "export"):
+        return _exchanged(words, count)
     return _after(words[1]) if count == 3 else ()
+
+
+def _exchanged(words: list[str], count: int) -> Iterable[str]:
+    """After `export` a system, then files and plans; after `import` a file, then options."""
+    before = words[count - 2]
+    if (words[1] == "export" and count == 3) or before == "--from":
+        return exporters() if words[1] == "export" else importers()
+    word = words[count - 1] if count <= len(words) else ""
+    if words[1] == "export":
+        return [*SESSION.operations, *_files(word), "--force"]
+    return _files(word) if count == 3 else [] if before == "--as" else ["--as", "--from"]
+
+
+def _files(begun: str) -> list[str]:
+    """What the folder that was typed so far has, folders and files of the kinds that plans of
+    other systems are in, without those that are hidden."""
+    folder, _, part = begun.rpartition("/")
+    here = Path(folder or ("/" if begun.startswith("/") else ".")).expanduser()
+    if not here.is_dir():
+        return []
+    names = sorted(
+        f"{one.name}/" if one.is_dir() else one.name
+        for one in here.iterdir()
+        if not one.name.startswith(".") and (one.is_dir() or one.suffix in SUFFIXES)
+    )
+    lead = begun[: len(begun) - len(part)]
+    return [f"{lead}{name}" for name in names if name.startswith(part)]
 
 
 def _after(verb: str) -> Iterable[str]:
@@ -148,7 +180,7 @@ def _body(before: str, above: str, text: str) -> Iterable[str]:
     if re.fullmatch(r"\s+\w*", before):
         return KEYS
     if re.fullmatch(r"\w+", before):
-        return _TOP
+        return TOP_KEYS
     inline = re.search(r"\{[^}]*?(?:^|[{,]\s*)(\w*)$", before)
     return KEYS if inline else ()
 
@@ -175,5 +207,5 @@ def _names(text: str) -> list[str]:
     """The tasks of the cell as it stands, broken or not: functions, keys that hold a mapping."""
     functions = re.findall(r"^\s*(?:async\s+)?def\s+(\w+)", text, re.MULTILINE)
     keys = re.findall(r"^\s+([\w-]+)\s*:\s*(?:\{.*)?$", text, re.MULTILINE)
-    known = {*KEYS, *_TOP}
+    known = {*KEYS, *TOP_KEYS}
     return list(dict.fromkeys([*functions, *(key for key in keys if key not in known)]))

@@ -14,21 +14,20 @@ from typing import Any
 from msgspec.structs import replace
 
 from orch_nb import phases
-from orch_nb.archive import REPORTS, compare, past_operation, write_report
+from orch_nb.archive import REPORTS, compare, write_report
 from orch_nb.engine.journal import open_journal
 from orch_nb.engine.launch import check_skip, compensation_of, failed_tasks
 from orch_nb.engine.ports import Journal, Request
-from orch_nb.engine.session import LiveRun
-from orch_nb.errors import PlanError, RunHeld, RunNotFound, UsageError
+from orch_nb.errors import RunHeld, UsageError
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
-from orch_nb.model.run import Run
 from orch_nb.model.status import RunStatus, Status
 from orch_nb.notebook.catalogue import PREFIX, example_cell, pattern_names, shown_patterns
 from orch_nb.notebook.cell import Cell
 from orch_nb.notebook.display import show, watched
 from orch_nb.notebook.mcp_lines import mcp_line
+from orch_nb.notebook.meant import Meant
 from orch_nb.notebook.options import split
 from orch_nb.notebook.session import SESSION
 from orch_nb.notebook.systems import systems
@@ -50,13 +49,13 @@ __all__ = ["VERBS", "Line", "usage"]
 _LOG_LINES = 2000
 
 
-class Line:
+class Line(Meant):
     """One performance of an `%orchestrate` line in the user's namespace."""
 
     def __init__(self, line: str, names: dict[str, Any], waiting: Waiting, shell: Any) -> None:
+        super().__init__(names)
         self.words = split(line)
-        self.names, self.waiting, self.shell = names, waiting, shell
-        self.run_id = ""  # of `--run ID`
+        self.waiting, self.shell = waiting, shell
 
     async def perform(self) -> Any:
         """Do what the line says; returns what the cell should show, if anything."""
@@ -66,7 +65,7 @@ class Line:
         if verb not in VERBS:
             hint = did_you_mean(verb, VERBS)
             raise UsageError(
-                f"`{verb}` is nothing that %orchestrate does. {hint} "
+                f"`{verb}` is nothing that %orchestrate does. {hint}{' ' * bool(hint)}"
                 f"It does: {', '.join(VERBS)}. To plan in words, use %%orchestrate."
             )
         self.run_id, rest = _without_run(rest) if verb in _OF_A_RUN else ("", rest)
@@ -169,13 +168,6 @@ class Line:
         written = write_report(operation, path, code=code, log=log)
         print(f"The report of run {operation.run.run_id} is in {written}")
 
-    def _reported(self, run: str) -> Operation:
-        """The operation of that run; without a name the last one, of this kernel or the journal."""
-        known = self._meant(run) if run else SESSION.last
-        if isinstance(known, Operation) and known.report is not None:
-            return known
-        return past_operation(run or self._past("").run_id, self._journal())
-
     def _cells(self) -> list[str]:
         """What was run in this kernel, as it was typed."""
         typed = self.shell.history_manager.input_hist_raw
@@ -184,15 +176,6 @@ class Line:
     def compare(self, before: str, after: str) -> None:
         """two runs side by side: ids of runs, names of operations, notebooks, HTML reports"""
         show([contrast_bundle(compare(self._meant(before), self._meant(after)))])
-
-    def _meant(self, name: str) -> Operation | str:
-        """An operation of this kernel, by its name or its run, which may be in no journal; else
-        what `load` makes of the words."""
-        for operation in (SESSION.last, *SESSION.operations.values()):
-            run = operation.run if operation is not None else None
-            if operation is not None and run is not None and name in (operation.name, run.run_id):
-                return operation
-        return name
 
     # -- steering ------------------------------------------------------------------------------
 
@@ -220,31 +203,6 @@ class Line:
         for live in self._live().values():
             live.set_workers(int(number), by="%orchestrate")
         print(f"{number} worker" + "s" * (int(number) != 1))
-
-    def _live(self) -> dict[str, Any]:
-        live = SESSION.running()
-        if self.run_id:
-            live = {name: one for name, one in live.items() if name == self.run_id}
-        if not live:
-            named = f"Run {self.run_id} is not" if self.run_id else "No run is"
-            raise UsageError(f"{named} going on. (While a cell runs, use its buttons.)")
-        return live
-
-    def _steered(self, *tasks: str) -> LiveRun | None:
-        """The run that goes on and is meant: the one that is named, or that has these tasks; None
-        where the run that is meant has ended. Raises UsageError where several could be meant."""
-        live = SESSION.running()
-        if self.run_id:
-            return live.get(self.run_id)
-        have = {
-            name: one
-            for name, one in live.items()
-            if all(_has(one.snapshot(), task) for task in tasks)
-        }
-        if len(have) > 1:
-            names = ", ".join(have)
-            raise UsageError(f"Several runs could be meant: {names}. Add --run and one of them.")
-        return next(iter((have or live).values()), None)
 
     def _each(self, verb: str, said: str) -> None:
         live = self._live()
@@ -343,55 +301,12 @@ class Line:
         """The plan of a draft or a run by its name, of the last one without."""
         if not name and SESSION.last is not None:
             return SESSION.last.plan
+        if name in SESSION.operations:
+            return SESSION.operations[name].plan
         found = self._meant(name) if name else self._past("")
         if isinstance(found, Operation):
             return found.plan
         return self._past(name).plan if isinstance(found, str) else found.plan
-
-    def _journal(self) -> Journal:
-        return open_journal(None)
-
-    def _journal_of(self, run: Run) -> Journal:
-        return open_journal(SESSION.memory if run.journal == "memory" else run.journal)
-
-    def _is(self, operation: Operation, run: str) -> bool:
-        return operation.run is not None and operation.run.run_id == run
-
-    def _bound(self, past: Run) -> Plan:
-        """The plan of a past run with the functions of this kernel."""
-        last = SESSION.last
-        mine = last if last is not None and self._is(last, past.run_id) else None
-        return self._with_functions(mine.plan if mine is not None else past.plan, past.run_id)
-
-    def _keep(self, operation: Operation) -> None:
-        self.names["_orch"] = operation
-        SESSION.remember(operation)
-
-    def _named(self, name: str) -> Operation:
-        if name:
-            return SESSION.operation(name)
-        if SESSION.last is None:
-            raise UsageError("Nothing has been planned in this kernel yet.")
-        return SESSION.last
-
-    def _past(self, run: str) -> Run:
-        """A run by name, or the last one: of this kernel, else of the journal."""
-        last = SESSION.last.run if SESSION.last is not None else None
-        if last is not None and run in ("", last.run_id):
-            return last
-        journal = self._journal()
-        if not run:
-            rows = journal.runs()
-            if not rows:
-                raise RunNotFound(f"The journal {journal.path} has no runs yet.")
-            run = rows[0].run_id
-        return phases.past_run(journal.history(run), journal)
-
-    def _task_of(self, run: Run, task: str) -> None:
-        derived = [t.task for t in run.derived]
-        if task and task not in run.plan and task not in derived:
-            hint = did_you_mean(task, [*run.plan.by_id, *derived])
-            raise UsageError(f"Run {run.run_id} has no task `{task}`. {hint}")
 
     async def _decide(self, verb: str, task: str, note: str) -> None:
         live = self._steered(task)
@@ -406,16 +321,6 @@ class Line:
             raise UsageError(f"`{task}` of run {run.run_id} does not wait for anybody: "
                              f"it is {run[task].status}.")  # fmt: skip
         await self._go_on(run.run_id, decision=Request(verb, task, "%orchestrate", note))
-
-    def _with_functions(self, plan: Plan, run_id: str) -> Plan:
-        try:
-            return phases.checked(plan, self.names)
-        except PlanError as error:
-            raise UsageError(
-                f"Run {run_id} cannot go on yet: its functions are not in this kernel. Run the "
-                "%%orchestrate cell that defines them (it goes on with the run that was cut off), "
-                f"or the cells that they come from.\n{error}"
-            ) from None
 
     async def _go_on(
         self, run_id: str, *, retry: Sequence[str] = (), skip: Request | None = None,
@@ -473,10 +378,6 @@ def _without_run(words: list[str]) -> tuple[str, list[str]]:
 
 def _is_report(path: str) -> bool:
     return path.lower().endswith(REPORTS)
-
-
-def _has(run: Run, task: str) -> bool:
-    return task in run.plan or any(task == one.task for one in run.derived)
 
 
 def _parameters(verb: str) -> list[inspect.Parameter]:

@@ -69,6 +69,32 @@ def split(line: str) -> list[str]:
     return [part.replace('"', "") for part in parts]
 
 
+def valued(
+    words: Sequence[str], known: Sequence[str], usage: str
+) -> tuple[list[str], dict[str, str]]:
+    """What is left of a line's words without the options of `known`, which take a value each, and
+    these. Raises UsageError for an option that is not known, stands there twice or has no value.
+
+    >>> valued(["release", "--fault=build"], ["--fault"], "usage: ...")
+    (['release'], {'--fault': 'build'})
+    """
+    rest: list[str] = []
+    found: dict[str, str] = {}
+    given = iter(words)
+    for word in given:
+        if not word.startswith("-"):
+            rest.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        value = value if equals else next(given, "")
+        if name in found:
+            raise UsageError(f"{name} stands there twice. {usage}")
+        if name not in known or not value or value.startswith("--"):
+            raise UsageError(usage)
+        found[name] = value
+    return rest, found
+
+
 CELL_PARSER = _parser()
 
 

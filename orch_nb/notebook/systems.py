@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orch_nb import phases
 from orch_nb.errors import UsageError
-from orch_nb.notebook.display import show
-from orch_nb.render.systems_table import systems_bundle
+from orch_nb.exchange import systems as asked_of
+from orch_nb.model.observation import Aftermath
+from orch_nb.notebook.options import valued
 
 if TYPE_CHECKING:
     from orch_nb.notebook.lines import Line
@@ -17,17 +17,10 @@ __all__ = ["systems"]
 _USAGE = "usage: %orchestrate systems [NAME|RUN] [--fault TASK]"
 
 
-def systems(asked: Line, *words: str) -> None:
+def systems(asked: Line, *words: str) -> Aftermath:
     """what Airflow, Temporal, Restate, XState, Celery, BullMQ and orch_nb would do with the last
     plan, or that of a draft or run, if a task failed; with `--fault TASK` that one"""
-    rest, fault = list(words), ""
-    if "--fault" in rest:
-        at = rest.index("--fault")
-        if at + 1 >= len(rest):
-            raise UsageError(_USAGE)
-        fault = rest[at + 1]
-        del rest[at : at + 2]
-    if len(rest) > 1 or any(word.startswith("-") for word in rest):
+    rest, named = valued(words, ("--fault",), _USAGE)
+    if len(rest) > 1:
         raise UsageError(_USAGE)
-    plan = asked.planned(rest[0] if rest else "")
-    show([systems_bundle(phases.seen(plan), fault)])
+    return asked_of(asked.planned(rest[0] if rest else ""), named.get("--fault", ""))

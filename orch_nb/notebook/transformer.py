@@ -102,7 +102,7 @@ def _names(tree: ast.Module, namespace: dict[str, Any]) -> dict[str, str]:
     for name, value in list(namespace.items()):
         if isinstance(value, ModuleType) and value.__name__ == _PACKAGE:
             found[name] = _PACKAGE
-        elif isinstance(value, FunctionType) and value.__module__ == f"{_PACKAGE}.phases":
+        elif isinstance(value, FunctionType) and value.__module__.startswith(f"{_PACKAGE}.phases"):
             found[name] = value.__name__
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

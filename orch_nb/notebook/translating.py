@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from orch_nb.errors import UsageError
-from orch_nb.exchange import export, import_
+from orch_nb.exchange import export, import_, save
+from orch_nb.formats.translators import translator
 from orch_nb.model.report import Operation
-from orch_nb.model.translation import Export
 from orch_nb.notebook.display import show
+from orch_nb.notebook.options import valued
 from orch_nb.planners.yaml import dump_plan
 from orch_nb.render.bundle import blocks_bundle
 from orch_nb.render.document import Code, Paragraph, line
@@ -23,9 +23,13 @@ __all__ = ["export_plan", "import_plan"]
 
 def import_plan(asked: Line, path: str, *options: str) -> None:
     """read the plan in a file of another system (airflow, bullmq, celery, xstate), without running
-    it, as a draft of this notebook; with `--as NAME` under that name"""
-    name = _option(options, "--as", f"usage: %orchestrate {_IMPORT}")
-    found = import_(path)
+    it, as a draft of this notebook; with `--as NAME` under that name, with `--from SYSTEM` as a
+    file of that system"""
+    rest, named = valued(options, ("--as", "--from"), _IMPORT)
+    if rest:
+        raise UsageError(_IMPORT)
+    name = named.get("--as", "")
+    found = import_(path, named.get("--from"))
     draft = Operation(plan=found.plan, kind="yaml", name=name, document=dump_plan(found.plan))
     asked.remember(draft)
     show([translation_bundle(found)])
@@ -35,27 +39,21 @@ def import_plan(asked: Line, path: str, *options: str) -> None:
     show([blocks_bundle((Paragraph(words),))])
 
 
-_IMPORT = "import FILE [--as NAME]"
+_IMPORT = "usage: %orchestrate import FILE [--as NAME] [--from SYSTEM]"
+_EXPORT = "usage: %orchestrate export SYSTEM [PATH] [NAME] [--force]"
 
 
-def export_plan(asked: Line, system: str, *words: str) -> Export | None:
+def export_plan(asked: Line, system: str, *words: str) -> None:
     """write the last plan, or that of a draft or run, as a file of another system: airflow, bullmq,
-    celery, xstate; without a path it is shown"""
-    path = next((word for word in words if "." in word or "/" in word), None)
-    names = [word for word in words if word != path]
-    if len(names) > 1:
-        raise UsageError("usage: %orchestrate export SYSTEM [PATH] [NAME]")
-    made = export(asked.planned(names[0] if names else ""), system, path)
+    celery, xstate; without a path it is shown, with `--force` a file that is there is replaced"""
+    rest = [word for word in words if word != "--force"]
+    path = next((word for word in rest if "." in word or "/" in word or "\\" in word), None)
+    names = [word for word in rest if word != path]
+    if len(names) > 1 or any(word.startswith("-") for word in rest):
+        raise UsageError(_EXPORT)
+    translator(system)  # a wrong name is told before a plan is looked for
+    made = export(asked.planned(names[0] if names else ""), system)
+    told = save(made, path, force="--force" in words) if path is not None else ""
     show([translation_bundle(made)])
-    if path is not None:
-        print(f"Written to {path}")
-    return None
-
-
-def _option(words: Sequence[str], name: str, usage: str) -> str:
-    """The value of the one option that is known. Raises UsageError for anything else."""
-    if not words:
-        return ""
-    if len(words) != 2 or words[0] != name:
-        raise UsageError(usage)
-    return words[1]
+    if told:
+        print(f"Written to {told}")

@@ -18,6 +18,7 @@ from orch_nb.graph.items import item_parameter
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.graph.topology import upstream
 from orch_nb.graph.validate import Lines
+from orch_nb.model.parameters import STAR, Parameters, placed
 from orch_nb.model.plan import Plan, parameters
 from orch_nb.model.task import Call, Task
 
@@ -92,19 +93,44 @@ class _Check:
         """One function, what it takes against what there is; `task` has its `with`."""
         taken = parameters(function)
         with_ = task.with_ if task is not None else {}
+        filled = self._by_position(caller, taken, with_)
+        comes = STAR not in with_  # else results come where it says so, and nowhere else
         for name in taken.required:
-            given = name in supplied or name in with_ or name in self._plan.params
-            if not given and not self._inherits(caller.task, name):
+            given = name in filled or name in with_ or name in self._plan.params
+            given = given or (name in supplied and (comes or name not in self._plan.by_id))
+            if not given and not (comes and self._inherits(caller.task, name)):
                 self.problems.append(
                     unsupplied(caller.task, name, self._plan, self._line(caller.task, caller.keys),
                                of=caller.of, fans_out=fans_out)
                 )  # fmt: skip
         for name in () if taken.var_keyword else with_:
-            if name not in taken.names:
+            if name not in taken.names and name != STAR:
                 hint = did_you_mean(name, taken.names) or _takes(taken.names)
                 keys = (caller.keys[0].replace("run", "with"), *caller.keys[1:])
                 message = f"{caller.of} takes no `{name}`, which `with` gives it."
                 self._add(message, caller, *keys, hint=hint)
+
+    def _by_position(
+        self, caller: _Called, taken: Parameters, with_: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        """The names that `*` of `with` fills; tells where it does not fit."""
+        if STAR not in with_:
+            return ()
+        star, filled = with_[STAR], placed(taken, with_)
+        message = ""
+        if not isinstance(star, list | tuple) and not (
+            isinstance(star, str) and star.startswith("{{")
+        ):
+            message = f"`with` of {caller.of}: `*` is a list of arguments, not {star!r}."
+        elif isinstance(star, list | tuple) and len(star) > len(filled) and (
+            not taken.var_positional
+        ):  # fmt: skip
+            message = f"{caller.of} is given {len(star)} arguments by position."
+        elif twice := [name for name in filled if name in with_ and isinstance(star, list | tuple)]:
+            message = f"{caller.of} is given `{twice[0]}` twice: by `*` and by name."
+        if message:
+            self._add(message, caller, "with", *caller.keys, hint=_takes(taken.names))
+        return filled
 
     def _inherits(self, task: str, name: str) -> bool:
         """Whether a task waits for another by way of its family."""

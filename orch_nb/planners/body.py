@@ -19,12 +19,17 @@ from typing import Literal
 from orch_nb.errors import PlanError, Problem, UsageError
 from orch_nb.planners.compose import sized
 
-__all__ = ["BodyKind", "body_kind"]
+__all__ = ["TOP_KEYS", "BodyKind", "body_kind"]
 
 BodyKind = Literal["python", "yaml", "goal"]
 
-_KEYS = "goal|params|secrets|criteria|stories|tasks|pools|on_failure|defaults"
-_YAML = re.compile(rf"""(?:\{{\s*)?(["']?)(?:{_KEYS})\1\s*:(?:\s|$)|-(?:\s|$)|---|%YAML""")
+#: The keys that a plan document has at its top.
+TOP_KEYS = (
+    "goal", "params", "secrets", "criteria", "stories", "tasks", "pools", "on_failure", "defaults",
+)  # fmt: skip
+_YAML = re.compile(
+    rf"""(?:\{{\s*)?(["']?)(?:{"|".join(TOP_KEYS)})\1\s*:(?:\s|$)|-(?:\s|$)|---|%YAML"""
+)
 _CODE = re.compile(r"^(?:(?:async\s+)?def\s+\w+\s*\(|@(?:\w+\.)?task\b)", re.MULTILINE)
 
 

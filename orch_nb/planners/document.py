@@ -19,6 +19,7 @@ from typing import Any
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.model.plan import Story
 from orch_nb.model.task import Task
+from orch_nb.planners.body import TOP_KEYS
 from orch_nb.planners.fields import Fields, name_of
 from orch_nb.planners.keys import normalise
 from orch_nb.planners.nodes import Node
@@ -28,9 +29,6 @@ from orch_nb.planners.task_keys import ACTIONS, LATER, TASK_KEYS, WORK, read_key
 
 __all__ = ["Reading", "read"]
 
-_TOP_KEYS = (
-    "goal", "params", "secrets", "criteria", "stories", "tasks", "pools", "on_failure", "defaults",
-)  # fmt: skip
 _STORY_KEYS = ("tasks", "title", "description", "owner")
 
 
@@ -58,7 +56,7 @@ class _Reader:
 
     def document(self, root: Node) -> None:
         entries = {key: (at, value) for key, at, value in root.pairs()}
-        self._reading.unknown(entries, _TOP_KEYS, "A plan")
+        self._reading.unknown(entries, TOP_KEYS, "A plan")
         self._beginning(entries, root)
         for key, (at, value) in entries.items():
             if key == "tasks":

@@ -14,6 +14,7 @@ from typing import Any
 
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.model.duration import parse_duration
+from orch_nb.model.parameters import STAR
 from orch_nb.planners.nodes import Ambiguous, Findings, Node, boolean
 
 __all__ = ["Fields", "name_of"]
@@ -140,7 +141,8 @@ class Fields:
         found: dict[str, Any] = {}
         for _, at, value in node.pairs():
             name = name_of(at)
-            if name is None or not name.isidentifier():
+            by_position = name == STAR and key.endswith("with")
+            if name is None or not (name.isidentifier() or by_position):
                 self.wrong(key, at, f"has {at.described()} for a name",
                            "Letters, digits and _ make one.")  # fmt: skip
             else:

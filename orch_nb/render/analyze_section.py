@@ -10,7 +10,7 @@ complexity, components, flows    folded: every factor, part and workflow, bounde
 from __future__ import annotations
 
 from orch_nb.catalog.library import patterns
-from orch_nb.model.analysis import Analysis, Evidence
+from orch_nb.model.analysis import DEMANDS, Analysis, Evidence
 from orch_nb.model.quantity import count, duration, listed, number, percent, size
 from orch_nb.render.document import (
     Badge,
@@ -30,27 +30,9 @@ from orch_nb.render.research_section import research_section
 from orch_nb.render.rows import table
 from orch_nb.render.workspace import drawing, parts_of, place, summary, workflows_of
 
-__all__ = ["DEMANDS", "analyze_section", "research_section"]
+__all__ = ["analyze_section", "research_section"]
 
 _LEVELS = ("low", "medium", "high")
-#: What a demand is for, before its own words.
-DEMANDS = {
-    "no_downtime": "no downtime",
-    "reversible": "a way back",
-    "no_data_loss": "nothing lost",
-    "deadline": "a time",
-    "budget": "a budget",
-    "approval": "an approval",
-    "order": "an order",
-    "condition": "a condition",
-    "at_once": "how many at once",
-    "window": "when it may happen",
-    "compliance": "rules and privacy",
-    "environment": "where it runs",
-    "unchanged": "what stays as it is",
-    "limit": "a limit",
-    "must": "a must",
-}
 _LEFT_OUT = {
     "late": "not reached in time", "link": "links", "huge": "too large", "special": "special files",
     "manifest of a test": "manifests of tests", "broken workflow": "broken workflows",

@@ -10,6 +10,7 @@ nullable `Int64`. Columns may be added to the right; none is renamed.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from orch_nb.model.analysis import Analysis
     from orch_nb.model.contrast import Contrast
+    from orch_nb.model.observation import Aftermath
     from orch_nb.model.plan import Plan
     from orch_nb.model.report import Report
     from orch_nb.model.research import Research
@@ -30,9 +32,9 @@ if TYPE_CHECKING:
     from orch_nb.model.translation import Export, Import
 
 __all__ = [
-    "analysis_frame", "components_frame", "contrast_frame", "fits_frame", "links_frame",
-    "losses_frame", "parts_frame", "plan_frame", "report_frame", "research_frame", "run_frame",
-    "schedule_frame", "systems_frame", "touched_frame", "workflows_frame",
+    "aftermath_frame", "analysis_frame", "components_frame", "contrast_frame", "fits_frame",
+    "links_frame", "losses_frame", "parts_frame", "plan_frame", "report_frame", "research_frame",
+    "run_frame", "schedule_frame", "systems_frame", "touched_frame", "workflows_frame",
 ]  # fmt: skip
 
 _DTYPES = {
@@ -52,6 +54,34 @@ def _frame(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> pd.Data
             for (name, kind), values in zip(columns.items(), by_column, strict=True)
         }
     )
+
+
+@functools.cache
+def _whole() -> type[pd.DataFrame]:
+    """A DataFrame that shows its text whole: the reason of a loss is a sentence, of which pandas
+    shows 50 characters. What is made of it (a query, a copy) is a plain one, and so is a pickle."""
+    import pandas as pd
+
+    class Whole(pd.DataFrame):
+        def __repr__(self) -> str:
+            with pd.option_context(
+                "display.max_colwidth", None, "display.max_columns", None, "display.width", None,
+                "display.expand_frame_repr", False,
+            ):  # fmt: skip
+                return super().__repr__()
+
+        def _repr_html_(self) -> str:
+            with pd.option_context("display.max_colwidth", None):
+                return str(super()._repr_html_())  # type: ignore[misc]  # not in pandas' stubs
+
+        @property
+        def _constructor(self) -> type[pd.DataFrame]:
+            return pd.DataFrame
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            return pd.DataFrame, (dict(self.items()),)
+
+    return Whole
 
 
 def plan_frame(plan: Plan) -> pd.DataFrame:
@@ -266,13 +296,35 @@ def research_frame(research: Research) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def aftermath_frame(found: Aftermath) -> pd.DataFrame:
+    """A row a system and task: its fate there, its part in the plan, and the scenario and verdict
+    that the fate is inferred from. A plan that a system cannot say has one row, without a task."""
+    from orch_nb.catalog.observations import observed
+
+    columns = dict.fromkeys(
+        ("system", "task", "fate", "part", "scenario", "verdict", "whole", "remark"), "text"
+    )
+    rows = []
+    for one in found.outcomes:
+        remark = " ".join(one.remarks)
+        if not one.fates:
+            rows.append((one.system, "", "", "", "", "", "", remark))
+        for fate in one.fates:
+            verdict = observed(one.system, fate.scenario).verdict if fate.scenario else ""
+            rows.append(
+                (one.system, fate.task, fate.fate, fate.part, fate.scenario, verdict, one.whole,
+                 remark)
+            )  # fmt: skip
+    frame = _whole()(_frame(columns, rows))
+    frame.attrs["fault"] = found.fault
+    return frame
+
+
 def losses_frame(made: Export | Import) -> pd.DataFrame:
     """A row a loss of a translation."""
     columns = dict.fromkeys(("what", "task", "why", "severity"), "text")
-    return _frame(
-        {**columns, "line": "count"},
-        [(loss.what, loss.task, loss.why, loss.severity, loss.line) for loss in made.losses],
-    )
+    rows = [(loss.what, loss.task, loss.why, loss.severity, loss.line) for loss in made.losses]
+    return _whole()(_frame({**columns, "line": "count"}, rows))
 
 
 def report_frame(report: Report) -> pd.DataFrame:

@@ -33,6 +33,7 @@ from orch_nb.render.document import (
     Text,
     plain,
 )
+from orch_nb.render.highlight import highlighted
 from orch_nb.render.palette import GREY, RULE, look
 from orch_nb.render.plaintext import clean, one_line
 
@@ -108,10 +109,10 @@ def block_html(block: Block) -> str:
             return _table(block)
         case Drawing():
             return image_html(block)
-        case CodeBlock(_, _, caption):
+        case CodeBlock(_, language, caption, whole):
             head = f'<div style="color:{GREY};margin:4px 0 2px 0">{escape(caption)}</div>'
             # As references: a blank line would end the HTML where it stands in a Markdown file.
-            body = html.escape(block.shown).replace("\n", "&#10;")
+            body = highlighted(block.shown, language if whole else "")
             style = (
                 f"{_MONO};line-height:1.4;margin:2px 0 10px 0;padding:2px 0 2px 10px;"
                 f"border-left:2px solid {GREY};overflow-x:auto;white-space:pre"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from orch_nb.analysis.constraints import KINDS, stated, without_them
-from orch_nb.render.analyze_section import DEMANDS
+from orch_nb.analysis.constraints import _SAME, stated, without_them
+from orch_nb.catalog.library import document
+from orch_nb.model.analysis import DEMANDS
 
 
 def told(text: str) -> list[tuple[str, str]]:
@@ -86,7 +87,10 @@ def test_what_is_left_says_what_the_goal_is_about():
 
 
 def test_every_kind_has_a_name_for_a_reader():
-    assert set(DEMANDS) == set(KINDS)
+    words = document("vocabulary.yaml")
+    assert set(DEMANDS) == {
+        _SAME.get(kind, kind) for kind in (*words["demands"], *words["constraints"])
+    }
 
 
 def test_what_is_to_be_left_alone_is_not_what_the_goal_is_about():

@@ -25,17 +25,18 @@ from orch_nb.model import event as ev
 HERE = Path(__file__).parent / "histories"
 
 
-def _module(name):
+def _module(name, file=None):
     """Under its own name: a history names the functions of a plan as `recorded_plans:name`."""
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
+        spec = importlib.util.spec_from_file_location(name, HERE / f"{file or name}.py")
         module = sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     return sys.modules[name]
 
 
 SCENARIOS = _module("recorded_plans").SCENARIOS
-outcome, past, every = (getattr(_module("record"), name) for name in ("outcome", "past", "every"))
+_record = _module("record_histories", "record")  # `record` alone is that of tests/systems
+outcome, past, every = _record.outcome, _record.past, _record.every
 STORED = {
     (file.stem, name): told
     for file in sorted(HERE.glob("v*.json"))

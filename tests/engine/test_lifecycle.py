@@ -7,7 +7,7 @@ import asyncio
 import json
 import random
 import re
-from collections import Counter, deque
+from collections import Counter
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -24,9 +24,8 @@ from orch_nb.model.task import Task
 from orch_nb.render.statechart import statechart_svg
 from orch_nb.testing import nothing
 
-from .laws import Laws
-from .scenarios import START, Builder
-from .test_simulation import can_retry, drive, made
+from .scenarios import Builder
+from .test_simulation import played
 
 ROOT = Path(__file__).parent.parent.parent
 SEEN = Counter()
@@ -69,21 +68,10 @@ def test_the_machine_in_the_docs_is_the_data():
 # -- every run keeps to it
 
 
-async def events_of(scenario):
+def events_of(scenario):
     """The events of a scenario, played to its end in as many processes as it takes."""
-    journal, laws = MemoryJournal(), Laws(scenario.plan)
-    deaths = deque([*scenario.crashes, (None, None)])
-    at, retry = START, None
-    for process in range(9):
-        dies, back = deaths.popleft()
-        driver, clock = made(scenario, journal, laws, at, process, retry=retry)
-        run = await drive(driver, clock, None if dies is None else START + dies)
-        if run is None:
-            at = START + back
-        elif retry is None and can_retry(scenario, driver):
-            at, retry, deaths = clock.now() + 0.5, scenario.retry, deque([(None, None)])
-        else:
-            break
+    journal = MemoryJournal()
+    asyncio.run(played(scenario, journal))
     return journal.history("run")
 
 
@@ -152,12 +140,12 @@ def follow(events) -> None:
 @given(seed=st.integers(0, 2**32))
 def test_every_run_takes_only_its_transitions(seed):
     rng = random.Random(seed)
-    follow(asyncio.run(events_of(Builder(rng).build())))
+    follow(events_of(Builder(rng).build()))
 
 
 def test_runs_take_nearly_all_of_them():
     for seed in range(600):
-        follow(asyncio.run(events_of(Builder(random.Random(seed)).build())))
+        follow(events_of(Builder(random.Random(seed)).build()))
     every = {(t.source, t.event) for t in lifecycle().transitions}
     rare = {
         ("instances", "cut_off"), ("task.running.attempt", "returned"), ("skipped", "reopened"),

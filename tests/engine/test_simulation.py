@@ -77,9 +77,9 @@ async def drive(driver: Driver, clock: ManualClock, until: float | None = None) 
             await asyncio.gather(run, return_exceptions=True)
 
 
-async def played(scenario: Scenario) -> RunState:
+async def played(scenario: Scenario, journal: MemoryJournal) -> RunState:
     """The scenario, to its end, in as many processes as it takes."""
-    journal, laws = MemoryJournal(), Laws(scenario.plan)
+    laws = Laws(scenario.plan)
     deaths = deque([*scenario.crashes, (None, None)])
     at, retry = START, None
     for process in range(9):
@@ -215,7 +215,7 @@ def said(a: Attempt) -> str:
 
 def check(scenario: Scenario) -> RunState:
     world = worked_out(scenario)
-    state = asyncio.run(played(scenario))
+    state = asyncio.run(played(scenario, MemoryJournal()))
     assert told(state) == expected(world, state)
     return state
 

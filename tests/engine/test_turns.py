@@ -8,6 +8,7 @@ import pytest
 
 import orch_nb as nb
 from orch_nb import phases
+from orch_nb.engine.journal import open_journal
 from orch_nb.engine.memory import MemoryJournal
 from orch_nb.model import event as ev
 
@@ -162,7 +163,7 @@ def shuffled(rng, size):
 def test_whatever_people_do_meanwhile_everything_runs_once_and_in_order(seed, tmp_path):
     rng = random.Random(seed)
     plan, path = shuffled(rng, 600), tmp_path / "j.db"
-    journal = phases.open_journal(path if seed % 2 else "memory")
+    journal = open_journal(path if seed % 2 else "memory")
     make = phases.starting(plan, journal=journal, options=phases.run_options(workers=4))
     live = phases.begin(make)
     for _ in range(rng.randrange(12)):

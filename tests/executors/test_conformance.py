@@ -748,7 +748,9 @@ def test_a_fake_gets_attempts_of_every_kind(bench_of):
 
 
 def test_an_unknown_executor_is_told_with_those_there_are():
-    with pytest.raises(UsageError, match="There are: dask, inline, processes, threads"):
+    with pytest.raises(
+        UsageError, match="There are: bullmq, celery, dask, inline, processes, threads"
+    ):
         local_executor("clouds")
 
 

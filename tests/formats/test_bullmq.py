@@ -48,11 +48,15 @@ for await (const line of createInterface({ input: process.stdin })) {
   const tree = await producer.add(told.flow);
   const jobs = flat(tree);
   const until = Date.now() + (told.patience ?? 20000);
-  let states = {};
+  let states = {}, before = '', since = Date.now();
   while (Date.now() < until) {
     states = {};
     for (const job of jobs) states[job.data?.task?.id ?? job.name] = await job.getState();
-    if (Object.values(states).every((s) => s === 'completed' || s === 'failed')) break;
+    const now = Object.values(states);
+    if (now.every((s) => s === 'completed' || s === 'failed')) break;
+    if (now.join() !== before) { before = now.join(); since = Date.now(); }
+    const stuck = now.every((s) => ['completed', 'failed', 'waiting-children'].includes(s));
+    if (stuck && told.settle && Date.now() - since > told.settle) break;
     await new Promise((done) => setTimeout(done, 15));
   }
   say({ states, ran, order });
@@ -246,10 +250,66 @@ def test_a_flow_in_a_script_is_read_and_never_run():
     assert plan["renovate-interior"].needs == ("paint", "fix", "renovate-interior (may fail)")
     assert plan["renovate-interior (may fail)"].trigger == "all_done"
     assert {(loss.what, loss.task) for loss in found.losses if loss.severity != "note"} == {
-        ("name", "paint_2"), ("delay", "paint_2"), ("children", "fix"),
+        ("name", "paint_2"), ("delay", "paint_2"), ("data.by", "paint_2"), ("children", "fix"),
         ("no failure option", "fix"), ("trigger", "renovate-interior"),
     }  # fmt: skip
     assert {loss.line for loss in found.losses} == {6}
+
+
+def test_default_options_of_a_queue_are_those_of_its_jobs():
+    found = read(
+        """
+        new FlowProducer().add(
+          { name: 'a', queueName: 'slow', children: [
+            { name: 'b', queueName: 'slow', opts: { attempts: 5 } },
+            { name: 'c', queueName: 'fast' } ] },
+          { queuesOptions: { slow: { defaultJobOptions: { attempts: 3, backoff: 100,
+                                                          ignoreDependencyOnFailure: true } } } });
+        """
+    )
+    tries = {task.id: task.retry.maximum_attempts for task in found.plan.tasks}
+    assert tries == {"a": 3, "b": 5, "c": 1, "a (may fail)": 1}
+    assert found.plan["a"].needs == ("c", "a (may fail)")
+
+
+def test_a_flow_in_a_script_in_python_is_read():
+    text = """
+from bullmq import FlowProducer
+
+RETRY = {"attempts": 3, "backoff": {"type": "exponential", "delay": 1000, "jitter": 0.5}}
+
+async def main():
+    flow = FlowProducer("redis://localhost")  # one for all
+    await flow.add({
+        "name": "renovate", "queueName": "q", "data": None,
+        "children": [
+            {"name": "paint", "data": {"place": "ceiling", "at": now()}, "queueName": "q",
+             "opts": {**RETRY, "failParentOnFailure": True}},
+        ],
+    })
+"""
+    assert recognises(text, "flow.py")
+    found = read(text, "flow.py")
+    assert found.plan["renovate"].needs == ("paint",)
+    retry = found.plan["paint"].retry
+    assert retry.maximum_attempts == 3
+    # There from 0.5 s to 1 s: here the middle, and as much to either side.
+    assert retry.initial_interval_s * (1 - retry.jitter) == pytest.approx(0.5)
+    assert retry.initial_interval_s * (1 + retry.jitter) == pytest.approx(1)
+    assert {(loss.what, loss.line) for loss in found.losses if loss.severity != "note"} == {
+        ("data.at", 8)
+    }
+
+
+def test_jobs_that_bullmq_takes_for_one_are_told_of():
+    tree = {"name": "a", "queueName": "q", "children": [
+        {"name": "b", "queueName": "q", "children": [
+            {"name": "x", "queueName": "q", "opts": {"jobId": "shared"}}]},
+        {"name": "c", "queueName": "q", "children": [
+            {"name": "y", "queueName": "q", "opts": {"jobId": "shared"}}]},
+    ]}  # fmt: skip
+    found = read(json.dumps(tree))
+    assert [loss.task for loss in found.losses if "`x` has it too" in loss.why] == ["y"]
 
 
 @pytest.mark.parametrize(
@@ -261,11 +321,113 @@ def test_a_flow_in_a_script_is_read_and_never_run():
         ("f.add({name: 'a', queueName: 'q'", "cannot be read"),
         ("f.add({name: 'a', queueName: 'q'}); f.add({name: 'b', queueName: 'q'})", "several flows"),
         ("[" * 100_000, "no JSON"),
+        ("  ", "is empty"),
+        ("[]", "has no flow"),
+        ('{"name": "a", "queueName": "q", "data": {"x": NaN}}', "NaN is no number"),
+        ('{"name": "a", "queueName": "q", "children": {"b": 1}}', "`children` of `a` is no list"),
+        ('{"name": "a", "queueName": "q", "children": [1]}', "an object with a `name`, not '1'"),
+        ('{"name": "a", "queueName": "q", "opts": [1]}', "`opts` of `a` is no object"),
+        (
+            (
+                '{"name": "a", "queueName": "q", "opts": {"failParentOnFailure": true, '
+                '"ignoreDependencyOnFailure": true}}'
+            ),
+            "BullMQ takes one only",
+        ),
+        ('{"task": "a", "subtask_type": null}', "a canvas of Celery"),
+        ('{"id": "a", "states": {}}', "a machine of XState"),
+        ('{"name": "a", "queueName": "q", "children": [' * 400 + "]}" * 400, "deeper than 300"),
     ],
 )
 def test_what_is_no_flow_is_refused(text, why):
     with pytest.raises(PlanError, match=why):
         read(text)
+
+
+# -- flows of somebody else's, and how they end
+
+FAILURES = ("", "failParentOnFailure", "ignoreDependencyOnFailure", "removeDependencyOnFailure",
+            "continueParentOnFailure")  # fmt: skip
+
+
+@st.composite
+def flows(draw, most=10):
+    """A tree of jobs with options of every kind, and which of them fail, or fail at first."""
+    names = []
+
+    def job(deep):
+        name = f"j{len(names)}"
+        names.append(name)
+        failure = draw(st.sampled_from(FAILURES))
+        opts = {failure: True} if failure else {}
+        if draw(st.integers(0, 4)) == 0:
+            opts |= {"attempts": 2, "backoff": draw(st.sampled_from(BACKOFFS))}
+        if draw(st.integers(0, 5)) == 0:
+            opts |= draw(st.sampled_from([{"delay": 30}, {"priority": 3}, {"lifo": True}]))
+        found = {
+            "name": name,
+            "queueName": draw(st.sampled_from(["one", "two"])),
+            "data": {},
+            "opts": opts,
+        }
+        if deep and len(names) < most:
+            found["children"] = [job(deep - 1) for _ in range(draw(st.integers(0, 3)))]
+        return found
+
+    tree = job(draw(st.integers(1, 4)))
+    outcomes = {
+        name: draw(st.sampled_from([[False], [False], [False, True]]))
+        for name in draw(st.sets(st.sampled_from(names), min_size=1))
+    }
+    return tree, outcomes
+
+
+BACKOFFS = (10, {"type": "fixed", "delay": 5}, {"type": "exponential", "delay": 10, "jitter": 0.5})
+
+
+def as_here(tree, outcomes):
+    """The import of a flow, and its run here with the same failures."""
+    found = read(json.dumps(tree))
+    script = {name: [None if ok else ValueError("no") for ok in some]
+              for name, some in outcomes.items()}  # fmt: skip
+    return found, perform(found.plan, executor=FakeExecutor(script))
+
+
+def compared(found, run, result):
+    """Whether a run here ended as the flow did there, attempt by attempt. Parents that start too
+    early by `continueParentOnFailure`, which is told, may end in any way, and what is above too."""
+    if any(loss.what == "continueParentOnFailure" for loss in found.losses):
+        return
+    there = {job: "upstream_failed" if state == "waiting-children" else state
+             for job, state in told(result).items()}  # fmt: skip
+    assert {task.task: task.status.value for task in run if task.task in there} == there
+    tries = {task.task: len(task.attempts) for task in run if task.attempts}
+    assert {job: n for job, n in result["ran"].items() if job in tries} == tries
+    root = next(job for job in result["states"])
+    assert (run.status == "succeeded") == (result["states"][root] == "completed")
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(case=flows())
+def test_a_flow_of_somebody_else_ends_here_as_in_the_real_bullmq(case, bullmq):
+    compared(*as_here(*case), bullmq(case[0], outcomes=case[1], settle=200))
+
+
+@pytest.mark.parametrize("above", FAILURES)
+@pytest.mark.parametrize("below", FAILURES)
+def test_each_option_below_each_ends_here_as_in_the_real_bullmq(above, below, bullmq):
+    #     root ◄─ mid (above) ◄─ bad (below), leaf          root ◄─ good
+    def job(name, failure="", *children):
+        return {"name": name, "queueName": "one", "opts": {failure: True} if failure else {},
+                "children": list(children)}  # fmt: skip
+
+    tree = job("root", "", job("mid", above, job("bad", below), job("leaf")), job("good"))
+    found, run = as_here(tree, {"bad": [False]})
+    compared(found, run, bullmq(tree, outcomes={"bad": [False]}, settle=200))
+    waits = below == ""
+    assert any("waits for ever" in loss.why for loss in found.losses if loss.task == "bad") == waits
+    if waits:  # whatever the option of what waits
+        assert run["root"].status == "upstream_failed"
 
 
 def ours(state):

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ from hypothesis import strategies as st
 import orch_nb as nb
 from orch_nb.errors import PlanError
 from orch_nb.formats.celery import export, read, recognises
+from orch_nb.formats.celery.dumped import part_of
+from orch_nb.formats.celery.pieces import Group, Signature
+from orch_nb.formats.celery.source import Module
 from orch_nb.model.plan import Plan, decode_plan, encode
 from orch_nb.model.task import Approval, RetryPolicy, Task
 from orch_nb.testing import chain, diamond, layered
@@ -277,11 +281,11 @@ def flow(url):
     assert plan["fetch"].retry.maximum_attempts == 5
     assert plan["fetch"].retry.retry_on == ("OSError",)
     assert plan["fetch"].description == "Fetches a page."
-    assert plan["count_2"].with_ == {"word": "b"}
+    assert plan["count_2"].with_ == {"page": "{{ fetch }}", "word": "b"}
+    assert plan["total"].with_ == {"counts": "{{ [count, count_2] }}"}
     assert plan["count"].timeout_s == 30
     kinds = {(loss.what, loss.task) for loss in found.losses}
-    assert {("rate_limit", "fetch"), ("result", "total"), ("arguments", "notify"),
-            ("queue", "")} <= kinds  # fmt: skip
+    assert {("rate_limit", "fetch"), ("queue", "")} <= kinds
     assert any("worked out when the module runs" in loss.why for loss in found.losses)
 
 
@@ -332,32 +336,154 @@ def test_any_text_is_read_or_refused(text):
         assert str(error)  # noqa: PT017 (it need not be raised)
 
 
-def test_canvases_of_the_corpus_are_read_as_celery_did_them(corpus):
+# -- what a canvas gives
+
+FUNCTIONS = """
+def add(x, y): return x + y
+def mul(x, y): return x * y
+def xsum(numbers): return sum(numbers)
+def ident(x): return x
+def tell(*args, **kwargs): return [list(args), kwargs]
+def const(): return 7
+"""
+NAMES: dict = {}
+exec(FUNCTIONS, NAMES)
+
+
+@pytest.fixture(scope="module")
+def canvases():
+    """`canvases(source)` makes a canvas with the real Celery: its JSON, and its value, done at
+    once."""
+    if importlib.util.find_spec("celery") is None:
+        absent("the package celery (pip install 'celery[redis]')")
+    from celery import Celery, chain, chord, group
+
+    app = Celery("canvases", broker="memory://", backend="cache+memory://")
+    app.conf.update(task_always_eager=True, task_eager_propagates=True)
+    with warnings.catch_warnings():  # modules of other tests share tasks of one name with each app
+        warnings.simplefilter("ignore")
+        app.finalize()
+    known = {"chain": chain, "chord": chord, "group": group}
+    known |= {name: app.task(name=name, shared=False)(NAMES[name]) for name in TASKS}
+
+    def make(source):
+        app.set_current()  # other tests make apps too
+        canvas = eval(source, known)
+        value = canvas.apply_async().get(disable_sync_subtasks=False)
+        return json.dumps(canvas), json.loads(json.dumps(value))
+
+    yield make
+    app.close()
+
+
+TASKS = ("add", "mul", "xsum", "ident", "tell", "const")
+MODULE = "from celery import Celery, chain, chord, group\napp = Celery('m')\n" + (
+    FUNCTIONS.replace("def ", "@app.task\ndef ") + "canvas = "
+)
+
+
+@st.composite
+def sources(draw, depth=3, follows=False):
+    """The source of a canvas, in the ways that there are to write one. `follows`: something comes
+    before it, and is the first argument of what begins in it."""
+    kind = draw(st.integers(0, 9)) if depth else 0
+    count = draw(st.integers(1, 3))
+    if kind <= 2:
+        return draw(st.sampled_from(FOLLOWING if follows else FIRST))
+    if kind <= 5:
+        # In a chain of its own a group of one is one thing to `|`, and another to `chain`.
+        parts = [draw(sources(depth - 1, follows or n > 0)) for n in range(max(2, count))]
+        if draw(st.booleans()):
+            return f"({' | '.join(parts)})"
+        return f"chain({', '.join(parts)})"
+    parts = [draw(sources(depth - 1, follows)) for _ in range(count)]
+    if kind <= 7:
+        return f"group({', '.join(parts)})"
+    return f"chord([{', '.join(parts)}], {draw(sources(min(depth - 1, 1), True))})"
+
+
+FIRST = (
+    "add.s(1, 2)", "add.si(3, 4)", "const.s()", "tell.s(1, k=2)", "tell.s([1, 'a'], b={'q': None})",
+    "tell.signature((1, 2), {'z': True})", "ident.map([1, 2])", "add.starmap([(1, 2), (3, 4)])",
+    "group(add.s(i, i * 2) for i in range(3))", "group([const.s(), add.s(y=1, x=2)])",
+)  # fmt: skip
+FOLLOWING = (
+    "ident.s()", "tell.s()", "tell.s(1)", "tell.s(k=2)", "tell.s(1, 'x', w=[1])", "tell.si(1)",
+    "const.si()", "ident.map([1, 2])", "group(tell.s(i) for i in range(2))",
+)  # fmt: skip
+
+
+def value_of(part, results):
+    """What a canvas comes to, of the results of its tasks, which stand in its order."""
+    if isinstance(part, Signature):
+        return next(results)
+    if isinstance(part, Group):
+        return [value for member in part.parts for value in members(member, results)]
+    return [value_of(one, results) for one in part.parts][-1]
+
+
+def members(part, results):
+    found = value_of(part, results)
+    return found if isinstance(part, Group) else [found]
+
+
+def given_here(text, part):
+    """The value of a canvas that is read here and run here, by the public ways."""
+    found = read(text)
+    run = nb.execute(found.plan, journal="memory", executor="inline", namespace=NAMES)
+    run.raise_for_status()
+    return value_of(part, (run.results[task.id] for task in found.plan.tasks))
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(source=sources())
+def test_a_canvas_gives_here_what_it_gives_there(source, canvases):
+    dumped, value = canvases(source)
+    assert recognises(dumped, "canvas.json")
+    part = part_of(json.loads(dumped))
+    assert given_here(dumped, part) == value
+    ((part, _),) = Module(MODULE + source).canvases()
+    assert given_here(MODULE + source, part) == value
+
+
+def test_canvases_of_the_corpus_give_here_what_celery_recorded(corpus):
     cases = json.loads((corpus / "oracles" / "celery_canvases.json").read_text(encoding="utf-8"))
     assert len(cases["cases"]) == 7
     for name, case in cases["cases"].items():
-        found = read(json.dumps(case["canvas"]))
-        assert recognises(json.dumps(case["canvas"]), "canvas.json")
-        assert value_of(case["canvas"], found.plan) == case["eager_result"], name
+        found = given_here(json.dumps(case["canvas"]), part_of(case["canvas"]))
+        assert found == case["eager_result"], name
 
 
-def value_of(canvas, plan):
-    """What the plan comes to where each task takes its needs' values first, as Celery does."""
-    functions = {
-        "add": lambda x, y: x + y, "mul": lambda x, y: x * y, "xsum": sum, "ident": lambda x: x,
-    }  # fmt: skip
-    values = {}
-    waited = {need for task in plan.tasks for need in task.needs}
-    for task in plan.tasks:  # a canvas names those before first
-        function = functions[str(task.run)]
-        if "it" in task.with_:
-            values[task.id] = [function(*item) for item in task.with_["it"]]
-            continue
-        before = [values[need] for need in task.needs]
-        first = before if len(before) == 1 else [before] if before else []
-        values[task.id] = function(*first, *task.with_.values())
-    ends = [values[task.id] for task in plan.tasks if task.id not in waited]
-    return ends[0] if len(ends) == 1 else ends
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("add.s(2, 2).apply_async(link=mul.s(3))", {"add": 4, "mul": 12}),
+        ("add.apply_async((2, 2), link=mul.s(3))", {"add": 4, "mul": 12}),
+        ("(add.s(2) | mul.s(8)).delay(1)", {"add": 3, "mul": 24}),
+        ("chain(add.s(4), mul.s(8))(2)", {"add": 6, "mul": 48}),
+        ("add.chunks(zip(range(3), range(3)), 2).group()", {"add": [0, 2], "add_2": [4]}),
+        ("chain(signature('add', args=(2, 2)), app.signature('mul', (3,)))", {"add": 4, "mul": 12}),
+        ("chain(*[add.s(1, 1), mul.s(y=5)])", {"add": 2, "mul": 10}),
+        ("chord(header=[add.s(1, 1)], body=xsum.s())", {"add": 2, "xsum": 2}),
+    ],
+)
+def test_other_ways_to_write_a_canvas_give_what_they_say(text, value):
+    found = read(MODULE + text)
+    run = nb.execute(found.plan, journal="memory", executor="inline", namespace=NAMES)
+    assert dict(run.results) == value
+
+
+def test_a_chord_of_very_many_is_one_short_argument():
+    found = read(MODULE + "chord([add.s(n, n) for n in range(1000)], xsum.s())")
+    assert found.plan["xsum"].with_ == {"numbers": "{{ dict(results).values() | list }}"}
+    run = nb.execute(found.plan, journal="memory", executor="inline", namespace=NAMES)
+    assert run.results["xsum"] == sum(2 * n for n in range(1000))
+
+
+def test_what_celery_itself_does_in_two_ways_is_told():
+    told = read(MODULE + "chord([group(const.s(), add.s(1, 1)), const.s()], tell.s())").losses
+    assert [(loss.what, loss.severity) for loss in told] == [("group", "changed")]
+    assert "another order" in told[0].why
 
 
 # -- a worker of its own

@@ -71,8 +71,25 @@ def test_what_runs_anyway_is_a_clean_up_and_waits_for_nothing(trigger):
     """a ─► b ─► tidy"""
     made = plan(task("a"), task("b", "a"), task("tidy", "b", trigger=trigger))
 
-    assert asked(made, "a")["cleanup"].roles == {"task": "a", "cleanup": "tidy"}
+    assert asked(made, "b")["cleanup"].roles == {"task": "b", "cleanup": "tidy"}
+    assert asked(made, "a")["late"].roles == {"task": "a", "cleanup": "tidy", "after": "b"}
     assert "chain" not in asked(made, "b")
+    assert "cleanup" not in asked(made, "a")
+
+
+def test_a_rule_that_the_failure_does_not_meet_is_no_clean_up():
+    """a, b ─► alarm (all_failed): one of two has failed, so it is passed over"""
+    made = plan(task("a"), task("b"), task("alarm", "a", "b", trigger="all_failed"))
+
+    assert not {"cleanup", "late"}.intersection(asked(made, "a"))
+
+
+def test_what_needs_only_what_runs_beside_it_asks_whether_it_runs():
+    """a;  b ─► c"""
+    found = asked(plan(task("a"), task("b"), task("c", "b")), "a")
+
+    assert found["branch"].words == "`c` needs `b` alone, which did not fail: does it run?"
+    assert found["branch"].roles == {"task": "a", "sibling": "b", "follower": "c"}
 
 
 def test_the_task_itself_asks_by_what_it_says():

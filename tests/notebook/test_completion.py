@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
+
+from orch_nb.model.task import RetryPolicy
+from orch_nb.notebook import completion
+from orch_nb.planners.task_keys import TASK_KEYS
 
 YAML = """%%orchestrate
 goal: g
@@ -61,6 +66,13 @@ def test_other_cells_are_left_alone(kernel):
     assert "retry" not in completed(kernel, "x = 'orchestrate'\nretr|")
 
 
+def test_the_keys_that_are_offered_are_those_that_are_read():
+    elsewhere = {"parent", "story"}  # where a task stands says both
+    assert set(completion.KEYS) == set(TASK_KEYS) - elsewhere
+    read = {field.name.removesuffix("_s") for field in msgspec.structs.fields(RetryPolicy)}
+    assert set(completion._RETRY) == read
+
+
 def test_tasks_follow_the_verbs_that_can_act_on_them(kernel):
     # fails ─► after     gate     fine
     kernel.ok(
@@ -72,8 +84,27 @@ def test_tasks_follow_the_verbs_that_can_act_on_them(kernel):
     assert completed(kernel, "%orchestrate approve |") == ["gate"]
     assert completed(kernel, "%orchestrate systems |") == ["--fault", "plan"]
     assert completed(kernel, "%orchestrate systems --fault f|") == ["fails", "fine"]
+    assert completed(kernel, "%orchestrate systems plan |") == ["--fault"]
+    assert completed(kernel, "%orchestrate systems plan --fault f|") == ["fails", "fine"]
+    assert "fails" not in completed(kernel, "%orchestrate systems another --fault f|")
     assert completed(kernel, "%orchestrate edit |")[:2] == ["plan", "chain"]
     assert completed(kernel, "%orchestrate run |") == ["plan"]
     assert completed(kernel, "%orchestrate patterns sag|") == ["saga"]
     assert completed(kernel, "%orchestrate status |") == ["plan-1"]
     assert completed(kernel, "%%orchestrate --from |\n") == ["plan"]
+
+
+def test_files_and_systems_follow_import_and_export(kernel, tmp_path):
+    (tmp_path / "dags").mkdir()
+    for name in ("dags/release.py", "dags/report.json", "dags/notes.txt", "dags/.hidden.py"):
+        (tmp_path / name).touch()
+    kernel.ok("%%orchestrate --no-analyze --dry-run --name plan\ngoal: g\ntasks: {a: {}}\n")
+
+    assert completed(kernel, "%orchestrate export |") == ["airflow", "bullmq", "celery", "xstate"]
+    assert completed(kernel, "%orchestrate export celery |")[0] == "plan"
+    assert completed(kernel, f"%orchestrate import {tmp_path}/d|") == [f"{tmp_path}/dags/"]
+    assert completed(kernel, f"%orchestrate import {tmp_path}/dags/re|") == [
+        f"{tmp_path}/dags/release.py", f"{tmp_path}/dags/report.json",
+    ]  # fmt: skip
+    assert completed(kernel, "%orchestrate import x.py --|") == ["--as", "--from"]
+    assert completed(kernel, "%orchestrate import x --from c|") == ["celery"]

@@ -234,7 +234,12 @@ def test_a_plan_of_the_kernel_goes_before_a_pattern_of_its_name_which_is_told(ke
         ("%orchestrate pause", "No run is going on"),
         ("%orchestrate workers none", "whole number"),
         ("%orchestrate systems --fault", "usage: %orchestrate systems [NAME|RUN] [--fault TASK]"),
-        ("%orchestrate import x", "cannot be read"),
+        ("%orchestrate systems --fault a --fault b", "--fault stands there twice"),
+        ("%orchestrate systems a b", "usage: %orchestrate systems"),
+        ("%orchestrate import x", "x is not there"),
+        ("%orchestrate import x --as", "usage: %orchestrate import FILE [--as NAME] [--from"),
+        ("%orchestrate import x --to y", "usage: %orchestrate import FILE"),
+        ("%orchestrate export celry", "Did you mean `celery`?"),
         ("%orchestrate cancel", "No run is going on"),
         ("%orchestrate edit nothing", "There is no plan named `nothing`"),
         (
@@ -255,9 +260,51 @@ def test_a_wrong_line_is_a_message_with_the_way_out(kernel, line, told):
 def test_systems_shows_one_failure_through_six_of_them(kernel):
     kernel.ok(GATED)
     text = kernel.ok("%orchestrate systems gated --fault a").text
-    assert "If a fails" in text
+    assert "If a fails for good" in text
+    assert "What each would leave of this plan" in text
     assert "gate asks a person, and nobody answers" in text
     assert "Did you mean `gate`?" in kernel.run("%orchestrate systems gated --fault gat").error
+
+
+def test_systems_asks_a_draft_by_its_name(kernel):
+    kernel.ok(
+        "%%orchestrate --no-analyze --dry-run --name draft\ngoal: D\ntasks: {one: {sh: ls}}\n"
+    )
+    kernel.ok(
+        "%%orchestrate --no-analyze --dry-run --name other\ngoal: O\ntasks: {two: {sh: ls}}\n"
+    )
+    assert "If one fails for good" in kernel.ok("%orchestrate systems draft").text
+
+
+def test_systems_is_a_value_with_a_frame(kernel):
+    kernel.ok(GATED)
+    kernel.ok("found = %orchestrate systems gated --fault=a")
+    assert kernel.value("found.fault") == "'a'"
+    assert kernel.value("sorted(set(found.df.system))[:2]") == "['airflow', 'bullmq']"
+
+
+def test_an_export_is_shown_whole_written_and_read_again(kernel, tmp_path):
+    file, machine = tmp_path / "long.py", tmp_path / "m.json"
+    steps = "".join(f"  t{n}: {{sh: echo {n}, needs: [t{n - 1}]}}\n" for n in range(1, 30))
+    cell = "%%orchestrate --no-analyze --dry-run --name long\ngoal: Long\ntasks:\n  t0: {sh: ls}\n"
+    kernel.ok(cell + steps)
+
+    shown = kernel.ok("%orchestrate export celery")
+    assert "left out" not in shown.text
+    assert all(f"'t{n}'" in shown.text for n in range(30))
+    assert '<span style="color:' in shown.html
+
+    assert f"Written to {file}" in kernel.ok(f"%orchestrate export celery {file}").printed
+    assert "(as it was)" in kernel.ok(f"%orchestrate export celery {file} long").printed
+    file.write_text("mine")
+    assert "To replace it: --force" in kernel.run(f"%orchestrate export celery {file}").error
+    assert file.read_text() == "mine"
+    kernel.ok(f"%orchestrate export celery {file} --force")
+
+    assert "30 tasks read from celery" in kernel.ok(f"%orchestrate import {file} --as back").text
+    assert kernel.value("len(_orch.plan)") == "30"
+    told = kernel.ok(f"%orchestrate export xstate {machine} back").printed
+    assert f"Written to {machine} and {tmp_path}/drive.mjs" in told
 
 
 def test_help_shows_examples_options_and_verbs(kernel):

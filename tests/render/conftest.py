@@ -15,8 +15,10 @@ from orch_nb.model.report import Check, Comparison, FailureReport, Report, Resul
 from orch_nb.model.run import Run
 from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task import RetryPolicy, Task
-from orch_nb.render.document import Fold, Section, Table, plain
+from orch_nb.render.document import Section, plain
 from orch_nb.testing import FakeExecutor, nothing, perform
+
+from .showing import tables
 
 T0 = 1_795_336_860.0  # 2026-11-22 08:41 UTC
 
@@ -242,13 +244,8 @@ def rows_of() -> Callable[..., list[list[str]]]:
     """The rows of a section's table as words, by its caption; tables behind folds too."""
 
     def rows(section: Section, caption: str) -> list[list[str]]:
-        stack = list(section.blocks)
-        while stack:
-            block = stack.pop()
-            if isinstance(block, Table) and block.caption == caption:
-                return [[plain(cell) for cell in row.cells] for row in block.rows]
-            if isinstance(block, Fold):
-                stack += block.blocks
-        raise AssertionError(f"no table {caption!r}")
+        found = tables(section)
+        assert caption in found, f"no table {caption!r}"
+        return [[plain(cell) for cell in row.cells] for row in found[caption].rows]
 
     return rows

@@ -16,7 +16,7 @@ from orch_nb.render.returned import rich_block
 from orch_nb.render.sections import header, integrate_section
 from orch_nb.testing import FakeExecutor, Hang, nothing, perform
 
-from .test_sections import tables
+from .showing import tables
 
 
 def words(section):

@@ -11,7 +11,7 @@ from orch_nb.model.plan import Plan
 from orch_nb.model.research import Research, SourceReport
 from orch_nb.model.status import RunStatus, Status
 from orch_nb.model.task import Task
-from orch_nb.render.document import CodeBlock, Drawing, Fold, Table, plain, said
+from orch_nb.render.document import CodeBlock, Drawing, Fold, plain, said
 from orch_nb.render.markdown import section_markdown
 from orch_nb.render.sections import (
     analyze_section,
@@ -24,19 +24,9 @@ from orch_nb.render.sections import (
     research_section,
 )
 
+from .showing import tables
+
 T0 = 1_795_336_860.0
-
-
-def tables(section) -> dict[str, Table]:
-    """The tables of a section by caption, those behind folds too."""
-    found, stack = {}, list(section.blocks)
-    while stack:
-        block = stack.pop()
-        if isinstance(block, Table):
-            found[block.caption] = block
-        if isinstance(block, Fold):
-            stack += block.blocks
-    return found
 
 
 def test_the_header_says_how_it_ended_why_and_what_is_next(run, report):

@@ -31,6 +31,8 @@ from orch_nb.render.markdown import section_markdown
 from orch_nb.render.sections import analyze_section, decompose_section, research_section
 from orch_nb.render.text import section_text
 
+from .showing import tables
+
 
 def part(name: str, kind: str = "service", language: str = "Go") -> Component:
     return Component(name, kind, language, f"src/{name}", Evidence("", f"src/{name}/go.mod", 1))
@@ -72,18 +74,6 @@ ANALYSIS = Analysis(
     questions=(Question("By when is it needed?", "the goal names no date"),),
     complexity=Complexity((Factor("demands", 5, 15, "one"), Factor("languages", 1, 5, "Go"))),
 )  # fmt: skip
-
-
-def tables(section) -> dict[str, Table]:
-    """The tables of a section by caption, those behind folds too."""
-    found, stack = {}, list(section.blocks)
-    while stack:
-        block = stack.pop()
-        if isinstance(block, Table):
-            found[block.caption] = block
-        if isinstance(block, Fold):
-            stack += block.blocks
-    return found
 
 
 def paragraphs(section) -> list[str]:

@@ -41,10 +41,18 @@ with dag("retry"):
     )  # fmt: skip
 
 with dag("chain"):
-    do("chain.before") >> do("chain.task", 99) >> do("chain.after")
+    do("chain.before") >> do("chain.task", 99) >> do("chain.after") >> do("chain.last")
 
 with dag("join"):
     [do("join.task", 99), do("join.sibling", 0, SLOW)] >> do("join.join")
+
+with dag("branch"):
+    fails, follower = do("branch.task", 99), do("branch.follower")
+    do("branch.sibling", 0, SLOW) >> follower
+    [fails, follower] >> do("branch.join") >> do("branch.last")
+
+with dag("late"):
+    do("late.task", 99) >> do("late.after") >> do("late.cleanup", trigger_rule="all_done")
 
 with dag("cleanup"):
     do("cleanup.task", 99) >> do("cleanup.cleanup", trigger_rule="all_done")

@@ -26,6 +26,9 @@ BECAUSE = {
     "(Observed with `dag.test()`, which looks once a second.)",
     ("airflow", "chain"): "The trigger rule `all_success` is decided by the scheduler.",
     ("airflow", "join"): "`all_success` is decided as soon as one has failed.",
+    ("airflow", "branch"): "A task is asked for when what it needs has ended, whatever else "
+    "has failed.",
+    ("airflow", "late"): 'It has `trigger_rule="all_done"`, and `upstream_failed` is an end too.',
     ("airflow", "cleanup"): 'It has `trigger_rule="all_done"`. Only the last tasks decide '
     "the state of a DAG run: add one with `all_success` behind all others to see the failure.",
     ("airflow", "timeout"): "`execution_timeout` raises in the task's process.",
@@ -43,6 +46,9 @@ BECAUSE = {
     "`failParentOnFailure`, `ignoreDependencyOnFailure` or `removeDependencyOnFailure`.",
     ("bullmq", "join"): "Say `failParentOnFailure` on each child, or the flow never ends.",
     ("bullmq", "siblings"): "Children know nothing of one another.",
+    ("bullmq", "branch"): "A job is asked for when its own children have ended.",
+    ("bullmq", "late"): "`{after}` says `ignoreDependencyOnFailure` and waits for ever itself: "
+    "`{task}` would have to say `failParentOnFailure` too.",
     ("bullmq", "cleanup"): "The failing child says `ignoreDependencyOnFailure`: the parent runs "
     "and can ask for its failed children.",
     ("bullmq", "timeout"): "A job has no time limit: an option `timeout` is taken and ignored. "
@@ -60,6 +66,10 @@ BECAUSE = {
     ("celery", "join"): "It is the body of a chord; its failure is a `ChordError` that names the "
     "member.",
     ("celery", "siblings"): "The members of a group are messages that know nothing of one another.",
+    ("celery", "branch"): "It is a chain of its own within the group. "
+    "(Of a chain behind the group only the last is told of the failure: what stands before it "
+    "stays `PENDING`.)",
+    ("celery", "late"): "It is linked to the chain by `link` and by `link_error`.",
     ("celery", "cleanup"): "It is linked twice, by `link` and by `link_error`; as an errback it "
     "leaves no result of its own (its state stays `PENDING`).",
     ("celery", "timeout"): "`time_limit` replaces the worker's process: prefork pools only.",
@@ -75,6 +85,8 @@ BECAUSE = {
     ("restate", "chain"): _CODE,
     ("restate", "join"): _CODE,
     ("restate", "siblings"): "`restate.gather` waits for all, then the failure is raised.",
+    ("restate", "branch"): "`restate.gather` waits for what has begun, then the failure is raised.",
+    ("restate", "late"): "It stands in an `except TerminalError`, which is journaled too.",
     ("restate", "cleanup"): "It stands in an `except TerminalError`, which is journaled too.",
     ("restate", "timeout"): "A race of the step and a durable timer (`restate.select`, "
     "`ctx.sleep`), which your function decides; the end of the handler cancels the step.",
@@ -90,6 +102,8 @@ BECAUSE = {
     ("temporal", "join"): _CODE,
     ("temporal", "siblings"): "`asyncio.gather` raises at the first failure and the workflow "
     "ends; an activity without a heartbeat is not told.",
+    ("temporal", "branch"): "The failure ended the workflow while `{sibling}` was still at work.",
+    ("temporal", "late"): "It stands in a `finally`.",
     ("temporal", "cleanup"): "It stands in a `finally`.",
     ("temporal", "timeout"): "`start_to_close_timeout` is kept by the server; an activity without "
     "a heartbeat is not told.",
@@ -108,6 +122,8 @@ BECAUSE = {
     ("xstate", "chain"): "Without an `onError` the machine as a whole stops in error.",
     ("xstate", "join"): "Without an `onError` the machine as a whole stops, both regions of it.",
     ("xstate", "siblings"): "The machine stopped in error, and with it all that it had invoked.",
+    ("xstate", "branch"): "Without an `onError` the machine as a whole stops, both regions of it.",
+    ("xstate", "late"): "The `onError` of each task before it leads to it.",
     ("xstate", "cleanup"): "`onDone` and `onError` both lead to it.",
     ("xstate", "timeout"): "A transition `after: 1000` leaves the state; the promise's signal is "
     "aborted, and whether it stops is up to its code.",
@@ -122,6 +138,9 @@ BECAUSE = {
     ("orch_nb", "chain"): "The trigger rule is `all_success`.",
     ("orch_nb", "join"): "`all_success` is decided as soon as one has failed.",
     ("orch_nb", "siblings"): "`fail_fast` would cancel it.",
+    ("orch_nb", "branch"): "A task is asked for when what it needs has ended; `fail_fast` would "
+    "cancel it.",
+    ("orch_nb", "late"): "It has `trigger: all_done`, and `upstream_failed` is an end too.",
     ("orch_nb", "cleanup"): "It has `trigger: all_done`; the run fails all the same.",
     ("orch_nb", "timeout"): "An async function is cancelled, a shell command is killed; a thread "
     "cannot be, and is abandoned.",
@@ -135,6 +154,7 @@ BECAUSE = {
 PAGES = {
     ("airflow", "chain"): _RULES,
     ("airflow", "join"): _RULES,
+    ("airflow", "late"): _RULES,
     ("airflow", "cleanup"): _RULES,
     ("airflow", "undo"): _RULES,
     ("airflow", "approval"): "https://airflow.apache.org/docs/apache-airflow-providers-standard/"
@@ -146,11 +166,13 @@ PAGES = {
     ("bullmq", "unsaid"): "https://docs.bullmq.io/guide/retrying-failing-jobs",
     ("bullmq", "retry"): "https://docs.bullmq.io/guide/retrying-failing-jobs",
     ("bullmq", "chain"): "https://docs.bullmq.io/guide/flows/fail-parent",
+    ("bullmq", "late"): "https://docs.bullmq.io/guide/flows/fail-parent",
     ("bullmq", "join"): "https://docs.bullmq.io/guide/flows/fail-parent",
     ("bullmq", "cleanup"): "https://docs.bullmq.io/guide/flows/ignore-dependency",
     ("bullmq", "killed"): "https://docs.bullmq.io/guide/workers/stalled-jobs",
     ("celery", "unsaid"): f"{_TASKS}#retrying",
     ("celery", "retry"): f"{_TASKS}#retrying",
+    ("celery", "late"): f"{_CALLING}#linking-callbacks-errbacks",
     ("celery", "cleanup"): f"{_CALLING}#linking-callbacks-errbacks",
     ("celery", "undo"): f"{_CALLING}#linking-callbacks-errbacks",
     ("celery", "timeout"): "https://docs.celeryq.dev/en/stable/userguide/workers.html#time-limits",

@@ -67,9 +67,22 @@ FLOWS: dict[str, Any] = {
     "retry": lambda: job(
         "retry.task", fails=2, attempts=3, backoff={"type": "exponential", "delay": 500}
     ),
-    "chain": lambda: job("chain.after", job("chain.task", job("chain.before"), fails=99)),
+    "chain": lambda: job(
+        "chain.last", job("chain.after", job("chain.task", job("chain.before"), fails=99))
+    ),
     "join": lambda: job(
         "join.join", job("join.task", fails=99), job("join.sibling", seconds=SLOW)
+    ),
+    "branch": lambda: job(
+        "branch.last",
+        job(
+            "branch.join", job("branch.task", fails=99),
+            job("branch.follower", job("branch.sibling", seconds=SLOW)),
+        ),
+    ),
+    "late": lambda: job(
+        "late.cleanup",
+        job("late.after", job("late.task", fails=99), ignoreDependencyOnFailure=True),
     ),
     "cleanup": lambda: job(
         "cleanup.cleanup", job("cleanup.task", fails=99, ignoreDependencyOnFailure=True)
@@ -83,7 +96,8 @@ FLOWS: dict[str, Any] = {
     "diamond": diamond,
 }  # fmt: skip
 ROLES = {
-    "unsaid": ("task",), "retry": ("task",), "chain": ("before", "task", "after"),
+    "unsaid": ("task",), "retry": ("task",), "chain": ("before", "task", "after", "last"),
+    "branch": ("task", "sibling", "follower", "join", "last"), "late": ("task", "after", "cleanup"),
     "join": ("task", "sibling", "join"), "cleanup": ("task", "cleanup"), "timeout": ("task",),
     "foreach": ("item0", "item1", "item2", "after"), "killed": ("before", "task", "after"),
     "diamond": ("top", "left", "right", "bottom"),

@@ -72,11 +72,24 @@ def retry(t: Canvas) -> Any:
 
 
 def in_chain(t: Canvas) -> Any:
-    return chain(t("chain.before"), t("chain.task", 99), t("chain.after"))
+    return chain(t("chain.before"), t("chain.task", 99), t("chain.after"), t("chain.last"))
 
 
 def join(t: Canvas) -> Any:
     return chord(group(t("join.task", 99), t("join.sibling", 0, SLOW)), t("join.join"))
+
+
+def branch(t: Canvas) -> Any:
+    beside = chain(t("branch.sibling", 0, SLOW), t("branch.follower"))
+    return chord(group(t("branch.task", 99), beside), chain(t("branch.join"), t("branch.last")))
+
+
+def late(t: Canvas) -> Any:
+    last = t("late.cleanup")
+    both = chain(t("late.task", 99), t("late.after"))
+    both.link(last)
+    both.link_error(last)
+    return both
 
 
 def cleanup(t: Canvas) -> Any:
@@ -117,6 +130,7 @@ def diamond(t: Canvas) -> Any:
 
 
 CANVAS = {
-    "unsaid": unsaid, "retry": retry, "chain": in_chain, "join": join, "cleanup": cleanup,
+    "unsaid": unsaid, "retry": retry, "chain": in_chain, "join": join, "branch": branch,
+    "cleanup": cleanup, "late": late,
     "timeout": timeout, "undo": undo, "foreach": foreach, "killed": killed, "diamond": diamond,
 }  # fmt: skip

@@ -50,7 +50,16 @@ def plans() -> dict[str, list[nb.Task]]:
         "retry": [do("retry.task", 2, retry=policy)],
         "chain": [
             do("chain.before"), do("chain.task", 99, needs=["before"]),
-            do("chain.after", needs=["task"]),
+            do("chain.after", needs=["task"]), do("chain.last", needs=["after"]),
+        ],
+        "branch": [
+            do("branch.task", 99), do("branch.sibling", 0, SLOW),
+            do("branch.follower", needs=["sibling"]),
+            do("branch.join", needs=["task", "follower"]), do("branch.last", needs=["join"]),
+        ],
+        "late": [
+            do("late.task", 99), do("late.after", needs=["task"]),
+            do("late.cleanup", needs=["after"], trigger="all_done"),
         ],
         "join": [
             do("join.task", 99), do("join.sibling", 0, SLOW),

@@ -51,6 +51,7 @@ async def chain(ctx: restate.WorkflowContext) -> None:
     await task(ctx, "chain.before")
     await task(ctx, "chain.task", 99)
     await task(ctx, "chain.after")
+    await task(ctx, "chain.last")
 
 
 @workflow
@@ -60,6 +61,28 @@ async def join(ctx: restate.WorkflowContext) -> None:
     await one  # raises what became of it
     await other
     await task(ctx, "join.join")
+
+
+@workflow
+async def branch(ctx: restate.WorkflowContext) -> None:
+    one, other = task(ctx, "branch.task", 99), task(ctx, "branch.sibling", 0, SLOW)
+    await restate.gather(one, other)
+    await one
+    await other
+    await task(ctx, "branch.follower")
+    await task(ctx, "branch.join")
+    await task(ctx, "branch.last")
+
+
+@workflow
+async def late(ctx: restate.WorkflowContext) -> None:
+    try:
+        await task(ctx, "late.task", 99)
+        await task(ctx, "late.after")
+    except restate.TerminalError:
+        await task(ctx, "late.cleanup")
+        raise
+    await task(ctx, "late.cleanup")
 
 
 @workflow

@@ -26,8 +26,8 @@ GOOD = {"success", "succeeded", "COMPLETED", "completed success", "done done"}
 WRITTEN = {"temporal", "restate", "xstate", "celery"}
 #: The scenarios that are run, and those of which each answers the questions.
 SCENARIOS = (
-    "unsaid", "retry", "chain", "join", "cleanup", "timeout", "approval", "undo", "foreach",
-    "killed", "diamond",
+    "unsaid", "retry", "chain", "join", "branch", "cleanup", "late", "timeout", "approval", "undo",
+    "foreach", "killed", "diamond",
 )  # fmt: skip
 ANSWERS = {"join": ("siblings", "join")}
 
@@ -92,8 +92,8 @@ def _made(one: Seen, question: str) -> Observation:
     because = BECAUSE.get((one.system, question), "")
     return Observation(
         system=one.system, scenario=question, verdict=verdict, mood=mood,
-        says=f"{says} {because}".strip(), states=one.states, fates=one.fates(),
-        url=PAGES.get((one.system, question), OWN[one.system]),
+        says=" ".join(part.strip() for part in (says, because) if part), states=one.states,
+        fates=one.fates(), url=PAGES.get((one.system, question), OWN[one.system]),
     )  # fmt: skip
 
 
@@ -144,6 +144,32 @@ def waiting(one: Seen, role: str) -> Told:
     )  # fmt: skip
 
 
+def chain(one: Seen) -> Told:
+    """What waits, and what waits for that in turn, have one fate."""
+    verdict, mood, says = waiting(one, "after")
+    further = waiting(one, "last")[0]
+    assert further == verdict, f"{one.system}: after {verdict}, last {further}"
+    return verdict, mood, f"{says} The same became of what waits for `{{after}}` in turn."
+
+
+def branch(one: Seen) -> Told:
+    """What waits only for what did not fail; it had not begun when the failure came."""
+    assert not one.times("join"), f"{one.system}: join ran"
+    assert not one.times("last"), f"{one.system}: last ran"
+    if one.times("follower", "ends"):
+        return (
+            "runs",
+            "good",
+            "`{follower}` ran when `{sibling}` had ended, though `{task}` failed.",
+        )
+    state = one.states.get("follower")
+    assert state is None, f"{one.system}: follower is {state}"
+    return (
+        "never asked for", "care",
+        f"`{{follower}}` was never asked for, though it needs `{{sibling}}` alone. {one.ended()}",
+    )  # fmt: skip
+
+
 def siblings(one: Seen) -> Told:
     assert one.times("sibling")
     if one.times("sibling", "told"):
@@ -170,6 +196,12 @@ def cleanup(one: Seen) -> Told:
     if one.system in WRITTEN:
         return "runs, if you write so", "care", says
     return ("runs, hides the failure", "care", says) if one.good else ("runs", "good", says)
+
+
+def late(one: Seen) -> Told:
+    """A clean-up behind a task that is behind the failure."""
+    assert not one.times("after"), f"{one.system}: after ran"
+    return cleanup(one) if one.times("cleanup") else waiting(one, "cleanup")
 
 
 def timeout(one: Seen) -> Told:
@@ -257,7 +289,7 @@ def diamond(one: Seen) -> Told:
 
 
 TELLERS = {
-    "unsaid": unsaid, "retry": retry, "chain": functools.partial(waiting, role="after"),
+    "unsaid": unsaid, "retry": retry, "chain": chain, "branch": branch, "late": late,
     "siblings": siblings, "join": functools.partial(waiting, role="join"), "cleanup": cleanup,
     "timeout": timeout, "approval": approval, "undo": undo, "foreach": foreach, "killed": killed,
     "diamond": diamond,

@@ -66,6 +66,7 @@ class Chain:
         await run("chain.before")
         await run("chain.task", 99)
         await run("chain.after")
+        await run("chain.last")
 
 
 @workflow.defn
@@ -74,6 +75,30 @@ class Join:
     async def run(self) -> None:
         await asyncio.gather(run("join.task", 99), run("join.sibling", 0, SLOW))
         await run("join.join")
+
+
+@workflow.defn
+class Branch:
+    @workflow.run
+    async def run(self) -> None:
+        await asyncio.gather(run("branch.task", 99), self.beside())
+        await run("branch.join")
+        await run("branch.last")
+
+    async def beside(self) -> None:
+        await run("branch.sibling", 0, SLOW)
+        await run("branch.follower")
+
+
+@workflow.defn
+class Late:
+    @workflow.run
+    async def run(self) -> None:
+        try:
+            await run("late.task", 99)
+            await run("late.after")
+        finally:
+            await run("late.cleanup")
 
 
 @workflow.defn
@@ -156,7 +181,8 @@ class Diamond:
 
 
 WORKFLOWS = {
-    "unsaid": Unsaid, "retry": Retry, "chain": Chain, "join": Join, "cleanup": Cleanup,
+    "unsaid": Unsaid, "retry": Retry, "chain": Chain, "join": Join, "branch": Branch,
+    "cleanup": Cleanup, "late": Late,
     "timeout": Timeout, "approval": Approval, "undo": Undo, "foreach": Foreach,
     "killed": Killed, "diamond": Diamond,
 }  # fmt: skip

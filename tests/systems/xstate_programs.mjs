@@ -10,10 +10,10 @@ const task = (name, more = {}) => ({
   ...(more.after ? { after: more.after } : {}),
 })
 const end = { type: 'final' }
-const both = (regions, next) => ({
+const both = (regions, next, more = {}) => ({
   type: 'parallel', onDone: next,
   states: Object.fromEntries(Object.entries(regions).map(([name, state]) => [
-    name, { initial: 'doing', states: { doing: state, done: end } }])),
+    name, { initial: 'doing', states: { doing: state, ...more[name], done: end } }])),
 })
 const machine = (id, initial, states) => ({ id, initial, states })
 
@@ -29,11 +29,22 @@ export const machines = {
   chain: machine('chain', 'before', {
     before: task('chain.before', { next: 'task' }),
     task: task('chain.task', { fails: 99, next: 'after' }),
-    after: task('chain.after', { next: 'done' }), done: end }),
+    after: task('chain.after', { next: 'last' }),
+    last: task('chain.last', { next: 'done' }), done: end }),
   join: machine('join', 'both', {
     both: both({ task: task('join.task', { fails: 99, next: 'done' }),
                  sibling: task('join.sibling', { ms: SLOW, next: 'done' }) }, 'join'),
     join: task('join.join', { next: 'done' }), done: end }),
+  branch: machine('branch', 'both', {
+    both: both({ task: task('branch.task', { fails: 99, next: 'done' }),
+                 sibling: task('branch.sibling', { ms: SLOW, next: 'follower' }) }, 'join',
+               { sibling: { follower: task('branch.follower', { next: 'done' }) } }),
+    join: task('branch.join', { next: 'last' }),
+    last: task('branch.last', { next: 'done' }), done: end }),
+  late: machine('late', 'task', {
+    task: task('late.task', { fails: 99, next: 'after', error: 'cleanup' }),
+    after: task('late.after', { next: 'cleanup', error: 'cleanup' }),
+    cleanup: task('late.cleanup', { next: 'done' }), done: end }),
   cleanup: machine('cleanup', 'task', {
     task: task('cleanup.task', { fails: 99, next: 'cleanup', error: 'cleanup' }),
     cleanup: task('cleanup.cleanup', { next: 'done' }), done: end }),

@@ -8,6 +8,7 @@ A loop over a literal is unrolled; any other is read once, and its tasks are les
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from orch_nb.analysis.workflows.airflow_body import Body
@@ -25,6 +26,7 @@ __all__ = ["NEEDLES", "airflow"]
 
 NEEDLES = ("airflow", "cosmos")
 _DAG_CLASSES = frozenset({"DAG", "DbtDag"})
+_FILE_STEM = re.compile(r"Path\(__file__\)(?:\.resolve\(\))?\.stem")
 
 
 def airflow(pages: Pages, packages: Packages) -> Iterator[Workflow]:
@@ -58,8 +60,8 @@ def _of_module(module: Module, page: Page, packages: Packages) -> Iterator[Workf
         body.statements(_before(module, node))
         body.open()
         body.statements(node.body)
-        body.statements(_after(module, node))
-        body.wire()
+        body.statements(_after(module, node, item))
+        body.wires.wire()
         drafts.append(draft)
     for name, value in module.assigned.items():
         if id(value) in entered or not _is_dag(module, value):
@@ -69,7 +71,7 @@ def _of_module(module: Module, page: Page, packages: Packages) -> Iterator[Workf
         body = Body(module, packages, draft, dag=name)
         body.open()
         body.statements(module.tree.body)
-        body.wire()
+        body.wires.wire()
         drafts.append(draft)
     drafts += [
         _draft(module, page, call)
@@ -89,13 +91,21 @@ def _before(module: Module, node: ast.With) -> list[ast.stmt]:
     return [s for s in module.tree.body if s.lineno < node.lineno and s is not node]
 
 
-def _after(module: Module, node: ast.With) -> list[ast.stmt]:
-    """Edges that stand behind the block of a DAG."""
-    return [
+def _after(module: Module, node: ast.With, item: ast.withitem) -> list[ast.stmt]:
+    """Edges that stand behind the block of a DAG, and tasks that join it by one of them."""
+    own = "" if item.optional_vars is None else dotted(item.optional_vars)
+    behind = [s for s in module.tree.body if s.lineno > node.lineno]
+    edges = [s for s in behind if isinstance(s, ast.Expr) and isinstance(s.value, ast.BinOp)]
+    wired = {one.id for s in edges for one in ast.walk(s) if isinstance(one, ast.Name)}
+    made = [
         s
-        for s in module.tree.body
-        if s.lineno > node.lineno and isinstance(s, ast.Expr) and isinstance(s.value, ast.BinOp)
+        for s in behind
+        if isinstance(s, ast.Assign)
+        and isinstance(s.value, ast.Call)
+        and ((dag := keyword(s.value, "dag")) is None or dotted(dag) == own)
+        and any(isinstance(target, ast.Name) and target.id in wired for target in s.targets)
     ]
+    return sorted([*edges, *made], key=lambda s: s.lineno)
 
 
 def _is_dag(module: Module, node: ast.expr) -> bool:
@@ -110,6 +120,8 @@ def _is_dag(module: Module, node: ast.expr) -> bool:
 def _draft(module: Module, page: Page, call: ast.Call) -> Draft:
     given = keyword(call, "dag_id") or (call.args[0] if call.args else None)
     name = module.text(given) or (ast.unparse(given) if given is not None else "?")
+    if _FILE_STEM.fullmatch(name):
+        name, given = page.stem, ast.Constant(page.stem)
     cosmos = module.origin(call).endswith("DbtDag")
     draft = Draft(
         name, "airflow", "dag", Evidence("DbtDag" if cosmos else "DAG", page.path, call.lineno),
@@ -143,5 +155,5 @@ def _decorated(
     body.statements(module.tree.body)
     body.open()
     body.statements(function.body)
-    body.wire()
+    body.wires.wire()
     return draft

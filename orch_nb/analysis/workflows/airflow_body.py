@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from orch_nb.analysis.workflows.airflow_wires import Nodes, Wires
 from orch_nb.analysis.workflows.page import GUESSED, SURE, Draft
 from orch_nb.analysis.workflows.python_names import (
     FunctionNode,
@@ -16,10 +17,9 @@ from orch_nb.analysis.workflows.python_names import (
 
 __all__ = ["Body"]
 
-#: A task or a group, by its full name; None stands for what is no task.
-Nodes = tuple[str, ...]
 _UNROLLED = 60
 _GROUPS = ("TaskGroup", "DbtTaskGroup", "task_group")
+_MANAGERS = ("setup", "teardown")
 _MAPPED = frozenset({"expand", "expand_kwargs", "partial", "override", "map", "zip", "concat"})
 
 
@@ -35,14 +35,15 @@ class Body:
     values: dict[str, ast.expr] = field(default_factory=dict)
     loop: dict[str, str] = field(default_factory=dict)
     functions: dict[str, tuple[FunctionNode, str]] = field(default_factory=dict)
-    groups: dict[str, list[str]] = field(default_factory=dict)
-    wires: list[tuple[str, str]] = field(default_factory=list)
-    prefix: list[str] = field(default_factory=list)
     called: dict[str, int] = field(default_factory=dict)
     made: dict[int, Nodes] = field(default_factory=dict)
     confidence: float = SURE
     opened: bool = False
     depth: int = 0
+    wires: Wires = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.wires = Wires(self.draft)
 
     def open(self) -> None:
         self.opened = True
@@ -78,8 +79,10 @@ class Body:
         for decorator, origin in self.module.decorators(node):
             if origin.startswith("airflow."):
                 last = origin.rpartition(".")[2]
-                if ".task." in f"{origin}." or last in {"setup", "teardown"}:
-                    self.functions[node.name] = node, "task"
+                if ".task." in f"{origin}." or last in _MANAGERS:
+                    known = self.functions.get(node.name, (None, ""))
+                    kind = known[1] if known[0] is node and known[1] in _MANAGERS else "task"
+                    self.functions[node.name] = node, last if last in _MANAGERS else kind
                     self.values[node.name] = decorator
                 elif last == "task_group":
                     self.functions[node.name] = node, "group"
@@ -89,7 +92,8 @@ class Body:
         if isinstance(target, ast.Tuple | ast.List):
             given = value.elts if isinstance(value, ast.Tuple | ast.List) else []
             for index, one in enumerate(target.elts):
-                own = self._value(given[index]) if index < len(given) else nodes
+                own = (nodes[index],) if len(nodes) == len(target.elts) else nodes
+                own = self._value(given[index]) if index < len(given) else own
                 self._bind(one, given[index] if index < len(given) else value, own)
             return
         if isinstance(target, ast.Subscript):
@@ -103,40 +107,33 @@ class Body:
             self.values[name] = value
 
     def _with(self, node: ast.With) -> None:
-        entered = 0
+        entered, before = 0, set(self.draft.tasks)
+        managers: Nodes = ()
         for item in node.items:
             call = item.context_expr
             if isinstance(call, ast.Call) and self._last(call) in _GROUPS and self.opened:
                 given = keyword(call, "group_id") or (call.args[0] if call.args else None)
-                group = self._enter(self._text(given) or "group", call.lineno)
+                group = self.wires.enter(self._text(given) or "group", call.lineno)
                 entered += 1
                 if item.optional_vars is not None:
                     self.names[dotted(item.optional_vars)] = (group,)
-            elif isinstance(call, ast.Call) and not self._of_another_dag(call):
-                self._value(call)
+            elif not self._of_another_dag(call):
+                managers += self._value(call)
         if any(self._of_another_dag(item.context_expr) for item in node.items):
             return
         self.statements(node.body)
+        if managers:
+            inside = tuple(one for one in self.draft.tasks if one not in before)
+            self.wires.around(managers, inside)
         for _ in range(entered):
-            self.prefix.pop()
+            self.wires.leave()
 
     def _of_another_dag(self, call: ast.expr) -> bool:
         """A `with DAG(...)`, or `with dag:` where the DAG is another than ours."""
         if isinstance(call, ast.Call):
             return self._last(call) in {"DAG", "DbtDag"}
-        return isinstance(call, ast.Name) and self.dag not in {"", call.id}
-
-    def _enter(self, name: str, line: int) -> str:
-        full = ".".join([*([self.prefix[-1]] if self.prefix else []), name])
-        self._place(full)
-        self.groups.setdefault(full, [])
-        self.draft.part(full, "group", line)
-        self.prefix.append(full)
-        return full
-
-    def _place(self, full: str) -> None:
-        if self.prefix:
-            self.groups.setdefault(self.prefix[-1], []).append(full)
+        known = isinstance(call, ast.Name) and call.id in self.names
+        return isinstance(call, ast.Name) and not known and self.dag not in {"", call.id}
 
     def _for(self, node: ast.For) -> None:
         choices = self._choices(node.iter)
@@ -222,9 +219,9 @@ class Body:
             if self._is_label(node.right):
                 return left  # what is said of an edge stands between its ends
             if isinstance(node.op, ast.RShift):
-                self._follow(left, right)
+                self.wires.follow(left, right)
             else:
-                self._follow(right, left)
+                self.wires.follow(right, left)
             return right
         if isinstance(node, ast.BinOp):
             return (*self._value(node.left), *self._value(node.right))
@@ -246,9 +243,6 @@ class Body:
             found += self._value(node.elt)
         return tuple(found)
 
-    def _follow(self, before: Nodes, after: Nodes) -> None:
-        self.wires += [(one, other) for one in before for other in after]
-
     def _call(self, node: ast.Call) -> Nodes:
         if id(node) in self.made and not self.loop:
             return self.made[id(node)]
@@ -262,14 +256,14 @@ class Body:
         last = self._last(node)
         if method in {"set_downstream", "set_upstream"} and isinstance(node.func, ast.Attribute):
             here, there = self._value(node.func.value), self._arguments(node)
-            self._follow(*((here, there) if method == "set_downstream" else (there, here)))
+            self.wires.follow(*((here, there) if method == "set_downstream" else (there, here)))
             return ()
         if last in {"chain", "chain_linear"} and self.module.origin(node).startswith("airflow."):
-            self._chain([self._value(a) for a in node.args], node.args, linear=last != "chain")
+            self.wires.chain(self._steps(node.args), linear=last != "chain")
             return ()
         if last == "cross_downstream" and len(node.args) + len(node.keywords) >= 2:
             given = [*node.args, *(k.value for k in node.keywords)]
-            self._follow(self._value(given[0]), self._value(given[1]))
+            self.wires.follow(self._value(given[0]), self._value(given[1]))
             return ()
         if method == "append" and isinstance(node.func, ast.Attribute):
             held = dotted(node.func.value)
@@ -290,8 +284,8 @@ class Body:
         if last == "DbtTaskGroup":
             # Its tasks are the models of a project, which only dbt knows: it stands for them.
             name = self._text(self._given(node, "group_id")) or "dbt"
-            full = f"{self.prefix[-1]}.{name}" if self.prefix else name
-            self._place(full)
+            full = self.wires.full(name)
+            self.wires.place(full)
             self.draft.task(full, "group", node.lineno, last, self.confidence)
             return (full,)
         if self._made_from_function(node):
@@ -299,8 +293,10 @@ class Body:
         if method and isinstance(node.func, ast.Attribute):
             inner = self._value(node.func.value)
             if method in {"as_setup", "as_teardown", "output", "map", "expand", "concat", "zip"}:
-                for before in self._arguments(node) if "setups" in ast.unparse(node) else ():
-                    self._follow((before,), inner)
+                self._managing(inner, method.removeprefix("as_"))
+                if keyword(node, "setups") is not None:
+                    self._managing(self._arguments(node), "setup")
+                    self.wires.follow(self._arguments(node), inner)
                 return inner
         return self._local(node, name)
 
@@ -317,20 +313,30 @@ class Body:
         given = [*node.args, *(k.value for k in node.keywords)]
         return tuple(n for value in given for n in self._value(value))
 
-    def _chain(self, steps: list[Nodes], given: list[ast.expr], *, linear: bool) -> None:
-        for index in range(len(steps) - 1):
-            one, other = steps[index], steps[index + 1]
-            lists = all(isinstance(given[i], ast.List | ast.Tuple) for i in (index, index + 1))
-            if lists and len(one) == len(other) and not linear:
-                self.wires += list(zip(one, other, strict=True))
+    def _steps(self, given: list[ast.expr]) -> list[tuple[Nodes, bool]]:
+        """The steps of a chain, and which of them are lists; what is starred is a step each."""
+        found: list[tuple[Nodes, bool]] = []
+        for one in given:
+            if not isinstance(one, ast.Starred):
+                found.append((self._value(one), self._listed(one)))
+                continue
+            held = self.values.get(one.value.id) if isinstance(one.value, ast.Name) else one.value
+            if isinstance(held, ast.List | ast.Tuple):
+                found += self._steps(held.elts)
             else:
-                self._follow(one, other)
+                found += [((node,), False) for node in self._value(one.value)]
+        return found
+
+    def _listed(self, node: ast.expr) -> bool:
+        if isinstance(node, ast.Name):
+            node = self.values.get(node.id, node)
+        return isinstance(node, ast.List | ast.Tuple | ast.ListComp)
 
     def _task(self, task_id: str, node: ast.Call, what: str) -> Nodes:
-        full = f"{self.prefix[-1]}.{task_id}" if self.prefix else task_id
+        full = self.wires.full(task_id)
         if "{" in task_id:
             self.draft.confidence = min(self.draft.confidence, 0.7)
-        self._place(full)
+        self.wires.place(full)
         confidence = GUESSED if "{" in task_id else self.confidence
         rule = keyword(node, "trigger_rule")
         said = what if rule is None else f"{what}, {_rule(rule)}"
@@ -338,7 +344,7 @@ class Body:
         inner = node.func.value if isinstance(node.func, ast.Attribute) else None
         calls = [node, inner] if isinstance(inner, ast.Call) else [node]
         for call in calls:
-            self._follow(self._arguments(call), (full,))
+            self.wires.follow(self._arguments(call), (full,))
         return (full,)
 
     def _flow(self, node: ast.Call, base: str) -> Nodes:
@@ -358,7 +364,7 @@ class Body:
         if given is None and isinstance(decorator, ast.Call):
             given = keyword(decorator, "task_id", "group_id")
         name = self._text(given) or function.name
-        key = f"{self.prefix[-1]}.{name}" if self.prefix else name
+        key = self.wires.full(name)
         count = self.called[key] = self.called.get(key, -1) + 1
         if count:
             name = f"{name}__{count}"
@@ -367,12 +373,19 @@ class Body:
             return self._group(function, name, node, arguments)
         said = "@task" if not isinstance(decorator, ast.expr) else f"@{dotted(decorator)}"
         nodes = self._task_of(name, node, said, decorator)
-        self._follow(arguments, nodes)
+        self._managing(nodes, kind)
+        self.wires.follow(arguments, nodes)
         return nodes
 
+    def _managing(self, nodes: Nodes, kind: str) -> None:
+        if kind == "setup":
+            self.wires.setups.update(nodes)
+        elif kind == "teardown":
+            self.wires.teardowns.update(nodes)
+
     def _task_of(self, name: str, node: ast.Call, said: str, decorator: ast.expr | None) -> Nodes:
-        full = f"{self.prefix[-1]}.{name}" if self.prefix else name
-        self._place(full)
+        full = self.wires.full(name)
+        self.wires.place(full)
         rule = keyword(decorator, "trigger_rule") if isinstance(decorator, ast.Call) else None
         text = said if rule is None else f"{said}, {_rule(rule)}"
         self.draft.task(full, "task", node.lineno, text, self.confidence)
@@ -381,7 +394,7 @@ class Body:
     def _group(self, function: FunctionNode, name: str, node: ast.Call, given: Nodes) -> Nodes:
         if self.depth > 8:
             return ()
-        group = self._enter(name, node.lineno)
+        group = self.wires.enter(name, node.lineno)
         parameters = [a.arg for a in function.args.args]
         saved, made = dict(self.names), self.made
         self.made = {}
@@ -396,9 +409,9 @@ class Body:
         returned = self.names.pop("return", ())
         self.depth -= 1
         self.names, self.made = saved, made
-        self.prefix.pop()
+        self.wires.leave()
         if isinstance(node.func, ast.Attribute):
-            self._follow(given, (group,))
+            self.wires.follow(given, (group,))
         self.names[f"{group}()"] = returned
         return (group,)
 
@@ -416,7 +429,7 @@ class Body:
         if not name:
             return ()
         nodes = self._task_of(name, node, "@task", inner)
-        self._follow(self._arguments(node), nodes)
+        self.wires.follow(self._arguments(node), nodes)
         return nodes
 
     def _local(self, node: ast.Call, name: str) -> Nodes:
@@ -443,35 +456,6 @@ class Body:
         self.depth -= 1
         self.names, self.loop, self.made = saved, loop, made
         return returned
-
-    def wire(self) -> None:
-        """Give the draft its edges; a group stands for its first or its last tasks."""
-        inside: dict[str, set[str]] = {group: self._members(group) for group in self.groups}
-        wires = [(b, a) for b, a in dict.fromkeys(self.wires) if b != a]
-        for _ in range(2):
-            for before, after in wires:
-                for one in self._ends(before, wires, inside, last=True):
-                    for other in self._ends(after, wires, inside, last=False):
-                        self.draft.edge(one, other)
-
-    def _members(self, group: str) -> set[str]:
-        found: set[str] = set()
-        for member in self.groups.get(group, ()):
-            found |= self._members(member) if member in self.groups else {member}
-        return found
-
-    def _ends(
-        self, node: str, wires: list[tuple[str, str]], inside: dict[str, set[str]], *, last: bool
-    ) -> list[str]:
-        if node not in self.groups:
-            return [node]
-        members = inside[node]
-        own = {m for m in self.groups if m.startswith(node + ".")} | members
-        busy = set()
-        for before, after in wires:
-            if before in own and after in own:
-                busy |= (inside.get(before) or {before}) if last else (inside.get(after) or {after})
-        return [m for m in self.draft.tasks if m in members and m not in busy]
 
 
 def _rule(node: ast.expr) -> str:

@@ -28,6 +28,8 @@ from orch_nb.model.translation import Export, Loss
 __all__ = ["FAIL", "IGNORE", "QUEUE", "REMOVE", "ROOT", "export", "flow", "options"]
 
 QUEUE = "orch_nb"
+HIGHEST_PRIORITY = 2**21 - 1  #: the largest number, which is the lowest priority
+DEEPEST = 300  #: jobs within jobs
 ROOT = "(end)"  #: what waits for all, where a plan has several ends
 FAIL, IGNORE, REMOVE = (
     "failParentOnFailure", "ignoreDependencyOnFailure", "removeDependencyOnFailure",
@@ -65,27 +67,42 @@ def flow(plan: Plan) -> tuple[dict[str, Any], tuple[Loss, ...]]:
     after, before = downstream(plan), upstream(plan)
     ends = [task for task in plan.by_id if not after[task]]
     order = compiled(plan)
-    highest = max((task.priority for task in plan.tasks), default=0)
-    ranked = any(task.priority for task in plan.tasks)
+    ranks = _ranks(plan)
     jobs: dict[str, dict[str, Any]] = {}
-    for task in (
-        plan[order.ids[n]] for n in order.order
-    ):  # children are there before their parents
-        opts = options(task)
-        if ranked:  # where 1 is the highest, and none at all higher still
-            opts["priority"] = 1 + highest - task.priority
+    depth: dict[str, int] = {}
+    for task in (plan[order.ids[n]] for n in order.order):  # children before their parents
+        opts = options(task) | ({"priority": ranks[task.priority]} if ranks else {})
         parent = plan[after[task.id][0]] if after[task.id] else None
         if parent is not None or len(ends) > 1:
             opts[_on_failure(task, parent, len(before[parent.id]) if parent else 1)] = True
-        jobs[task.id] = _job(
-            task.id, {"task": task}, opts, [jobs[need] for need in before[task.id]]
-        )
+        data = {"task": json.loads(encode(task))}
+        jobs[task.id] = _job(task.id, data, opts, [jobs[need] for need in before[task.id]])
+        depth[task.id] = 1 + max((depth[need] for need in before[task.id]), default=0)
+    if max(depth.values()) >= DEEPEST:
+        raise PlanError([_too_deep(max(depth.values()))])
     several = len(ends) > 1
     root = _job(ROOT, {}, {}, [jobs[end] for end in ends]) if several else jobs[ends[0]]
-    said = json.loads(encode(plan))
-    root["data"]["plan"] = said | {"tasks": list(plan.by_id)}
-    tree: dict[str, Any] = json.loads(encode(root))
-    return tree, losses(plan, root["name"], len(ends) > 1)
+    root["data"]["plan"] = json.loads(encode(plan)) | {"tasks": list(plan.by_id)}
+    return root, losses(plan, root["name"], several)
+
+
+def _ranks(plan: Plan) -> dict[int, int]:
+    """Each priority's number, where tasks have different ones: 1 is the highest there, and a job
+    without a number comes before them all."""
+    said = sorted({task.priority for task in plan.tasks}, reverse=True)
+    if said in ([], [0]):
+        return {}
+    if said[0] - said[-1] < HIGHEST_PRIORITY:
+        return {priority: 1 + said[0] - priority for priority in said}
+    return {priority: 1 + n for n, priority in enumerate(said)}
+
+
+def _too_deep(depth: int) -> Problem:
+    return Problem(
+        f"{depth} tasks wait for one another in a row, and jobs nested so deep are no JSON that "
+        f"could be read: a flow here has fewer than {DEEPEST}.",
+        hint="Cut the plan in two, or run it here with `executor='bullmq'`.",
+    )
 
 
 def _job(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from orch_nb.errors import PlanError
-from orch_nb.formats.celery.pieces import Chain, Group, Part, Signature
+from orch_nb.formats.celery.pieces import Chain, Group, Part, Signature, chained
 
-__all__ = ["is_canvas", "part_of"]
+__all__ = ["in_chunks", "is_canvas", "part_of"]
 
-_DEEPEST = 200
+_DEEPEST, _MOST = 200, 100_000
 
 
 def is_canvas(value: Any) -> bool:
@@ -18,28 +18,89 @@ def is_canvas(value: Any) -> bool:
     )
 
 
-def part_of(value: Any, deep: int = 0) -> Part:
+def part_of(value: Any) -> Part:
     """The part that a dict stands for. Raises PlanError for what is none."""
-    if deep > _DEEPEST or not is_canvas(value):
-        raise PlanError(f"This is no part of a canvas: {str(value)[:80]}")
-    task, kwargs = value["task"], value.get("kwargs") or {}
-    if task == "celery.chain":
-        return Chain([part_of(inner, deep + 1) for inner in kwargs.get("tasks", ())])
-    if task == "celery.group":
-        return Group([part_of(inner, deep + 1) for inner in kwargs.get("tasks", ())])
-    if task == "celery.chord":
-        header = kwargs.get("header", ())
-        if isinstance(header, dict):
-            header = (header.get("kwargs") or {}).get("tasks", ())
-        parts = Group([part_of(inner, deep + 1) for inner in header])
-        body = kwargs.get("body")
-        return parts if body is None else Chain([parts, part_of(body, deep + 1)])
-    if task in ("celery.map", "celery.starmap", "celery.chunks"):
-        inner = part_of(kwargs.get("task"), deep + 1)
-        assert isinstance(inner, Signature)
-        return Signature(inner.task, kwargs={"it": kwargs.get("it")}, immutable=True,
-                         options={"map": task.removeprefix("celery.")})  # fmt: skip
-    return Signature(
-        task, list(value.get("args") or ()), dict(kwargs), dict(value.get("options") or {}),
-        bool(value.get("immutable")),
+    return _Reader().part(value, 0)
+
+
+def in_chunks(signature: Signature, items: list[Any], size: int) -> Group:
+    """A signature called for each item, so many to a message."""
+    return Group(
+        [
+            Signature(
+                signature.task, options=signature.options, immutable=True, line=signature.line,
+                over="starmap", items=items[n : n + size],
+            )
+            for n in range(0, len(items), size)
+        ]
     )  # fmt: skip
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self._count = 0
+
+    def part(self, value: Any, deep: int) -> Part:
+        self._count += 1
+        if deep > _DEEPEST or self._count > _MOST:
+            raise PlanError("The canvas is too large or nested too deep to be a plan.")
+        if not is_canvas(value):
+            raise PlanError(f"This is no part of a canvas: {str(value)[:80]}")
+        task, kwargs = value["task"], _mapping(value, "kwargs")
+        if task == "celery.chain":
+            return chained(self._several(kwargs.get("tasks"), task, deep))
+        if task == "celery.group":
+            return Group(self._several(kwargs.get("tasks"), task, deep))
+        if task == "celery.chord":
+            return self._chord(value, kwargs, deep)
+        if task in ("celery.map", "celery.starmap", "celery.chunks"):
+            return self._over(task.removeprefix("celery."), kwargs, deep)
+        options = _mapping(value, "options")
+        links = options.get("link") or []
+        links = self._several(links if isinstance(links, list) else [links], task, deep)
+        return Signature(
+            task, list(_sequence(value.get("args"), task)), kwargs, options,
+            bool(value.get("immutable")), links=links,
+        )  # fmt: skip
+
+    def _several(self, values: Any, of: str, deep: int) -> list[Part]:
+        return [self.part(inner, deep + 1) for inner in _sequence(values, of)]
+
+    def _chord(self, value: dict[str, Any], kwargs: dict[str, Any], deep: int) -> Part:
+        header = kwargs.get("header")
+        if isinstance(header, dict):
+            header = _mapping(header, "kwargs").get("tasks")
+        parts = Group(self._several(header, "celery.chord", deep))
+        given = list(_sequence(value.get("args"), "celery.chord"))
+        if given:  # `chord(...).clone(args)`: those of each member
+            for part in parts.parts:
+                if isinstance(part, Signature) and not part.immutable:
+                    part.args = given + part.args
+        body = kwargs.get("body")
+        return parts if body is None else Chain([parts, self.part(body, deep + 1)])
+
+    def _over(self, kind: str, kwargs: dict[str, Any], deep: int) -> Part:
+        inner = self.part(kwargs.get("task"), deep + 1)
+        items = list(_sequence(kwargs.get("it"), f"celery.{kind}"))
+        if not isinstance(inner, Signature):
+            raise PlanError(f"A celery.{kind} goes over items with one task, not with a canvas.")
+        if kind == "chunks":
+            size = kwargs.get("n")
+            if not isinstance(size, int) or size < 1:
+                raise PlanError(f"`n` of a celery.chunks is a number of items, not {size!r}.")
+            return in_chunks(inner, items, size)
+        inner.over, inner.items, inner.immutable = kind, items, True
+        return inner
+
+
+def _mapping(value: dict[str, Any], key: str) -> dict[str, Any]:
+    found = value.get(key) or {}
+    if not isinstance(found, dict):
+        raise PlanError(f"`{key}` of `{value.get('task')}` is an object, not {str(found)[:60]!r}.")
+    return dict(found)
+
+
+def _sequence(value: Any, of: str) -> list[Any]:
+    if value is not None and not isinstance(value, list):
+        raise PlanError(f"A list is missing in `{of}`: {str(value)[:60]!r} stands there.")
+    return value or []

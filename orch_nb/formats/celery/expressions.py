@@ -7,25 +7,16 @@ from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from orch_nb.errors import PlanError
-from orch_nb.formats.celery.pieces import Chain, Group, Part, Signature
+from orch_nb.formats.celery.dumped import in_chunks
+from orch_nb.formats.celery.literals import NOTHING, items_of, literal
+from orch_nb.formats.celery.pieces import Chain, Group, Part, Signature, chained
 
-__all__ = ["NOTHING", "Expressions", "literal"]
+__all__ = ["Expressions"]
 
 _SENDS = {"delay", "apply_async", "apply", "on_error", "link", "link_error", "get", "set",
           "forget", "freeze", "clone"}  # fmt: skip
 _KINDS = {"chain", "group", "chord"}
-_MOST = 10_000
-NOTHING = object()  #: what is no literal
-
-
-def literal(node: ast.AST | None, names: dict[str, Any] | None = None) -> Any:
-    """A node's value, where it is a literal or a name that is known; else NOTHING."""
-    if isinstance(node, ast.Name):
-        return (names or {}).get(node.id, NOTHING)
-    try:
-        return ast.literal_eval(node) if node is not None else NOTHING
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return NOTHING
+_MOST = 100_000
 
 
 class Expressions:
@@ -38,6 +29,7 @@ class Expressions:
         self.used: set[int] = set()
         self._under_way: set[str] = set()
         self._count = 0
+        self._inside = 0  # canvases that are being read
 
     def part(self, node: ast.expr, known: dict[str, Any] | None = None) -> Part | None:
         self._count += 1
@@ -46,12 +38,16 @@ class Expressions:
         if isinstance(node, ast.Name):
             return self._named(node.id, known)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            self._inside += 1
             left, right = self.part(node.left, known), self.part(node.right, known)
+            self._inside -= 1
             if left is None or right is None:
                 if left is not None or right is not None:
                     self._lost(node, "a part of the chain is worked out when the module runs")
                 return left or right
-            return Chain([*_chained(left), *_chained(right)])
+            if isinstance(left, Group):  # a chord, of one member too
+                return Chain([left, *_parts(right)])
+            return chained([left, right])
         if isinstance(node, ast.Call):
             return self._call(node, known)
         return None
@@ -76,54 +72,165 @@ class Expressions:
         if isinstance(function, ast.Call | ast.BinOp):  # chord(header)(body), (a | b)()
             inner = self.part(function, known)
             body = self.part(node.args[0], known) if node.args else None
-            return inner if body is None or inner is None else Chain([inner, body])
-        if name in ("s", "si", "signature", "subtask") and isinstance(function, ast.Attribute):
-            return self._signature(node, ast.unparse(function.value), known, name == "si")
-        if name == "signature" and node.args:
-            return self._by_name(node, known)
+            if body is not None and inner is not None:
+                return Chain([inner, body])
+            return self._given(inner, node.args, node.keywords, known)
+        on = ast.unparse(function.value) if isinstance(function, ast.Attribute) else ""
+        if name in ("s", "si") and on:
+            return self._signature(node, on, known, name == "si")
+        if name in ("signature", "subtask"):
+            return self._by_name(node, on, known)
+        if name == "group" and isinstance(function, ast.Attribute) and not node.args:
+            return self.part(function.value, known)  # add.chunks(items, 10).group()
         if name in _KINDS:
             return self._kind(name, node, known)
         if isinstance(function, ast.Attribute):
             return self._method(name, function.value, node, known)
-        if name in self._names:
-            return self._named(name, known)
-        return None
+        return self._named(name, known)
 
     def _method(
         self, name: str, on: ast.expr, node: ast.Call, known: dict[str, Any] | None
     ) -> Part | None:
-        if name in ("map", "starmap", "chunks") and ast.unparse(on) in self._tasks:
-            self._lose(name, "one task goes over all items, one after another", node.lineno,
-                              "changed")  # fmt: skip
-            items = literal(node.args[0], known) if node.args else NOTHING
-            kwargs = {} if items is NOTHING else {"it": items}
-            return Signature(ast.unparse(on), kwargs=kwargs, line=node.lineno, immutable=True)
+        if name in ("map", "starmap", "chunks") and (
+            ast.unparse(on) in self._tasks or (self._inside and isinstance(on, ast.Name))
+        ):
+            return self._over(name, ast.unparse(on), node, known)
         if name not in _SENDS:
             return None
         found = self.part(on, known)
+        if found is None and name == "apply_async" and ast.unparse(on) in self._tasks and any(
+            keyword.arg == "link" for keyword in node.keywords
+        ):  # fmt: skip
+            return self._sent(ast.unparse(on), node.args, node.keywords, node.lineno, known)
         if found is None:
             return None
         if name in ("on_error", "link_error", "link"):
             self._lose(name, f"`{ast.unparse(node)[-60:]}` is no task here", node.lineno)
-        elif name in ("set", "apply_async") and node.keywords:
-            options = ", ".join(str(keyword.arg) for keyword in node.keywords)
-            self._lose(options, "it says how to send, not what to do", node.lineno, "note")
+        elif name in ("delay", "apply_async", "apply", "clone"):
+            return self._begun(name, found, node, known)
+        elif name == "set":
+            self._options(found, node.keywords, known, node.lineno)
+        return found
+
+    def _over(
+        self, name: str, task: str, node: ast.Call, known: dict[str, Any] | None
+    ) -> Part | None:
+        """`add.starmap([(1, 2), (3, 4)])`, `add.chunks(items, 10)`."""
+        items = items_of(node.args[0], known) if node.args else None
+        size = literal(node.args[1], known) if len(node.args) > 1 else NOTHING
+        size = size if isinstance(size, int) and size > 0 else 0
+        if items is None or (name == "chunks" and not size):
+            self._lost(node, "what it goes over is worked out when the module runs")
+            return Signature(task, line=node.lineno, immutable=True)
+        one = Signature(task, line=node.lineno, immutable=True, over=name, items=items)
+        return in_chunks(one, items, size) if name == "chunks" else one
+
+    def _begun(
+        self, name: str, part: Part, node: ast.Call, known: dict[str, Any] | None
+    ) -> Part | None:
+        """A part that is sent with arguments: the first ones of what begins in it."""
+        if name == "delay":
+            return self._given(part, node.args, node.keywords, known)
+        said = {k.arg: k.value for k in node.keywords if k.arg in ("args", "kwargs")}
+        places = [*node.args[:2], *[None] * (2 - len(node.args))]
+        args, kwargs = said.get("args", places[0]), said.get("kwargs", places[1])
+        first: list[ast.expr] = []
+        named: list[ast.keyword] = []
+        if isinstance(args, ast.Tuple | ast.List):
+            first = args.elts
+        elif args is not None and literal(args, known) is not None:
+            self._lost(args, "arguments that are worked out when the module runs")
+        if isinstance(kwargs, ast.Dict):
+            named = [
+                ast.keyword(str(literal(key)), value)
+                for key, value in zip(kwargs.keys, kwargs.values, strict=True)
+                if key is not None
+            ]
+        elif kwargs is not None and literal(kwargs, known) not in (None, {}):
+            self._lost(kwargs, "arguments that are worked out when the module runs")
+        rest = [k for k in node.keywords if k.arg not in said]
+        self._options(part, rest, known, node.lineno)
+        return self._given(part, first, named, known)
+
+    def _given(
+        self, part: Part | None, args: Sequence[ast.expr], keywords: Sequence[ast.keyword],
+        known: dict[str, Any] | None,
+    ) -> Part | None:  # fmt: skip
+        if part is not None and (args or keywords):
+            _begin(part, *self._arguments(args, keywords, known))
+        return part
+
+    def _options(
+        self, part: Part, keywords: Sequence[ast.keyword], known: dict[str, Any] | None, line: int
+    ) -> None:
+        """How a part is sent: what is called with its result is a part too."""
+        told = []
+        for keyword in keywords:
+            if keyword.arg == "link":
+                nodes = keyword.value.elts if isinstance(keyword.value, ast.List) else (
+                    [keyword.value]
+                )  # fmt: skip
+                for last in _ends(part):
+                    last.links += self._several(nodes, known)
+            elif keyword.arg == "immutable" and isinstance(part, Signature):
+                part.immutable = literal(keyword.value, known) is True
+            elif keyword.arg == "link_error":
+                self._lose(
+                    "link_error", f"`{ast.unparse(keyword.value)[:60]}` is no task here", line
+                )
+            else:
+                told.append(str(keyword.arg))
+        if told:
+            self._lose(", ".join(told), "it says how to send, not what to do", line, "note")
+
+    def _by_name(
+        self, node: ast.Call, on: str, known: dict[str, Any] | None
+    ) -> Signature | None:  # fmt: skip
+        """`signature("proj.add", args=(2, 2))`, and `add.signature((2, 2))`."""
+        task = literal(node.args[0], known) if node.args else NOTHING
+        if isinstance(task, str):
+            return self._sent(task, node.args[1:], node.keywords, node.lineno, known)
+        return self._sent(on, node.args, node.keywords, node.lineno, known) if on else None
+
+    def _sent(
+        self, task: str, args: Sequence[ast.expr], keywords: Sequence[ast.keyword], line: int,
+        known: dict[str, Any] | None,
+    ) -> Signature:  # fmt: skip
+        """`add.signature((2, 2), countdown=10)`, `signature("proj.add", args=(2, 2))`."""
+        found = Signature(task, line=line)
+        call = ast.Call(ast.Name("send"), list(args), list(keywords))
+        call.lineno = line
+        immutable = next((k for k in keywords if k.arg == "immutable"), None)
+        self._begun("apply_async", found, call, known)
+        found.immutable = immutable is not None and literal(immutable.value, known) is True
         return found
 
     def _kind(self, name: str, node: ast.Call, known: dict[str, Any] | None) -> Part | None:
+        self._inside += 1
+        found = self._made(name, node, known)
+        self._inside -= 1
+        return found
+
+    def _made(self, name: str, node: ast.Call, known: dict[str, Any] | None) -> Part:
         if name == "chord":
-            header = self._several(node.args[:1], known)
+            given = next(([k.value] for k in node.keywords if k.arg == "header"), node.args[:1])
+            header = self._several(given, known)
             body = node.args[1] if len(node.args) > 1 else None
             body = next((k.value for k in node.keywords if k.arg == "body"), body)
             after = self.part(body, known) if body is not None else None
             if body is not None and after is None:
                 self._lost(body, "the chord's body is worked out when the module runs")
             return Group(header) if after is None else Chain([Group(header), after])
-        parts = self._several(node.args, known)
-        return Chain(parts) if name == "chain" else Group(parts)
+        parts = self._several(node.args, known, within=name == "group")
+        if name == "chain":
+            return chained(parts)
+        return Group(parts, any(isinstance(one, ast.GeneratorExp) for one in node.args))
 
-    def _several(self, nodes: Sequence[ast.expr], known: dict[str, Any] | None) -> list[Part]:
-        """Parts that stand side by side, one of them being a list or made by a loop."""
+    def _several(
+        self, nodes: Sequence[ast.expr], known: dict[str, Any] | None, *, within: bool = True
+    ) -> list[Part]:
+        """Parts that are listed, one of them being a list or made by a loop; `within`: a group that
+        stands alone stands for its members."""
         if len(nodes) == 1:
             only = nodes[0]
             if isinstance(only, ast.Name) and only.id in self._names:
@@ -136,10 +243,13 @@ class Expressions:
                 return self._loop(only, known)
         found = []
         for node in nodes:
+            if isinstance(node, ast.Starred):
+                found += self._several([node.value], known)
+                continue
             part = self.part(node, known)
             if part is None:
                 self._lost(node, "this part is worked out when the module runs")
-            elif isinstance(part, Group) and len(nodes) == 1:
+            elif isinstance(part, Group) and len(nodes) == 1 and within:
                 return part.parts
             else:
                 found.append(part)
@@ -149,7 +259,7 @@ class Expressions:
         self, node: ast.ListComp | ast.GeneratorExp, known: dict[str, Any] | None
     ) -> list[Part]:
         loop = node.generators[0]
-        items = _items(loop.iter, known)
+        items = items_of(loop.iter, known)
         if items is None or loop.ifs or len(node.generators) > 1:
             part = self.part(node.elt, known)
             self._lost(
@@ -157,7 +267,7 @@ class Expressions:
             )
             return [] if part is None else [part]
         found = []
-        for item in items[:_MOST]:
+        for item in items:
             names = dict(known or {})
             targets = loop.target.elts if isinstance(loop.target, ast.Tuple) else [loop.target]
             values = item if isinstance(loop.target, ast.Tuple) else [item]
@@ -187,29 +297,24 @@ class Expressions:
 
         return [value(a) for a in args], {k.arg: value(k.value) for k in keywords if k.arg}
 
-    def _by_name(self, node: ast.Call, known: dict[str, Any] | None) -> Signature | None:
-        """`signature("module.task", args=(1,), kwargs={...}, immutable=True)`."""
-        name = literal(node.args[0], known)
-        if not isinstance(name, str):
-            return None
-        said = {k.arg: literal(k.value, known) for k in node.keywords}
-        args, kwargs = said.get("args", ()), said.get("kwargs", {})
-        return Signature(
-            name, list(args) if isinstance(args, tuple | list) else [],
-            kwargs if isinstance(kwargs, dict) else {}, {}, said.get("immutable") is True,
-            node.lineno,
-        )  # fmt: skip
 
-
-def _chained(part: Part) -> list[Part]:
+def _parts(part: Part) -> list[Part]:
     return part.parts if isinstance(part, Chain) else [part]
 
 
-def _items(node: ast.expr, known: dict[str, Any] | None) -> list[Any] | None:
-    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("range", "xrange"):
-        bounds = [literal(bound, known) for bound in node.args]
-        if all(isinstance(bound, int) for bound in bounds) and 1 <= len(bounds) <= 3:
-            return list(range(*bounds)[:_MOST]) if 0 not in bounds[2:] else None
-        return None
-    found = literal(node, known)
-    return list(found) if isinstance(found, list | tuple | str) else None
+def _begin(part: Part, args: list[Any], kwargs: dict[str, Any]) -> None:
+    """Puts arguments before those of what a part begins with."""
+    if isinstance(part, Signature):
+        if not part.immutable:
+            part.args, part.kwargs = [*args, *part.args], {**part.kwargs, **kwargs}
+    else:
+        for inner in part.parts if isinstance(part, Group) else part.parts[:1]:
+            _begin(inner, args, kwargs)
+
+
+def _ends(part: Part) -> list[Signature]:
+    """The signatures that a part ends with."""
+    if isinstance(part, Signature):
+        return [part]
+    parts = part.parts if isinstance(part, Group) else part.parts[-1:]
+    return [end for inner in parts for end in _ends(inner)]

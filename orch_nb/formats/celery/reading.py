@@ -10,17 +10,24 @@ from typing import Any
 from msgspec.structs import replace
 
 from orch_nb.errors import PlanError, Problem
+from orch_nb.formats.celery.calls import called, too_long
 from orch_nb.formats.celery.canvas import GATHER
 from orch_nb.formats.celery.dumped import is_canvas, part_of
 from orch_nb.formats.celery.options import policy
-from orch_nb.formats.celery.pieces import Part, Signature, wired
+from orch_nb.formats.celery.pieces import Part, Signature, Wired, joins_groups, wired
 from orch_nb.formats.celery.source import Module, Written
-from orch_nb.graph.topology import ancestors
+from orch_nb.graph.topology import order
 from orch_nb.model.plan import Plan
 from orch_nb.model.task import RetryPolicy, Task
 from orch_nb.model.translation import Import, Loss
 
 __all__ = ["read", "recognises"]
+
+#: Options by which Celery itself finds things again.
+_OF_NO_MEANING = {"link", "task_id", "group_id", "root_id", "parent_id", "reply_to", "chord"}
+_NOT_HERE = (
+    ("queueName", "bullmq", "a flow of BullMQ"), ("states", "xstate", "a machine of XState"),
+)  # fmt: skip
 
 
 def recognises(text: str, path: str | os.PathLike[str] = "") -> bool:
@@ -41,7 +48,7 @@ def read(text: str, path: str | os.PathLike[str] = "") -> Import:
         except (ValueError, RecursionError) as error:
             raise PlanError(f"This is no JSON: {error}") from None
         if not is_canvas(value):
-            raise PlanError("This JSON is no canvas: it has no `task` and `subtask_type`.")
+            raise PlanError([_no_canvas(value)])
         return _Reader(None, "", source).read(part_of(value))
     module = Module(text)
     try:
@@ -59,6 +66,15 @@ def read(text: str, path: str | os.PathLike[str] = "") -> Import:
     return _Reader(module, PurePath(source).stem, source).read(found[0][0])
 
 
+def _no_canvas(value: Any) -> Problem:
+    hint = next(
+        (f"It looks like {what}: import it as `{system}`." for key, system, what in _NOT_HERE
+         if key in value),
+        "json.dumps(canvas) of Celery writes one.",
+    )  # fmt: skip
+    return Problem("This JSON is no canvas: it has no `task` and `subtask_type`.", hint=hint)
+
+
 class _Reader:
     def __init__(self, module: Module | None, stem: str, source: str) -> None:
         self._module, self._stem, self._source = module, stem, source
@@ -68,10 +84,14 @@ class _Reader:
         signatures = wired(part)
         if not signatures:
             raise PlanError("The canvas has no tasks.")
-        names = self._names([signature for signature, _ in signatures])
-        tasks: dict[str, Task] = {}
-        for n, (signature, before) in enumerate(signatures):
-            tasks[names[n]] = self._task(names[n], signature, [names[b] for b in before])
+        names = self._names([one.signature for one in signatures])
+        if joins_groups(part):
+            why = (
+                "a worker gives the results of a group within a group in another order (Celery 5.7 "
+                "reverses them); here they come as they are written"
+            )
+            self.losses.append(Loss("group", why, severity="changed"))
+        tasks = {names[n]: self._task(one, names, n) for n, one in enumerate(signatures)}
         tasks = self._without_gather(tasks)
         written = {w.step["task"]: w for w in self._written() if w.step is not None}
         if written:
@@ -100,21 +120,20 @@ class _Reader:
 
     def _names(self, signatures: list[Signature]) -> list[str]:
         """A name for each: what an export called it, else its task's, numbered where it repeats."""
-        found: list[str] = []
-        taken: set[str] = set()
+        found: dict[str, None] = {}
+        counts: dict[str, int] = {}
         for signature in signatures:
             written = self._definition(signature)
             if written is not None and written.step is not None:
-                name = str(written.step["task"])
+                base = str(written.step["task"])
             else:
-                name = signature.task.split(".")[-1]
-            base, count = name, 1
-            while name in taken:
-                count += 1
-                name = f"{base}_{count}"
-            taken.add(name)
-            found.append(name)
-        return found
+                base = signature.task.split(".")[-1]
+            name = base
+            while name in found:
+                counts[base] = counts.get(base, 1) + 1
+                name = f"{base}_{counts[base]}"
+            found[name] = None
+        return list(found)
 
     def _definition(self, signature: Signature) -> Written | None:
         if self._module is None:
@@ -122,46 +141,50 @@ class _Reader:
         tasks = self._module.tasks
         return tasks.get(signature.task) or self._module.by_task_name.get(signature.task)
 
-    def _task(self, name: str, signature: Signature, needs: list[str]) -> Task:
+    def _task(self, wired: Wired, names: list[str], place: int) -> Task:
+        name, signature = names[place], wired.signature
         written = self._definition(signature)
         fields: dict[str, Any] = {}
         if written is None or written.step is None:
-            fields["with_"] = self._arguments(name, signature, written, bool(needs))
+            known = None if written is None or written.takes_more else written.parameters
+            fields = called(wired, names, known, name)
             fields["run"] = self._function(signature, written)
-            if "map" in signature.options:
-                why = "one task goes over all items, one after another"
-                self.losses.append(Loss(signature.options["map"], why, name, severity="changed"))
+            self._tell_of_arguments(name, signature, fields)
         if written is not None:
             fields |= {"description": written.description} | _tries(written, name, self.losses)
         for option in signature.options:
-            if option not in ("map", "task_id"):
-                self.losses.append(Loss(option, "it says how to send", name, severity="note"))
-        return Task(id=name, needs=tuple(needs), **fields)
+            if option in ("link_error", "errback"):
+                self._lose(option, "it is no task here", name, signature, "dropped")
+            elif option not in _OF_NO_MEANING:
+                self._lose(option, "it says how to send", name, signature)
+        return Task(id=name, needs=tuple(names[b] for b in wired.before), **fields)
+
+    def _tell_of_arguments(
+        self, name: str, signature: Signature, fields: dict[str, Any]
+    ) -> None:  # fmt: skip
+        if signature.over:
+            why = "one message there goes over all items in a row; here each is an instance"
+            self._lose(signature.over, why, name, signature, "changed")
+        if any(
+            isinstance(a, str) and a[:2] == "{{"
+            for a in (*signature.args, *signature.kwargs.values())
+        ):
+            why = "a text that begins with {{ is filled in here, as a template"
+            self._lose("arguments", why, name, signature, "changed")
+        if too_long(fields.get("with_", {})):
+            why = "what comes before it is too much to be said in an expression"
+            self._lose("arguments", why, name, signature, "changed")
+
+    def _lose(
+        self, what: str, why: str, name: str, signature: Signature, severity: str = "note"
+    ) -> None:
+        self.losses.append(Loss(what, why, name, signature.line, severity))
 
     def _function(self, signature: Signature, written: Written | None) -> str:
         if written is not None:
             return f"{self._stem}:{written.function}" if self._stem else written.function
         module, _, name = signature.task.rpartition(".")
         return f"{module}:{name}" if module else name
-
-    def _arguments(
-        self, name: str, signature: Signature, written: Written | None, follows: bool
-    ) -> dict[str, Any]:
-        """Arguments by name: those by position take the names of the function's parameters, after
-        the one that takes what came before."""
-        given = dict(signature.kwargs)
-        if follows and not signature.immutable:
-            why = "what comes before is its first argument there; here it takes results by name"
-            self.losses.append(Loss("result", why, name, signature.line, "changed"))
-        if not signature.args:
-            return given
-        first = 1 if follows and not signature.immutable else 0
-        names = written.parameters[first:] if written is not None else []
-        if len(names) < len(signature.args):
-            names = [f"arg{n}" for n in range(first, first + len(signature.args))]
-            why = f"they stand by position; their names are not known: {', '.join(names)}"
-            self.losses.append(Loss("arguments", why, name, signature.line, "changed"))
-        return dict(zip(names, signature.args, strict=False)) | given
 
     def _without_gather(self, tasks: dict[str, Task]) -> dict[str, Task]:
         """An export's `gather` is no task: what it waits for, those behind it wait for."""
@@ -187,18 +210,13 @@ class _Reader:
     def _as_said(self, tasks: dict[str, Task], written: dict[str, Written]) -> dict[str, Task]:
         """The tasks as an export's `step`s say them, in the order in which they are defined. Where
         the canvas says another order than their needs, both hold."""
-        self.losses = [
-            loss for loss in self.losses if loss.what != "result" or loss.task not in written
-        ]
         by_canvas = {name: tuple(task.needs or ()) for name, task in tasks.items()}
         by_step = {
             name: tuple((written[name].step or {}).get("needs") or ()) if name in written else needs
             for name, needs in by_canvas.items()
         }
         known = {name: tuple(n for n in needs if n in tasks) for name, needs in by_step.items()}
-        same = by_step == known and all(
-            ancestors(known, name) == ancestors(by_canvas, name) for name in tasks
-        )
+        same = by_step == known and _orders(known) == _orders(by_canvas)
         if not same:
             why = "the canvas was changed since its export: its order and the needs of tasks hold"
             self.losses.append(Loss("needs", why, severity="note"))
@@ -208,6 +226,17 @@ class _Reader:
             more = _fields(written[name]) if name in written else {}
             found[name] = replace(tasks[name], needs=needs, **more)
         return found
+
+
+def _orders(needs: dict[str, tuple[str, ...]]) -> dict[str, int]:
+    """All that comes before each task, as bits; a task on a cycle is not there."""
+    place = {name: n for n, name in enumerate(sorted(needs))}
+    found: dict[str, int] = {}
+    for name in order(needs):
+        found[name] = 0
+        for need in needs[name]:
+            found[name] |= found[need] | 1 << place[need]
+    return found
 
 
 def _fields(written: Written) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 
 from orch_nb.errors import PlanError
-from orch_nb.formats.celery.expressions import NOTHING, Expressions, literal
+from orch_nb.formats.celery.expressions import Expressions
+from orch_nb.formats.celery.literals import NOTHING, literal
 from orch_nb.formats.celery.pieces import Chain, Group, Part, Signature
 from orch_nb.model.translation import Loss
 
@@ -24,8 +25,8 @@ __all__ = ["Module", "Written"]
 
 
 class Written(msgspec.Struct):
-    """A task as the module defines it: its name, its options, what it takes, and its last line's
-    call of `step`, where an export wrote it."""
+    """A task as the module defines it: its name, its options, what it takes (`takes_more`: by
+    stars too), and its last line's call of `step`, where an export wrote it."""
 
     function: str
     options: dict[str, Any]
@@ -33,6 +34,7 @@ class Written(msgspec.Struct):
     bound: bool
     description: str = ""
     step: dict[str, Any] | None = None
+    takes_more: bool = False
 
 
 class Module:
@@ -97,7 +99,8 @@ class Module:
                 if NOTHING in step.values():
                     step = None
         said = ast.get_docstring(node) or ""
-        return Written(node.name, options, parameters[bound:], bound, said, step)
+        more = bool(node.args.vararg or node.args.kwarg or node.args.kwonlyargs)
+        return Written(node.name, options, parameters[bound:], bound, said, step, more)
 
     # -- canvases
 
