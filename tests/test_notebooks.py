@@ -9,6 +9,7 @@ That each opens and teaches without a server is seen where the notebooks are run
 from __future__ import annotations
 
 import contextlib
+import socket
 from pathlib import Path
 
 import nbformat
@@ -67,6 +68,16 @@ LIVE = {
 }  # fmt: skip
 
 
+def restates_port() -> int:
+    """One that is free together with those that Restate takes beside it."""
+    while True:
+        port = free_port()
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError, OverflowError):
+            for one in (port, port + 990, port - 2958):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", one))
+            return port
+
+
 @pytest.fixture(scope="module")
 def systems(tmp_path_factory, node_folder):
     """A server of each system, in the variables by which a lesson finds it."""
@@ -75,7 +86,7 @@ def systems(tmp_path_factory, node_folder):
     with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         patch.setenv("NODE_PATH", str(packages))
         patch.setenv("REDIS_URL", stack.enter_context(redis_server()))
-        for name, port in (("temporal", free_port()), ("restate", 28081)):
+        for name, port in (("temporal", free_port()), ("restate", restates_port())):
             one = server(name, folder / name, port)
             stack.enter_context(serving(one))
             patch.setenv(f"{name.upper()}_ADDRESS", f"{one.host}:{one.port}")
