@@ -2,9 +2,10 @@
 # demo      run the notebooks in a real kernel; leaves HTML reports in out/
 # test      every check, quick to slow; ends in pytest's summary
 # lint      the checks without the tests
+# conformance  one suite of plans on six systems, with fresh servers; writes docs/conformance.md
 # bench     what a task costs, beside floors and peers; half an hour (BENCH_ARGS=--quick: less)
 # lab       JupyterLab on the notebooks
-.PHONY: install demo test lint bench lab environment clean
+.PHONY: install demo test lint conformance bench lab environment clean
 .DEFAULT_GOAL := help
 
 VENV ?= .venv
@@ -29,7 +30,7 @@ export ORCH_NB_AIRFLOW ?= $(abspath $(VENV)/airflow/bin/python)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | head -7
 
 install: $(STAMP)
 
@@ -64,6 +65,12 @@ lint: install
 test: lint
 	@$(BIN)/python -m pytest --nbmake --nbmake-kernel=python3 --nbmake-timeout=280 \
 		-n $(or $(WORKERS),2) --dist loadfile tests notebooks $(PYTEST_ARGS)
+
+conformance: install
+	@ORCH_NB_CI=1 ORCH_NB_CONFORMANCE=docs/conformance.md $(BIN)/python -m pytest -q \
+		tests/backends/test_executors.py tests/backends/test_restate.py \
+		tests/backends/test_temporal.py tests/backends/test_survival.py \
+		-k "ends_as or timeout_stops or kills or (replaced and kill) or killed_server or killed_kernel"
 
 bench: install
 	@$(BIN)/python -m pip install --quiet --editable '.[bench]'

@@ -238,6 +238,6 @@ def test_a_statechart_shows_where_a_machine_stands(tmp_path):
     )
     chart = nb.import_(file).chart
     shown = chart.at(chart.step(chart.begin(), "PUSH"))._repr_mimebundle_()
-    assert shown["text/plain"].strip().startswith("The machine stands at open.")
+    assert shown["text/plain"].strip().startswith("door is in door.open.")
     before = chart.at(chart.begin())._repr_mimebundle_()
     assert shown["text/html"] != before["text/html"]

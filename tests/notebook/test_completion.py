@@ -106,5 +106,5 @@ def test_files_and_systems_follow_import_and_export(kernel, tmp_path):
     assert completed(kernel, f"%orchestrate import {tmp_path}/dags/re|") == [
         f"{tmp_path}/dags/release.py", f"{tmp_path}/dags/report.json",
     ]  # fmt: skip
-    assert completed(kernel, "%orchestrate import x.py --|") == ["--as", "--from"]
+    assert completed(kernel, "%orchestrate import x.py --|") == ["--as", "--from", "--dag"]
     assert completed(kernel, "%orchestrate import x --from c|") == ["celery"]
