@@ -95,7 +95,10 @@ LIFECYCLE: dict[str, Any] = {
             "initial": "succeeded",
             "on": {"retry": "#pending"},
             "states": {
-                "succeeded": {"id": "succeeded", "on": {"compensated": "compensated"}},
+                "succeeded": {
+                    "id": "succeeded",
+                    "on": {"compensated": "compensated", "reopened": "#instances"},
+                },
                 "failed": {"id": "failed", "on": {"reopened": "#instances"}},
                 "skipped": {"id": "skipped", "on": {"reopened": "#instances"}},
                 "cancelled": {"id": "cancelled", "on": {"reopened": "#instances"}},

@@ -197,12 +197,12 @@ def test_ctrl_c_while_the_server_is_away_cancels_the_run_when_it_is_back(systems
 
 
 def test_a_worker_without_the_users_module_says_where_it_is(there, tmp_path: Path, monkeypatch):
-    (tmp_path / "only_here.py").write_text("def f():\n    return 1\n")
+    (tmp_path / "beside_the_worker.py").write_text("def f():\n    return 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    plan = nb.decompose("goal: g\ntasks: {a: {run: 'only_here:f'}}", namespace={})
+    plan = nb.decompose("goal: g\ntasks: {a: {run: 'beside_the_worker:f'}}", namespace={})
     run = nb.execute(plan, on=there.url, journal="memory")
     told = str(run["a"].error)
-    assert "`only_here` cannot be imported" in told
+    assert "`beside_the_worker` cannot be imported" in told
     assert there.folder.name in told
     assert "PYTHONPATH" in told
 

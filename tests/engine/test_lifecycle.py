@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import orch_nb as nb
@@ -145,6 +145,7 @@ def follow(events) -> None:
 
 
 @settings(max_examples=120)
+@example(seed=5442)  # an instance that `tolerate` allowed to fail is tried again after a success
 @given(seed=st.integers(0, 2**32))
 def test_every_run_takes_only_its_transitions(seed):
     rng = random.Random(seed)
@@ -157,6 +158,7 @@ def test_runs_take_nearly_all_of_them():
     every = {(t.source, t.event) for t in lifecycle().transitions}
     rare = {
         ("instances", "cut_off"), ("task.running.attempt", "returned"), ("skipped", "reopened"),
+        ("succeeded", "reopened"),
         ("pending", "ready"),
     }  # fmt: skip
     assert every - set(SEEN) <= rare
