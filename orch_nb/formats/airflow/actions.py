@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from orch_nb.formats.airflow.bodies import Body, body_of
@@ -31,6 +31,7 @@ from orch_nb.formats.airflow.symbols import (
     TaskFlow,
     Xcom,
 )
+from orch_nb.model.parameters import STAR
 
 __all__ = ["USED", "action", "spell_expression"]
 
@@ -169,7 +170,7 @@ def _called(task: Operator, said: Mapping[str, Any], stem: str, lose: Lose) -> d
 def _with(task: Operator, given: Mapping[str, Any], body: Body, lose: Lose) -> dict[str, Any]:
     """The arguments that `needs` and parameters do not supply by their names."""
     if body.call is not None:
-        return _passed_on(task, body.call, given, lose)
+        return _passed_on(task, body.call, given, lose, by_position=body.by_position)
     found: dict[str, Any] = {}
     for name, value in given.items():
         if name.startswith("*"):
@@ -181,38 +182,61 @@ def _with(task: Operator, given: Mapping[str, Any], body: Body, lose: Lose) -> d
 
 
 def _passed_on(
-    task: Operator, call: ast.Call, given: Mapping[str, Any], lose: Lose
+    task: Operator,
+    call: ast.Call,
+    given: Mapping[str, Any],
+    lose: Lose,
+    *,
+    by_position: bool = False,
 ) -> dict[str, Any]:
     """What a function is called with in the body of another, whose arguments are `given`."""
     results = {name: value.tasks[0].id for name, value in given.items()
                if isinstance(value, Xcom) and _is_plain(value) and not value.how}  # fmt: skip
     found: dict[str, Any] = {}
     pairs = [(node.id, node) for node in call.args if isinstance(node, ast.Name)]
-    if len(pairs) < sum(not isinstance(node, ast.Starred) for node in call.args):
-        lose("argument", "what has no name is not passed on", "dropped")
+    if by_position:
+        pairs, words = [], ("params", *(task.mapped or ()))
+        plain = [node.value if isinstance(node, ast.Starred) else node for node in call.args]
+        star = [_placed(node, results, words, lose) for node in plain]
+        found[STAR] = star[0] if isinstance(call.args[0], ast.Starred) else star
     for name, node in [*pairs, *((k.arg, k.value) for k in call.keywords if k.arg is not None)]:
         if isinstance(node, ast.Name) and node.id in given:
             argument = _argument(name, given[node.id], lose)
         elif isinstance(node, ast.Name) and node.id in (task.mapped or ()):
             continue
         else:
-            argument = _computed(name, node, results, lose)
+            argument = _computed(name, node, results, task.mapped or (), lose)
         if argument is not _MISSING:
             found[name] = argument
     return found
 
 
-def _computed(name: str, node: ast.expr, results: Mapping[str, str], lose: Lose) -> Any:
+def _computed(
+    name: str, node: ast.expr, results: Mapping[str, str], items: Collection[str], lose: Lose
+) -> Any:
     """A constant or an expression in the body of a function."""
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        expression = of_python(node, results, ("params",))
+        expression = of_python(node, results, ("params", *items))
     if expression == f"params.{name}" or ast.unparse(node) in ("ti.map_index", "failures"):
         return _MISSING
     if expression is None:
         lose("argument", f"`{name}` is computed in its function", "dropped")
         return _MISSING
+    return f"{{{{ {expression} }}}}"
+
+
+def _placed(node: ast.expr, results: Mapping[str, str], words: Collection[str], lose: Lose) -> Any:
+    """What comes by position, as `*` of a `with` says it."""
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        expression = of_python(node, results, words)
+    if expression is None:
+        lose("argument", f"`{ast.unparse(node)}` is not known without running the file: it is None",
+             "changed")  # fmt: skip
+        return None
     return f"{{{{ {expression} }}}}"
 
 
