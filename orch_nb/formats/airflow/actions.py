@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from orch_nb.formats.airflow.bodies import Body, body_of
@@ -124,6 +125,7 @@ def _of_function(task: Operator, stem: str, lose: Lose) -> dict[str, Any]:
              "changed")  # fmt: skip
     if kind == "sensor":
         lose("sensor", "it is asked once, and not again until it says yes", "changed")
+    body = _placed(task, body, task.given)
     run = body.calls or _name_of(task.function, stem, lose)
     return found | {"run": run, "with_": _with(task, task.given, body, lose)}
 
@@ -155,6 +157,7 @@ def _called(task: Operator, said: Mapping[str, Any], stem: str, lose: Lose) -> d
         names = [argument.arg for argument in function.node.args.args]
         given |= dict(zip(names, args if isinstance(args, (list, tuple)) else (), strict=False))
         body = body_of(function) if function.module == stem else Body()
+        body = _placed(task, body, given)
         run = body.calls or _name_of(function, stem, lose)
         return {"run": run, "with_": _with(task, given, body, lose)}
     if args:
@@ -190,15 +193,11 @@ def _passed_on(
     by_position: bool = False,
 ) -> dict[str, Any]:
     """What a function is called with in the body of another, whose arguments are `given`."""
-    results = {name: value.tasks[0].id for name, value in given.items()
-               if isinstance(value, Xcom) and _is_plain(value) and not value.how}  # fmt: skip
+    results = _results(given)
     found: dict[str, Any] = {}
     pairs = [(node.id, node) for node in call.args if isinstance(node, ast.Name)]
     if by_position:
-        pairs, words = [], ("params", *(task.mapped or ()))
-        plain = [node.value if isinstance(node, ast.Starred) else node for node in call.args]
-        star = [_placed(node, results, words, lose) for node in plain]
-        found[STAR] = star[0] if isinstance(call.args[0], ast.Starred) else star
+        pairs, found[STAR] = [], _star(task, call, given)
     for name, node in [*pairs, *((k.arg, k.value) for k in call.keywords if k.arg is not None)]:
         if isinstance(node, ast.Name) and node.id in given:
             argument = _argument(name, given[node.id], lose)
@@ -227,17 +226,38 @@ def _computed(
     return f"{{{{ {expression} }}}}"
 
 
-def _placed(node: ast.expr, results: Mapping[str, str], words: Collection[str], lose: Lose) -> Any:
-    """What comes by position, as `*` of a `with` says it."""
+def _placed(task: Operator, body: Body, given: Mapping[str, Any]) -> Body:
+    """The body, as one that says nothing where its arguments by position cannot be said here."""
+    if body.by_position and body.call is not None and _star(task, body.call, given) is _MISSING:
+        return replace(body, call=None, calls="")
+    return body
+
+
+def _star(task: Operator, call: ast.Call, given: Mapping[str, Any]) -> Any:
+    """What comes by position, as `*` of a `with` says it; `_MISSING` where it cannot."""
+    found = [_place(task, node.value if isinstance(node, ast.Starred) else node, given)
+             for node in call.args]  # fmt: skip
+    if any(one is _MISSING for one in found):
+        return _MISSING
+    return found[0] if isinstance(call.args[0], ast.Starred) else found
+
+
+def _place(task: Operator, node: ast.expr, given: Mapping[str, Any]) -> Any:
+    if isinstance(node, ast.Name) and node.id in given:
+        constant = _constant(given[node.id])
+        if constant is not _MISSING and not (isinstance(constant, str) and "{{" in constant):
+            return constant
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        expression = of_python(node, results, words)
-    if expression is None:
-        lose("argument", f"`{ast.unparse(node)}` is not known without running the file: it is None",
-             "changed")  # fmt: skip
-        return None
-    return f"{{{{ {expression} }}}}"
+        expression = of_python(node, _results(given), ("params", *(task.mapped or ())))
+    return _MISSING if expression is None else f"{{{{ {expression} }}}}"
+
+
+def _results(given: Mapping[str, Any]) -> dict[str, str]:
+    """The tasks whose whole results the arguments of a function are."""
+    return {name: value.tasks[0].id for name, value in given.items()
+            if isinstance(value, Xcom) and _is_plain(value) and not value.how}  # fmt: skip
 
 
 def _argument(name: str, value: Any, lose: Lose) -> Any:

@@ -175,3 +175,35 @@ def test_a_template_by_position_that_python_does_not_know_is_not_left_out():
     made = export(Plan(goal="g", tasks=tasks))
     assert "raise NotImplementedError(" in made.text
     assert ("with", "a") in {(loss.what, loss.task) for loss in made.losses}
+
+
+FOREIGN = """
+from airflow.sdk import dag, task
+
+@dag
+def shop():
+    @task
+    def rows():
+        from shop.etl import fetch
+        return fetch()
+    @task
+    def load(data, table):
+        from shop.etl import store
+        return store(data[0], table, 5, mode="fast")
+    @task
+    def told(data):
+        from shop.etl import store
+        return store(str.upper(data), 1)
+    load(rows(), "sales")
+    told(rows())
+shop()
+"""
+
+
+def test_a_call_by_position_of_a_file_of_others_is_read_whole_or_told():
+    found = read(FOREIGN, "shop.py")
+    load, told = found.plan["load"], found.plan["told"]
+    assert load.run == "shop.etl:store"
+    assert load.with_ == {"*": ["{{ rows[0] }}", "sales", 5], "mode": "fast"}
+    assert told.run == "shop:told"
+    assert [loss.task for loss in found.losses if loss.what == "run"] == ["told"]
