@@ -19,6 +19,8 @@ __all__ = ["PORTS", "Place", "backend_for", "common_losses", "place", "worker_fo
 
 #: The systems, each with the port that it listens at unless told otherwise.
 PORTS = {"temporal": 7233, "restate": 8080}
+#: Systems that own no run. Their workers perform its tasks.
+_EXECUTORS = ("celery", "bullmq", "dask")
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -45,6 +47,11 @@ def place(url: str) -> Place:
     if system in PORTS and (not parts.scheme or "://" in parts.netloc + parts.path):
         raise UsageError(f"`{url}` is no address: write {system}://HOST:{PORTS[system]}.")
     if parts.scheme not in PORTS:
+        if parts.scheme in _EXECUTORS:
+            raise UsageError(
+                f"`{parts.scheme}` owns no runs, it performs their tasks: say "
+                f"executor='{parts.scheme}', --executor {parts.scheme}."
+            )
         near = did_you_mean(parts.scheme, list(PORTS))
         raise UsageError(
             f"`{url}` is no backend that is known: write temporal://127.0.0.1:7233 or "

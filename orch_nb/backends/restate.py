@@ -78,10 +78,16 @@ async def _called(where: Place, url: str, body: Any = None, wait_s: float = _ANS
         if isinstance(getattr(error, "reason", None), TimeoutError):
             raise TimeoutError from None
         raise BackendUnavailable(
-            f"Restate does not answer at {where.address} ({getattr(error, 'reason', error)}). "
+            f"Restate does not answer at {where.address} ({_reason(error)}). "
             "Start one here with: orch-nb dev restate"
         ) from None
     return json.loads(told) if told else None
+
+
+def _reason(error: OSError) -> str:
+    """What is wrong, without the number that the machine has for it."""
+    inner = getattr(error, "reason", error)
+    return str(getattr(inner, "strerror", None) or inner).lower()
 
 
 def _admin(where: Place) -> str:

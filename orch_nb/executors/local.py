@@ -94,7 +94,7 @@ _FOR_FUNCTIONS: dict[str, Callable[[Any], Executor]] = {
 }  # fmt: skip
 #: Those that run on other machines, and what they need for it.
 _ELSEWHERE = {
-    "bullmq": "the address of its Redis, as redis://localhost:6379",
+    "bullmq": "the address of its Redis, as redis://localhost:6379; one to try: orch-nb dev redis",
     "celery": "a Celery app, or where it is, as proj.celery:app",
     "dask": "the address of a cluster, or a Client",
 }

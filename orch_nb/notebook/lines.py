@@ -22,7 +22,9 @@ from orch_nb.errors import EnvironmentFault, RunHeld, UsageError
 from orch_nb.graph.nearest import did_you_mean
 from orch_nb.model.plan import Plan
 from orch_nb.model.report import Operation
+from orch_nb.model.run import Run
 from orch_nb.model.status import RunStatus, Status
+from orch_nb.model.translation import Import
 from orch_nb.notebook.catalogue import PREFIX, example_cell, pattern_names, shown_patterns
 from orch_nb.notebook.cell import Cell
 from orch_nb.notebook.display import show, watched
@@ -303,11 +305,14 @@ class Line(Meant):
         self._keep(operation)
 
     def planned(self, name: str) -> Plan:
-        """The plan of a draft or a run by its name, of the last one without."""
+        """The plan of a draft or a run by its name, or in a variable; of the last one without."""
         if not name and SESSION.last is not None:
             return SESSION.last.plan
         if name in SESSION.operations:
             return SESSION.operations[name].plan
+        value = self.names.get(name)
+        if isinstance(value, Plan | Operation | Run | Import):
+            return value if isinstance(value, Plan) else value.plan
         found = self._meant(name) if name else self._past("")
         if isinstance(found, Operation):
             return found.plan

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["systems"]
 
-_USAGE = "usage: %orchestrate systems [NAME|RUN] [--fault TASK]"
+_USAGE = "usage: %orchestrate systems [NAME|RUN|VARIABLE] [--fault TASK]"
 
 
 def systems(asked: Line, *words: str) -> Aftermath:
     """what Airflow, Temporal, Restate, XState, Celery, BullMQ and orch_nb would do with the last
-    plan, or that of a draft or run, if a task failed; with `--fault TASK` that one"""
+    plan, or that of a draft, a run or a variable, if a task failed; with `--fault TASK` that one"""
     rest, named = valued(words, ("--fault",), _USAGE)
     if len(rest) > 1:
         raise UsageError(_USAGE)

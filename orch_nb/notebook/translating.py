@@ -44,8 +44,9 @@ _EXPORT = "usage: %orchestrate export SYSTEM [PATH] [NAME] [--force]"
 
 
 def export_plan(asked: Line, system: str, *words: str) -> None:
-    """write the last plan, or that of a draft or run, as a file of another system: airflow, bullmq,
-    celery, xstate; without a path it is shown, with `--force` a file that is there is replaced"""
+    """write the last plan, or that of a draft, a run or a variable, as a file of another system:
+    airflow, bullmq, celery, xstate; without a path it is shown, with `--force` a file that is there
+    is replaced"""
     rest = [word for word in words if word != "--force"]
     path = next((word for word in rest if "." in word or "/" in word or "\\" in word), None)
     names = [word for word in rest if word != path]

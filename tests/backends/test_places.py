@@ -49,6 +49,13 @@ def test_a_system_that_is_nearly_right_is_suggested():
         backend_for("temporel://127.0.0.1")
 
 
+@pytest.mark.parametrize("url", ["celery", "bullmq://127.0.0.1:6379"])
+def test_a_system_whose_workers_perform_tasks_is_an_executor(url):
+    system = url.partition(":")[0]
+    with pytest.raises(UsageError, match=f"executor='{system}', --executor {system}"):
+        place(url)
+
+
 @pytest.mark.parametrize(
     ("system", "module", "package"),
     [("temporal", "temporalio.client", "temporalio"), ("restate", "restate", "restate-sdk")],

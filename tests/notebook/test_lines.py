@@ -233,7 +233,10 @@ def test_a_plan_of_the_kernel_goes_before_a_pattern_of_its_name_which_is_told(ke
         ("%orchestrate approve", "usage: %orchestrate approve TASK [NOTE]"),
         ("%orchestrate pause", "No run is going on"),
         ("%orchestrate workers none", "whole number"),
-        ("%orchestrate systems --fault", "usage: %orchestrate systems [NAME|RUN] [--fault TASK]"),
+        (
+            "%orchestrate systems --fault",
+            "usage: %orchestrate systems [NAME|RUN|VARIABLE] [--fault TASK]",
+        ),
         ("%orchestrate systems --fault a --fault b", "--fault stands there twice"),
         ("%orchestrate systems a b", "usage: %orchestrate systems"),
         ("%orchestrate import x", "x is not there"),
@@ -276,6 +279,12 @@ def test_systems_asks_a_draft_by_its_name(kernel):
         "%%orchestrate --no-analyze --dry-run --name other\ngoal: O\ntasks: {two: {sh: ls}}\n"
     )
     assert "If one fails for good" in kernel.ok("%orchestrate systems draft").text
+
+
+def test_a_plan_in_a_variable_is_asked_of_and_exported_by_its_name(kernel):
+    kernel.ok("import orch_nb as nb\nmine = nb.decompose('goal: g\\ntasks: {one: {sh: ls}}')")
+    assert "If one fails for good" in kernel.ok("%orchestrate systems mine --fault one").text
+    assert '"sh": "ls"' in kernel.ok("%orchestrate export bullmq mine").text
 
 
 def test_systems_is_a_value_with_a_frame(kernel):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from orch_nb.formats.airflow.bodies import Body, body_of
@@ -31,6 +32,7 @@ from orch_nb.formats.airflow.symbols import (
     TaskFlow,
     Xcom,
 )
+from orch_nb.model.parameters import STAR
 
 __all__ = ["USED", "action", "spell_expression"]
 
@@ -123,6 +125,7 @@ def _of_function(task: Operator, stem: str, lose: Lose) -> dict[str, Any]:
              "changed")  # fmt: skip
     if kind == "sensor":
         lose("sensor", "it is asked once, and not again until it says yes", "changed")
+    body = _placed(task, body, task.given)
     run = body.calls or _name_of(task.function, stem, lose)
     return found | {"run": run, "with_": _with(task, task.given, body, lose)}
 
@@ -154,6 +157,7 @@ def _called(task: Operator, said: Mapping[str, Any], stem: str, lose: Lose) -> d
         names = [argument.arg for argument in function.node.args.args]
         given |= dict(zip(names, args if isinstance(args, (list, tuple)) else (), strict=False))
         body = body_of(function) if function.module == stem else Body()
+        body = _placed(task, body, given)
         run = body.calls or _name_of(function, stem, lose)
         return {"run": run, "with_": _with(task, given, body, lose)}
     if args:
@@ -169,7 +173,7 @@ def _called(task: Operator, said: Mapping[str, Any], stem: str, lose: Lose) -> d
 def _with(task: Operator, given: Mapping[str, Any], body: Body, lose: Lose) -> dict[str, Any]:
     """The arguments that `needs` and parameters do not supply by their names."""
     if body.call is not None:
-        return _passed_on(task, body.call, given, lose)
+        return _passed_on(task, body.call, given, lose, by_position=body.by_position)
     found: dict[str, Any] = {}
     for name, value in given.items():
         if name.startswith("*"):
@@ -181,39 +185,79 @@ def _with(task: Operator, given: Mapping[str, Any], body: Body, lose: Lose) -> d
 
 
 def _passed_on(
-    task: Operator, call: ast.Call, given: Mapping[str, Any], lose: Lose
+    task: Operator,
+    call: ast.Call,
+    given: Mapping[str, Any],
+    lose: Lose,
+    *,
+    by_position: bool = False,
 ) -> dict[str, Any]:
     """What a function is called with in the body of another, whose arguments are `given`."""
-    results = {name: value.tasks[0].id for name, value in given.items()
-               if isinstance(value, Xcom) and _is_plain(value) and not value.how}  # fmt: skip
+    results = _results(given)
     found: dict[str, Any] = {}
     pairs = [(node.id, node) for node in call.args if isinstance(node, ast.Name)]
-    if len(pairs) < sum(not isinstance(node, ast.Starred) for node in call.args):
-        lose("argument", "what has no name is not passed on", "dropped")
+    if by_position:
+        pairs, found[STAR] = [], _star(task, call, given)
     for name, node in [*pairs, *((k.arg, k.value) for k in call.keywords if k.arg is not None)]:
         if isinstance(node, ast.Name) and node.id in given:
             argument = _argument(name, given[node.id], lose)
         elif isinstance(node, ast.Name) and node.id in (task.mapped or ()):
             continue
         else:
-            argument = _computed(name, node, results, lose)
+            argument = _computed(name, node, results, task.mapped or (), lose)
         if argument is not _MISSING:
             found[name] = argument
     return found
 
 
-def _computed(name: str, node: ast.expr, results: Mapping[str, str], lose: Lose) -> Any:
+def _computed(
+    name: str, node: ast.expr, results: Mapping[str, str], items: Collection[str], lose: Lose
+) -> Any:
     """A constant or an expression in the body of a function."""
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        expression = of_python(node, results, ("params",))
+        expression = of_python(node, results, ("params", *items))
     if expression == f"params.{name}" or ast.unparse(node) in ("ti.map_index", "failures"):
         return _MISSING
     if expression is None:
         lose("argument", f"`{name}` is computed in its function", "dropped")
         return _MISSING
     return f"{{{{ {expression} }}}}"
+
+
+def _placed(task: Operator, body: Body, given: Mapping[str, Any]) -> Body:
+    """The body, as one that says nothing where its arguments by position cannot be said here."""
+    if body.by_position and body.call is not None and _star(task, body.call, given) is _MISSING:
+        return replace(body, call=None, calls="")
+    return body
+
+
+def _star(task: Operator, call: ast.Call, given: Mapping[str, Any]) -> Any:
+    """What comes by position, as `*` of a `with` says it; `_MISSING` where it cannot."""
+    found = [_place(task, node.value if isinstance(node, ast.Starred) else node, given)
+             for node in call.args]  # fmt: skip
+    if any(one is _MISSING for one in found):
+        return _MISSING
+    return found[0] if isinstance(call.args[0], ast.Starred) else found
+
+
+def _place(task: Operator, node: ast.expr, given: Mapping[str, Any]) -> Any:
+    if isinstance(node, ast.Name) and node.id in given:
+        constant = _constant(given[node.id])
+        if constant is not _MISSING and not (isinstance(constant, str) and "{{" in constant):
+            return constant
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        expression = of_python(node, _results(given), ("params", *(task.mapped or ())))
+    return _MISSING if expression is None else f"{{{{ {expression} }}}}"
+
+
+def _results(given: Mapping[str, Any]) -> dict[str, str]:
+    """The tasks whose whole results the arguments of a function are."""
+    return {name: value.tasks[0].id for name, value in given.items()
+            if isinstance(value, Xcom) and _is_plain(value) and not value.how}  # fmt: skip
 
 
 def _argument(name: str, value: Any, lose: Lose) -> Any:

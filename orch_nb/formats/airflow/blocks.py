@@ -193,7 +193,7 @@ class Blocks:
     def _function(
         self, task: Task, needs: tuple[str, ...], said: Options, tell: Tell
     ) -> list[Block]:
-        into = Written()
+        into = Written(item="" if task.foreach is None else self.writer.item(task))
         self.writer.when(task, needs, into, tell)
         kind = "task"
         if task.kind == "shell":

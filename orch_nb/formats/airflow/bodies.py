@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from orch_nb.formats.airflow.expressions import of_python
 from orch_nb.formats.airflow.names import WHEN
 from orch_nb.formats.airflow.symbols import Function, Ref
 
@@ -24,12 +25,13 @@ __all__ = ["Body", "body_of"]
 @dataclass
 class Body:
     """`calls`: the function that it only passes on to, as `call`; `names`: what that calls a
-    parameter; `gives`: the expression that it returns; `notebook`: what it executes; `empty`: it
-    does nothing."""
+    parameter; `by_position`: not all that it gets by position is such a name; `gives`: the
+    expression that it returns; `notebook`: what it executes; `empty`: it does nothing."""
 
     calls: str = ""
     call: ast.Call | None = None
     names: dict[str, str] = field(default_factory=dict)
+    by_position: bool = False
     when: str = ""
     empty: bool = False
     gives: ast.expr | None = None
@@ -107,8 +109,8 @@ def _passed_on(call: ast.Call, imported: dict[str, str], found: Body, function: 
     if "papermill" in imported and ast.unparse(call.func) == "papermill.execute_notebook":
         found.notebook = call
         return
-    plain = (given.value if isinstance(given, ast.Starred) else given for given in call.args)
-    if not all(isinstance(given, ast.Name) for given in plain):
+    found.by_position = not _named(call, function)
+    if found.by_position and not _can_be_placed(call, function):
         return
     origin, attributes = _origin(call.func, imported, function)
     if origin.startswith(":"):
@@ -123,6 +125,27 @@ def _passed_on(call: ast.Call, imported: dict[str, str], found: Body, function: 
             found.names[given.value.id] = given.arg
     found.call = call
     found.calls = ".".join([origin, *attributes])
+
+
+def _named(call: ast.Call, function: Function) -> bool:
+    """Whether all that comes by position is a name, taken for that of the parameter it fills, or
+    the star of the function itself."""
+    star = function.node.args.vararg
+    return all(
+        star is not None and ast.unparse(given.value) == star.arg
+        if isinstance(given, ast.Starred)
+        else isinstance(given, ast.Name)
+        for given in call.args
+    )
+
+
+def _can_be_placed(call: ast.Call, function: Function) -> bool:
+    """Whether `*` of a `with` can say what comes by position: expressions, or one with a star."""
+    if any(isinstance(given, ast.Starred) for given in call.args) and len(call.args) > 1:
+        return False
+    names = [argument.arg for argument in function.node.args.args]
+    plain = (given.value if isinstance(given, ast.Starred) else given for given in call.args)
+    return all(of_python(given, dict.fromkeys(names, ""), ("params",)) for given in plain)
 
 
 def _origin(

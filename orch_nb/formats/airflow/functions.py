@@ -22,7 +22,7 @@ from orch_nb.formats.airflow.names import CONTEXT, WHEN
 from orch_nb.formats.airflow.options import Tell
 from orch_nb.formats.airflow.sources import Source, source_of
 from orch_nb.graph.items import item_parameter
-from orch_nb.model.parameters import Parameters, parameters
+from orch_nb.model.parameters import STAR, Parameters, parameters, placed
 from orch_nb.model.task import Call, Task, callable_name
 
 __all__ = ["Writer", "Written", "stub"]
@@ -37,6 +37,7 @@ class Written:
     results: dict[str, None] = field(default_factory=dict)
     star: dict[str, None] = field(default_factory=dict)
     words: dict[str, None] = field(default_factory=dict)
+    item: str = ""  # what the function calls the item of its `foreach`
     skips: bool = False
     whole: Source | None = None  # a function of a notebook that can stand for it as it is
 
@@ -132,17 +133,26 @@ class Writer:
                  "whose `current()` knows no task there", "changed")  # fmt: skip
         if callable(function):
             taken = parameters(function)
-            supplied = {*with_, *(extra or {}), *needs, *self._params}
+            supplied = {*with_, *placed(taken, with_), *(extra or {}), *self._params}
+            supplied |= set() if STAR in with_ else {*needs}
             missing = [name for name in taken.required if name not in supplied]
             if missing:
                 tell("run", f"nothing supplies {', '.join(missing)}", "note")
         else:
             given = tuple(with_) + tuple(name for name in extra or {} if name != "index")
-            taken = Parameters(required=given)
-            if needs:
+            taken = Parameters(required=() if STAR in with_ else given)
+            if needs and STAR not in with_:
                 tell("run", f"what `{source.name}` takes is not known here: results are not passed "
                      "to it", "changed")  # fmt: skip
-        arguments, plain = self._arguments(taken, needs, with_, extra or {}, into, tell)
+        star = with_.get(STAR)
+        if isinstance(star, str) and self._expression(star, needs, into) is None:
+            why = f"`*`: `{star}` has no form in Python: the task raises until it is written"
+            tell("with", why, "changed")
+            return stub(f"say in Python what arguments this takes: {star}")
+        if STAR in with_:
+            arguments, plain = self._as_written(taken, needs, with_, extra or {}, into, tell), False
+        else:
+            arguments, plain = self._arguments(taken, needs, with_, extra or {}, into, tell)
         name = self._brought(source, into)
         if source.lines and plain and not into.lines and not source.calls_itself:
             into.whole = source
@@ -200,6 +210,25 @@ class Writer:
             plain = False
         return [*placed, *named], plain
 
+    def _as_written(
+        self, taken: Parameters, needs: tuple[str, ...], with_: Mapping[str, Any],
+        extra: Mapping[str, str], into: Written, tell: Tell,
+    ) -> list[str]:  # fmt: skip
+        """The arguments of a call that says some by position: results only where `with` says so."""
+        star = with_[STAR]
+        if isinstance(star, (list, tuple)):
+            found = _told_apart([self.value(STAR, one, needs, into, tell) for one in star], taken)
+        else:
+            found = [f"*{self.value(STAR, star, needs, into, tell)}"]
+        named = {name: value for name, value in with_.items() if name != STAR}
+        found += self._by_key([], {*named}, needs, with_, into, tell)
+        filled = {*placed(taken, with_), *with_}
+        for name in taken.names:
+            given = None if name in filled else self._argument(name, (), {}, extra, into, tell)
+            if given is not None:
+                found.append(f"{name}={given}")
+        return found
+
     def _by_key(
         self, others: list[str], more: set[str], needs: tuple[str, ...],
         with_: Mapping[str, Any], into: Written, tell: Tell,
@@ -236,7 +265,7 @@ class Writer:
     ) -> str:
         """An argument of `with` as source: a constant, or what a whole template gives."""
         if isinstance(value, str) and value.startswith("{{") and value.endswith("}}"):
-            made = python(value[2:-2], self.names(needs), self._params)
+            made = self._expression(value, needs, into)
             if made is not None:
                 return into.use(made)
             tell("with", f"`{name}`: `{value}` has no form in Python; it is None", "changed")
@@ -247,6 +276,19 @@ class Writer:
                  "changed")  # fmt: skip
             return "None"
         return written
+
+    def _expression(self, template: str, needs: tuple[str, ...], into: Written) -> Python | None:
+        return python(template[2:-2], self.names(needs), self._params, into.item)
+
+
+def _told_apart(values: list[str], taken: Parameters) -> list[str]:
+    """Values by position. Names alone would be read back as those of the parameters they fill."""
+    if not all(value.isidentifier() for value in values):
+        return values
+    places = [name for name in taken.names if name not in taken.keyword_only]
+    if len(places) < len(values) or {*places[: len(values)]} & {*taken.positional_only}:
+        return [f"*[{', '.join(values)}]"] if values else []
+    return [f"{name}={value}" for name, value in zip(places, values, strict=False)]
 
 
 _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {

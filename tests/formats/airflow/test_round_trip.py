@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import textwrap
 
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 
 from orch_nb.formats.airflow import export, read, recognises
 from orch_nb.graph.validate import check
+from orch_nb.model.plan import Plan
+from orch_nb.model.task import Foreach, Task
 from orch_nb.planners.yaml import plan_from_yaml
 
 from .dag_plans import looks, plans
@@ -120,3 +123,87 @@ def test_a_linter_and_a_formatter_leave_files_as_they_are(tmp_path):
     for command in (lint, [*ruff, "format", *rules, "--diff"]):
         done = subprocess.run([*command, tmp_path], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-500:]
+
+
+BY_POSITION = """\
+goal: By position
+params: {n: 3, many: [1, 2]}
+tasks:
+  a: {run: "operator:sub", with: {"*": [1, 2]}}
+  b: {run: "operator:sub", needs: [a], with: {"*": ["{{ a }}", "{{ params.n }}"]}}
+  c: {run: "math:hypot", needs: [a, b], with: {"*": ["{{ b }}"]}}
+  d: {run: "math:hypot", needs: [a, b, c], with: {"*": "{{ [a, b] }}"}}
+  e: {run: "math:hypot", needs: [d], with: {"*": "{{ params.many }}"}}
+  f: {run: "operator:sub", foreach: [[1, 2], [3, 4]], with: {"*": "{{ item }}"}}
+"""
+
+
+def test_arguments_by_position_are_written_as_such_and_read_back():
+    plan = plan_from_yaml(BY_POSITION)
+    text = export(plan).text
+    calls = [line.split("return ")[1] for line in text.splitlines() if "return " in line]
+    assert calls == [
+        "sub(1, 2)", 'sub(a, params["n"])', "hypot(*[b])", "hypot(*[a, b])",
+        'hypot(*params["many"])', "sub(*item)",
+    ]  # fmt: skip
+    found = read(text, "dags/shop.py").plan
+    given = {task.id: task.with_ for task in plan.tasks}
+    given["c"] = {"*": "{{ [b] }}"}
+    assert {task.id: task.with_ for task in found.tasks} == given
+
+
+def shown(value, step):
+    """A function whose parameters are known."""
+
+
+def test_results_by_position_are_written_under_the_names_of_the_parameters():
+    tasks = [Task(id="a", run="json:dumps", with_={"obj": 1}),
+             Task(id="b", run=shown, needs=["a"], with_={"*": ["{{ a }}", "{{ a }}"]})]  # fmt: skip
+    assert "shown(value=a, step=a)" in export(Plan(goal="g", tasks=tasks)).text
+
+
+def test_an_argument_may_be_made_of_the_item():
+    tasks = [Task(id="a", run=textwrap.dedent, with_={"text": "{{ item[0] }}"},
+                  foreach=Foreach([["a"], ["b"]]))]  # fmt: skip
+    text = export(Plan(goal="g", tasks=tasks)).text
+    assert "        return dedent(text=item[0])\n" in text
+    assert read(text, "shop.py").plan.tasks[0].with_ == {"text": "{{ item[0] }}"}
+
+
+def test_a_template_by_position_that_python_does_not_know_is_not_left_out():
+    tasks = [Task(id="a", run="math:hypot", with_={"*": "{{ [1] | map('abs') }}"})]
+    made = export(Plan(goal="g", tasks=tasks))
+    assert "raise NotImplementedError(" in made.text
+    assert ("with", "a") in {(loss.what, loss.task) for loss in made.losses}
+
+
+FOREIGN = """
+from airflow.sdk import dag, task
+
+@dag
+def shop():
+    @task
+    def rows():
+        from shop.etl import fetch
+        return fetch()
+    @task
+    def load(data, table):
+        from shop.etl import store
+        return store(data[0], table, 5, mode="fast")
+    @task
+    def told(data):
+        from shop.etl import store
+        return store(str.upper(data), 1)
+    load(rows(), "sales")
+    told(rows())
+shop()
+"""
+
+
+def test_a_call_by_position_of_a_file_of_others_is_read_whole_or_told():
+    found = read(FOREIGN, "shop.py")
+    load, told = found.plan["load"], found.plan["told"]
+    assert load.run == "shop.etl:store"
+    assert load.with_ == {"*": ["{{ rows[0] }}", "sales", 5], "mode": "fast"}
+    assert told.run == "shop:told"
+    assert [loss.task for loss in found.losses if loss.what == "run"] == ["told"]
