@@ -109,6 +109,11 @@ def _untold(task: Task, tell: Tell, tries: bool) -> None:
         (task.estimate_s is not None, "estimate", "Airflow has none"),
         (task.foreach is not None and task.tolerate, "tolerate", "one failed item fails the task"),
         (not tries and task.retry.maximum_attempts > 1, "retry", "there is nothing to try again"),
+        (
+            task.waits_for_person and task.timeout_s is not None,
+            "timeout",
+            "a person is waited for however long: an approval has a `timeout` of its own",
+        ),
     ]
     for said, what, why in untold:
         if said:

@@ -421,3 +421,8 @@ def test_over_no_items_airflow_skips_and_that_is_told():
     (empty,) = (loss for loss in export(task_of(sh="x", foreach=[])).losses
                 if loss.what == "foreach")  # fmt: skip
     assert empty.severity == "changed"
+
+
+def test_a_time_limit_of_a_task_that_a_person_does_is_told_as_lost():
+    plan = nb.decompose("goal: g\ntasks: {gate: {approval: Go?, timeout: 5m}}")
+    assert "timeout" in [loss.what for loss in nb.export(plan, "airflow").losses]
