@@ -346,7 +346,9 @@ def test_jupyterlab_without_a_kernel_shows_all_of_it(lab, browser, name, trust, 
         theme = "{theme: 'JupyterLab Dark'}"
         page.evaluate(f"window.jupyterapp.commands.execute('apputils:change-theme', {theme})")
     page.locator(".jp-OutputArea h3", has_text="5 INTEGRATE").wait_for()
-    contents = page.locator(".jp-tocItem-content").all_inner_texts()
+    listed = page.locator(".jp-tocItem-content")
+    listed.filter(has_text="5 INTEGRATE").first.wait_for(state="attached")  # it is made after them
+    contents = listed.all_inner_texts()
     assert [one for one in contents if one in PHASES] == list(PHASES), "its table of contents"
     outputs = page.locator(".jp-OutputArea-output")
     kinds = outputs.evaluate_all("all => all.map(one => one.getAttribute('data-mime-type'))")
