@@ -63,6 +63,9 @@ class Driver(Turns):
     thread.
     """
 
+    follows = False  # a run that another system owns
+    trouble = ""  # what keeps it from hearing anything new; only a follower has any
+
     def __init__(
         self,
         plan: Plan,

@@ -47,6 +47,8 @@ _PATIENCE_S = 120.0  # how long a server that has gone is waited for
 class Follower:
     """One run there, followed. Make it on the loop that follows it; `await drive()` is the run."""
 
+    follows = True
+
     def __init__(
         self,
         plan: Plan,

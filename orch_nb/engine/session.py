@@ -207,7 +207,7 @@ class LiveRun:
     def trouble(self) -> str:
         """What keeps anything new from being heard of a run that another system owns, in words;
         empty where nothing does."""
-        return self.driver.trouble if isinstance(self.driver, Follower) else ""
+        return self.driver.trouble
 
     def abandon(self, wait_s: float = 2.0) -> None:
         """Leave the run where it stands, since this process ends: what tasks do while it falls
@@ -239,5 +239,5 @@ class LiveRun:
     def _interrupted(self) -> None:
         self.cancel(by="interrupt")
         heard = self.done.wait(_STEP_S if self.trouble else _CANCEL_S)
-        if not heard and isinstance(self.driver, Follower):  # it leaves the wish in the journal
+        if not heard and self.driver.follows:  # it leaves the wish in the journal
             self.abandon()
