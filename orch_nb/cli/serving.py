@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import contextlib
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Coroutine
@@ -95,7 +94,7 @@ async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
 
 def dev(arguments: argparse.Namespace) -> int:
     """Start a server and keep it until Ctrl-C or SIGTERM."""
-    from orch_nb.backends.servers import server, serving
+    from orch_nb.backends.servers import last_words, server, serving
 
     one = server(arguments.system, Path(arguments.data), arguments.port)
     pause = threading.Event()
@@ -106,18 +105,14 @@ def dev(arguments: argparse.Namespace) -> int:
                 _say(f"Then, elsewhere: {one.hint}{_at(arguments)}")
             while process.poll() is None:
                 pause.wait(_LOOK_S)
-            raise BackendUnavailable(_last_words(one.system, process))
+            said = f"{one.system} has ended by itself ({process.returncode}). {last_words(one)}"
+            raise BackendUnavailable(said.rstrip())
     except KeyboardInterrupt:
         return 0
 
 
 def _at(arguments: argparse.Namespace) -> str:
     return f" --address 127.0.0.1:{arguments.port}" if arguments.port else ""
-
-
-def _last_words(system: str, process: subprocess.Popen[bytes]) -> str:
-    said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
-    return f"{system} has ended by itself ({process.returncode}). {said[-600:]}".rstrip()
 
 
 def _say(text: str) -> None:

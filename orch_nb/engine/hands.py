@@ -25,6 +25,7 @@ from orch_nb.engine.cache import Cache
 from orch_nb.engine.clock import SystemClock
 from orch_nb.engine.faults import Faults, without_kill
 from orch_nb.engine.launch import masking
+from orch_nb.engine.logs import within
 from orch_nb.engine.memory import MemoryJournal
 from orch_nb.engine.output import Output
 from orch_nb.engine.ports import Blob, Executor, Outcome, Setting
@@ -42,7 +43,7 @@ from orch_nb.model.task_state import TaskState
 __all__ = ["WorkerHands"]
 
 _MOST = 1_000_000  # bytes of a result that a system's history takes
-_LINES = 200
+_PRINTED = 400_000  # of what an attempt prints, as JSON: with a result, what a system takes
 
 
 class WorkerHands:
@@ -244,7 +245,7 @@ class _Job:
         assert self._attempts is not None
         for ended in self._attempts.ended(outcomes):
             tee.show(self._output.ended())
-            lines = tuple(self._output.take())[-_LINES:]
+            lines = within(self._output.take(), _PRINTED)
             blobs = tuple(self._results.take_blobs())
             event = _keepable(ended, blobs)
             if type(event) is not ev.AttemptSucceeded:

@@ -29,7 +29,7 @@ from orch_nb.model.task import Task
 
 __all__ = ["Interpreter", "OutOfTime", "Work"]
 
-_NEWS = 300_000  # bytes of results that one answer may hold
+_NEWS = 300_000  # bytes of results and of what was printed that one answer may hold
 _KINDS = ("TimeoutError", "OSError", "Exception")
 _HAS = (Status.SUCCEEDED, Status.COMPENSATED)
 
@@ -320,9 +320,13 @@ class Interpreter(Controls):
         size, until = 0, min(after, len(self._told))
         while until < len(self._told) and size < _NEWS:
             kept, printed = self._kept.get(until, ((), ()))
+            more = sum(len(blob.data) + len(blob.rich) for blob in kept)
+            more += sum(len(text) for _, _, _, text, _ in printed)
+            if size and size + more > _NEWS:  # the next answer begins with it
+                break
             blobs += kept
             lines += printed
-            size += 300 + sum(len(blob.data) + len(blob.rich) for blob in kept)
+            size += 300 + more
             until += 1
         events = msgspec.Raw(ev.encode_events(self._told[after:until]))
         return News(events=events, blobs=tuple(blobs), lines=tuple(lines))

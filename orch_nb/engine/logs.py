@@ -14,11 +14,13 @@ much; its stream is "" since no task printed it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from orch_nb.engine.ports import LogLine
+import msgspec
 
-__all__ = ["Bounds", "Kept", "Row", "following", "left_out", "newest", "row_of"]
+from orch_nb.engine.ports import LogLine, Printed
+
+__all__ = ["Bounds", "Kept", "Row", "following", "left_out", "newest", "row_of", "within"]
 
 #: id, task, attempt, stream, text, at
 Row = tuple[int, str, int, str, str, float]
@@ -71,6 +73,29 @@ def left_out(lines: int) -> str:
     return f"… {lines:,} line{'s' * (lines != 1)} left out here …\n"
 
 
+def _left_out(text: str) -> int:
+    """How many lines such a text stands for."""
+    return int("".join(c for c in text if c.isdecimal()) or 0)
+
+
+def within(rows: Sequence[Printed], most: int) -> tuple[Printed, ...]:
+    """The last of one attempt's rows that have up to `most` bytes as JSON, behind a line that says
+    how many lines were before them."""
+    size, first = 0, len(rows)
+    while first and size <= most:
+        first -= 1
+        size += len(msgspec.json.encode(rows[first]))
+    if size <= most:
+        return tuple(rows)
+    task, attempt, _, _, at = rows[first]
+    first += 1  # that one was too much
+    gone = sum(
+        (text.count("\n") or 1) if stream else _left_out(text)
+        for _, _, stream, text, _ in rows[:first]
+    )
+    return ((task, attempt, "", left_out(gone), at), *rows[first:])
+
+
 class Kept:
     """The bound of one task's output: which rows stay.
 
@@ -88,7 +113,7 @@ class Kept:
                 list(self.take(number, text))
             else:  # the line in between: what follows is the end
                 self._gap, self._head = number, _HEAD
-                self._gone = int("".join(c for c in text if c.isdecimal()) or 0)
+                self._gone = _left_out(text)
 
     def take(self, number: int, text: str) -> Iterator[tuple[int, str | None]]:
         """A row is there: the numbers of those that have to go for it, and (in the place of the

@@ -88,7 +88,9 @@ def _performed(
         work = pickle.loads(payload)  # noqa: S301  # made by the executor at the other end
     except ImportError as error:
         return Told(failure=failure_of(error), missing=error.name or "")
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
+        if leave(error):
+            raise
         return Told(failure=failure_of(error))
     try:
         value = _called(*work)
@@ -98,7 +100,9 @@ def _performed(
         return Told(failure=failure_of(error))
     try:
         return Told(dumps(value))
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
+        if leave(error):
+            raise
         what = f"its result, a {type(value).__name__}, cannot be sent back from its worker"
         return Told(failure=failure_of(TypeError(f"{what}: {error}")))
 

@@ -72,6 +72,7 @@ def register(app: Any) -> None:
     @app.task(  # type: ignore[untyped-decorator]  # celery has no types
         bind=True, name=TASK, shared=False, acks_late=True, reject_on_worker_lost=False,
         max_retries=0, ignore_result=False, track_started=False, serializer=None,
+        Request="orch_nb.executors.celery_request:AttemptRequest",
     )  # fmt: skip
     def perform(self: Any, payload: str, task: str = "", python: str = "", sender: str = "") -> str:
         if has_gone(sender) or not _may_begin(self):

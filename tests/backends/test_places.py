@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from redis_server import free_port
 
 import orch_nb as nb
 from orch_nb import phases
@@ -122,7 +123,8 @@ def test_a_port_that_is_taken_is_told(tmp_path):
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         one.listen()
-        taken = servers.Server("redis", ["true"], "127.0.0.1", one.getsockname()[1])
+        port = one.getsockname()[1]
+        taken = servers.Server("redis", ["true"], "127.0.0.1", port, tmp_path / "redis")
         with pytest.raises(BackendUnavailable, match="taken"), servers.serving(taken):
             pass
 
@@ -140,9 +142,52 @@ def test_two_servers_do_not_have_the_same_data(tmp_path, starting_server):
     with pytest.raises(BackendUnavailable, match=rf"process {first.pid}"), servers.serving(second):
         pass
     first.kill()  # which leaves the data to whoever comes next
-    again = servers.Server("redis", ["false"], "127.0.0.1", 1, data=second.data)
+    again = servers.Server("redis", ["false"], "127.0.0.1", 1, second.data)
     with pytest.raises(BackendUnavailable, match="did not start"), servers.serving(again):
         pass
+
+
+TALKATIVE = """
+import socket, sys
+for number in range(30_000):
+    print("warning", number, "of something that goes on and on", file=sys.stderr)
+if len(sys.argv) > 1:
+    listens = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+    while True:
+        listens.accept()[0].close()
+sys.exit("the last word")
+"""
+
+
+@pytest.fixture
+def talkative(tmp_path):
+    """A server that writes a megabyte of warnings before it listens; without a port it ends."""
+
+    def made(port, *arguments):
+        command = [sys.executable, "-c", TALKATIVE, *arguments]
+        return servers.Server("redis", command, "127.0.0.1", port, tmp_path / "redis")
+
+    return made
+
+
+def test_a_server_may_say_as_much_as_it_likes(tmp_path, talkative):
+    port = free_port()
+    with servers.serving(talkative(port, str(port))) as process:
+        assert process.poll() is None
+        assert len((tmp_path / "redis.log").read_bytes()) > 1_000_000
+    assert process.poll() is not None
+
+
+def test_a_server_that_ends_is_told_with_its_last_lines_and_its_log(tmp_path, talkative):
+    with (
+        pytest.raises(BackendUnavailable) as told,
+        servers.serving(talkative(free_port())),
+    ):
+        pass
+    first, *_, last = str(told.value).splitlines()
+    assert first.startswith("redis did not start: warning 29")
+    assert last == f"the last word (more in {tmp_path / 'redis.log'})"
+    assert len(str(told.value)) < 1000
 
 
 def test_a_place_that_another_worker_has_is_told(tmp_path, monkeypatch, capsys):
@@ -161,7 +206,8 @@ def test_a_place_that_another_worker_has_is_told(tmp_path, monkeypatch, capsys):
 
 
 def test_a_server_that_does_not_start_says_why(tmp_path):
-    broken = servers.Server("redis", ["sh", "-c", "echo no room >&2; exit 3"], "127.0.0.1", 1)
+    command = ["sh", "-c", "echo no room >&2; exit 3"]
+    broken = servers.Server("redis", command, "127.0.0.1", 1, tmp_path / "redis")
     with pytest.raises(BackendUnavailable, match="no room"), servers.serving(broken):
         pass
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 
+import msgspec
 import pytest
 
 from orch_nb.engine import logs
@@ -215,3 +216,30 @@ def test_output_that_an_older_version_kept_in_pieces_is_read_as_lines(tmp_path):
     assert [(line.text, line.at) for line in journal.read_lines("r")] == [
         ("1", 0.0), ("2", 0.0), ("3", 0.0),
     ]  # fmt: skip
+
+
+# -- of one attempt, on their way from a worker
+
+
+def test_all_of_it_is_sent_where_there_is_room():
+    rows = [printed("a", f"{n}\n", stream=("stdout", "stderr")[n % 2]) for n in range(1000)]
+    assert logs.within(rows, 400_000) == tuple(rows)
+    assert logs.within([], 0) == ()
+
+
+def test_what_there_is_no_room_for_is_counted():
+    rows = [printed("a", f"{n}\nand\n", at=float(n)) for n in range(1000)]
+    gap, *sent = logs.within(rows, 1_000)
+    assert sent == rows[-len(sent) :]
+    assert gap == printed(
+        "a", logs.left_out(2 * (1000 - len(sent))), stream="", at=999.0 - len(sent)
+    )
+    assert 900 < sum(len(msgspec.json.encode(row)) for row in sent) <= 1_000
+
+
+def test_lines_that_were_left_out_before_count_too():
+    rows = [printed("a", logs.left_out(1_234), stream=""), *[printed("a", "x\n")] * 6]
+    (gap,) = logs.within(rows, 10)
+    assert gap[3] == logs.left_out(1_240)
+    kept = logs.within(rows, 10_000)
+    assert kept == tuple(rows)

@@ -4,6 +4,8 @@ why they cannot, before anything runs; and its settings stay as they are."""
 from __future__ import annotations
 
 import base64
+import os
+import signal
 import sys
 import threading
 import time
@@ -17,14 +19,16 @@ import orch_nb as nb
 from orch_nb.engine.ports import Current
 from orch_nb.errors import BackendUnavailable, UsageError
 from orch_nb.executors import celery as executor
-from orch_nb.executors.attempt_elsewhere import PYTHON
+from orch_nb.executors.attempt_elsewhere import PYTHON, attempt
 from orch_nb.executors.celery_app import Workers, app_of, check, line_for, serializer_of
-from orch_nb.executors.celery_worker import TASK, listens, register
+from orch_nb.executors.celery_worker import TASK, _terminated, listens, register
 from orch_nb.executors.sender import this_sender
 from orch_nb.executors.worker_pickles import dumps
 
 #: Celery's own call of a client that is newer than it.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
+
+NOW = Current(task="a", attempt=1, run_id="r", params={})
 
 
 @pytest.fixture
@@ -199,8 +203,7 @@ def send(celery_workers, tmp_path):
     """`send(sender, name)` has a worker write the file of that name."""
 
     def made(sender, name):
-        now = Current(task="a", attempt=1, run_id="r", params={})
-        work = (written, (str(tmp_path / name),), {}, now)
+        work = (written, (str(tmp_path / name),), {}, NOW)
         payload = base64.b64encode(dumps(work)).decode("ascii")
         told = {"task": "a", "python": PYTHON, "sender": sender}
         celery_workers.send_task(
@@ -232,3 +235,59 @@ def test_what_was_taken_back_before_its_worker_came_is_not_begun(send, tmp_path,
         send(this_sender(), f"back-{number}")
     send(this_sender(), "here")
     assert soon(tmp_path) == ["here"]
+
+
+def outlives(path):
+    """A task that catches what ends it: its process lives on."""
+    try:
+        Path(path).write_text("here")
+        time.sleep(600)
+    except SystemExit:
+        Path(path).with_name("outlived").write_text("")
+
+
+def dies():
+    os.kill(os.getpid(), 9)
+
+
+@pytest.mark.timeout(120)
+def test_a_process_that_outlived_a_cancelled_task_is_lost_like_any(redis, tmp_path):
+    """Celery keeps of such a process that it was told to end. What it lost with it later it told as
+    revoked: the run was cancelled, and nobody had asked for that."""
+    app = queue_workers.celery_app(redis)
+    app.conf.task_default_queue = "outlived"
+    one = ("--concurrency", "1")
+    worker = queue_workers.start_celery(redis, tmp_path / "log", "outlived", *one)
+    with queue_workers.ended(worker):
+        courier = executor._Courier(app, "")
+        work = dumps((outlives, (str(tmp_path / "path"),), {}, NOW))
+        courier.send(deque([("outlived-1", "a", base64.b64encode(work).decode("ascii"))]))
+        queue_workers.until((tmp_path / "path").exists)
+        assert courier.revoke("outlived-1")
+        queue_workers.until((tmp_path / "outlived").exists)
+        run = nb.execute(one_task(dies, retry=2), executor=app, journal="memory")
+    told = [one.error.message for one in run["a"].attempts]
+    assert len(told) == 2, told
+    assert all("its worker could not run it (WorkerLostError" in one for one in told), told
+    queue_workers.close(app)
+
+
+class EndsItsReader:
+    """As if it were told to end while it unpickles this."""
+
+    def __reduce__(self):
+        return (sys.exit, (_TOLD_TO_END,))
+
+
+class EndsItsWriter:
+    def __reduce__(self):
+        sys.exit(_TOLD_TO_END)
+
+
+_TOLD_TO_END = -(256 - signal.SIGTERM)
+
+
+@pytest.mark.parametrize("work", [EndsItsReader(), (EndsItsWriter, (), {}, NOW)])
+def test_a_process_that_is_told_to_end_ends_whatever_it_is_at(work):
+    with pytest.raises(SystemExit):
+        attempt(dumps(work), leave=_terminated)
