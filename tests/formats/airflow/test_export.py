@@ -424,5 +424,5 @@ def test_over_no_items_airflow_skips_and_that_is_told():
 
 
 def test_a_time_limit_of_a_task_that_a_person_does_is_told_as_lost():
-    plan = Plan("g", tasks=[Task("gate", approval=Approval("Go?"), timeout_s=300.0)])
+    plan = Plan(goal="g", tasks=[Task(id="gate", approval=Approval("Go?"), timeout_s=300.0)])
     assert "timeout" in [loss.what for loss in export(plan).losses]
