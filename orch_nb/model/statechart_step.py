@@ -219,6 +219,8 @@ class Going:
 
     def _up(self, state: str, domain: str | None, entries: _Entries) -> None:
         """The states around one, up to a domain, with the other regions of those in parallel."""
+        if state == domain:
+            return  # it stays: what is around it was never left
         for around in self._chart.ancestors(state):
             parallel = self._by_id[around].kind == "parallel"
             if around == domain:

@@ -19,6 +19,7 @@ import orch_nb as nb
 from orch_nb.engine.ports import Current
 from orch_nb.errors import BackendUnavailable, UsageError
 from orch_nb.executors import celery as executor
+from orch_nb.executors import celery_app
 from orch_nb.executors.attempt_elsewhere import PYTHON, attempt
 from orch_nb.executors.celery_app import Workers, app_of, check, line_for, serializer_of
 from orch_nb.executors.celery_worker import TASK, _terminated, listens, register
@@ -156,9 +157,10 @@ def test_workers_of_other_queues_are_named(celery_workers):
     assert told.endswith("--queue reports")
 
 
-def test_workers_without_the_task_are_told_of_before_anything_runs(app_with):
+def test_workers_without_the_task_are_told_of_before_anything_runs(app_with, monkeypatch):
     from celery.contrib.testing.worker import start_worker
 
+    monkeypatch.setattr(celery_app, "_FIRST_S", 10.0)  # a worker in this process may be slow
     app = app_with(task_default_queue="without", worker_hijack_root_logger=False)
     sender = app_with(task_default_queue="without")
     with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=20):

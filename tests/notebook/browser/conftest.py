@@ -31,7 +31,8 @@ playwright = pytest.importorskip("playwright.sync_api", reason="pip install 'orc
 PATIENCE_S = 60
 #: Complaints in the console that are of others: Lab's debugger is slow on a busy machine, and
 #: Notebook 7 opens every notebook with one about a schema; widgets of a kernel that is gone.
-THEIRS = ("favicon", "debugger state", "reading 'schema'", "Comm not found")
+THEIRS = ("favicon", "debugger state", "reading 'schema'", "Comm not found",
+          "Canceled future for")  # fmt: skip
 
 
 @pytest.fixture(scope="session")
