@@ -37,11 +37,14 @@ def test_where_there_is_no_worker_the_line_that_starts_one_is_shown(redis, capsy
     assert capsys.readouterr().err.count(line) == 1
 
 
-def test_of_a_bullmq_run_nothing_stays_in_redis(bullmq_workers, client):
-    nb.execute(plan_of(run=int), executor="bullmq", address=bullmq_workers, journal="memory")
-    left = {name.rpartition(":")[2] for name in client.keys("bull:orch_nb:*")}
-    assert left <= {"meta", "id", "events", "marker", "stalled-check"}
-    assert client.xlen("bull:orch_nb:events") == 0
+def test_of_a_bullmq_run_nothing_stays_in_redis(redis, client, tmp_path):
+    with queue_workers.ended(queue_workers.start_bullmq(redis, tmp_path / "log", "tidy")):
+        address = f"{redis}?queue=tidy"
+        run = nb.execute(plan_of(run=int), executor="bullmq", address=address, journal="memory")
+        assert run.status == "succeeded"
+        left = {name.rpartition(":")[2] for name in client.keys("bull:tidy:*")}
+        assert left <= {"meta", "id", "events", "marker", "stalled-check"}
+        assert client.xlen("bull:tidy:events") == 0
 
 
 def test_what_an_emptied_redis_has_forgotten_is_sent_again(redis, client):

@@ -3,6 +3,7 @@
 
 const PHASES = ["ANALYZE", "RESEARCH", "DECOMPOSE", "EXECUTE", "INTEGRATE"];
 const TABS = [["todo", "Todo"], ["dag", "DAG"], ["timeline", "Timeline"], ["log", "Log"], ["table", "Table"]];
+const HOLD_MS = 10000;  // a button that is down for longer was let go of where no page heard of it
 
 class Room {
   constructor(model, el) {
@@ -44,6 +45,7 @@ class Room {
     this.root.addEventListener("pointerdown", (event) => this.press(event), true);
     window.addEventListener("pointerup", this.release = () => setTimeout(() => this.rise()));
     window.addEventListener("pointercancel", this.release);
+    window.addEventListener("pointermove", this.moved = (event) => { if (this.held && !event.buttons) this.rise(); });
     this.state = make("span", { class: "orch-state" });
     this.clock = make("span", { class: "orch-muted orch-clock" });
     this.bar = make("div", { class: "orch-bar", role: "progressbar", "aria-label": "Tasks that have ended", "aria-valuemin": "0" });
@@ -79,7 +81,7 @@ class Room {
     if (!event.target.closest("button, .orch-row")) return;
     this.held = true;
     clearTimeout(this.riseLater);
-    this.riseLater = setTimeout(() => this.rise(), 1500);
+    this.riseLater = setTimeout(() => this.rise(), HOLD_MS);
   }
 
   rise() {
@@ -536,6 +538,7 @@ class Room {
   close() {
     window.removeEventListener("keydown", this.keys, true);
     for (const event of ["pointerup", "pointercancel"]) window.removeEventListener(event, this.release);
+    window.removeEventListener("pointermove", this.moved);
     clearTimeout(this.riseLater);
     clearTimeout(this.crewLater);
     clearInterval(this.timer);

@@ -38,7 +38,7 @@ tasks:
   ship: {sh: "exit 4", needs: [book]}
 """
 TALK = """%%orchestrate Talk --no-analyze
-@task(retry={"maximum_attempts": 60, "initial_interval": "100ms", "backoff_coefficient": 1})
+@task(retry={"maximum_attempts": 90, "initial_interval": "100ms", "backoff_coefficient": 1})
 def talk(): raise ValueError("again")
 """
 
@@ -128,12 +128,21 @@ def test_a_row_that_changes_while_it_is_pressed_is_clicked(page):
     page.stands(5, "talk", "backing off")
     page.page.wait_for_timeout(2500)  # until what stands above it has its height
     # In one step, since the row may be drawn anew between two.
-    place = page.row(5, "talk").evaluate(
-        "row => { row.scrollIntoView({block: 'center'}); return row.getBoundingClientRect(); }"
+    place = page.room(5).evaluate(
+        """room => {
+            const found = [...room.querySelectorAll(".orch-todo .orch-row")]
+                .find(one => one.querySelector(".orch-label").textContent == "talk");
+            found.scrollIntoView({block: "center"});
+            return found.getBoundingClientRect();
+        }"""
     )
-    page.page.mouse.move(place["x"] + 30, place["y"] + 10)
+    x, y = place["x"] + 30, place["y"] + 10
+    page.page.mouse.move(x, y)
     page.page.mouse.down()
-    page.page.wait_for_timeout(900)  # its attempts go on meanwhile, and its row is drawn anew
+    # Its attempts go on meanwhile, and its row is drawn anew; for longer than anybody would wait.
+    page.page.wait_for_timeout(2500)
+    under = f"document.elementFromPoint({x}, {y}).closest('.orch-row')?.textContent"
+    assert "talk" in (page.page.evaluate(under) or ""), "the row stayed where it was pressed"
     page.page.mouse.up()
     page.room(5).get_by_role("heading", name="talk", level=4).wait_for()
     assert page.ours == []
