@@ -190,7 +190,8 @@ class _Courier:
                 self._begun.discard(name)
                 yield Ended(name, gone=True)
             elif finished and reason:  # not of the task, whose errors its worker tells
-                yield Ended(name, error=f"its worker could not run it ({reason})")
+                what = f"its worker could not run it ({reason})"
+                yield Ended(name, error=what, died="stalled" in reason)
             elif finished:
                 yield Ended(name, told=json.loads(returned))
         if self._over:

@@ -106,7 +106,8 @@ class _Courier:
             elif state == "REVOKED":
                 yield Ended(name, revoked=True)
             else:  # not of the task, whose errors its worker tells: of the worker
-                yield Ended(name, error=f"its worker could not run it ({_said(result)})")
+                what = f"its worker could not run it ({_said(result)})"
+                yield Ended(name, error=what, died=type(result).__name__ == "WorkerLostError")
         if time.monotonic() > self._asked + _PING_S:
             yield from self._gone()
             yield from self._lost([name for name in ids if name not in self._had])

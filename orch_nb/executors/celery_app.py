@@ -63,11 +63,12 @@ def _found(app: str) -> Any:
 
 def line_for(app: Any, queue: str = "") -> str:
     """The line that starts a worker of `app`."""
+    loaded = sys.modules.copy()  # whole at once: another thread may import something
     named = (
         f"{name}:{attribute}"
-        for name, module in sorted(sys.modules.items()) if not name.startswith("__")
+        for name, module in sorted(loaded.items()) if not name.startswith("__")
         for attribute in ("app", "celery", "celery_app", app.main or "app")
-        if vars(module).get(attribute) is app
+        if getattr(module, "__dict__", {}).get(attribute) is app
     )  # fmt: skip
     line = f"orch-nb worker celery --app {next(named, 'MODULE:APP')}"
     return f"{line} --queue {queue}" if queue else line

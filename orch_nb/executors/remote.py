@@ -30,6 +30,7 @@ from orch_nb.executors.attempt_elsewhere import Told
 from orch_nb.executors.failure import failure_of, with_source
 from orch_nb.executors.own_modules import own_modules
 from orch_nb.executors.worker_pickles import dumps
+from orch_nb.model.event import Failure
 
 __all__ = ["Courier", "Ended", "RemoteExecutor", "say"]
 
@@ -44,7 +45,7 @@ _STOP = object()
 class Ended(msgspec.Struct, frozen=True):
     """What a broker tells of one attempt: what its worker told, or why that could not. `gone`: it
     is to be sent again, since the worker that had it does not answer any more (`begun`: it may have
-    been at it), or the broker does not know it any more."""
+    been at it), or the broker does not know it any more. `died`: it has ended, with its worker."""
 
     id: str
     told: str = ""
@@ -52,6 +53,7 @@ class Ended(msgspec.Struct, frozen=True):
     revoked: bool = False
     gone: bool = False
     begun: bool = False
+    died: bool = False
 
 
 class Courier(Protocol):
@@ -236,7 +238,11 @@ class RemoteExecutor:
             what = f"{flight.deaths} workers died running it"
             if flight.losses > _LOSSES:
                 what = f"it was lost {flight.losses} times on its way to a worker"
-            end = Ended(end.id, error=what)
+            end = Ended(end.id, error=what, died=flight.losses <= _LOSSES)
+        if not end.told and end.died:
+            failure = Failure("WorkerDied", end.error, "", ("WorkerDied", "Exception"))
+            self._land(flight, self._failed(flight, failure))
+            return
         if not end.told:
             self._land(flight, self._failed(flight, RuntimeError(end.error)))
             return
@@ -316,8 +322,9 @@ class RemoteExecutor:
     def _stopped(self, flight: _Flight) -> Outcome:
         return Outcome(flight.request.key, flight.sent, self._clock.now(), cancelled=True)
 
-    def _failed(self, flight: _Flight, why: BaseException) -> Outcome:
-        return Outcome(flight.request.key, flight.sent, self._clock.now(), failure=failure_of(why))
+    def _failed(self, flight: _Flight, why: BaseException | Failure) -> Outcome:
+        failure = why if isinstance(why, Failure) else failure_of(why)
+        return Outcome(flight.request.key, flight.sent, self._clock.now(), failure=failure)
 
     def _land(self, flight: _Flight, outcome: Outcome) -> None:
         with self._lock:

@@ -94,7 +94,7 @@ def _bare(function: FunctionType) -> bytes | None:
         return None
     modules = {name: module.__name__ for name, module in used.items()}
     within = [
-        module for module in sys.modules
+        module for module in sys.modules.copy()  # another thread may import something
         if module.partition(".")[0] in modules.values() and names.issuperset(module.split(".")[1:])
     ]  # fmt: skip
     parts = (
@@ -127,4 +127,4 @@ def modules_of(name: str) -> list[str]:
     """The modules of this process that another one meant, which found no module `name`."""
     if not name or name in sys.modules:
         return [name] if name else []
-    return [module for module in sys.modules if module.startswith(f"{name}.")]
+    return [module for module in sys.modules.copy() if module.startswith(f"{name}.")]

@@ -179,8 +179,7 @@ def test_a_task_that_kills_the_process_that_runs_it(
         found = dict(zip(where, pool.map(seen, where), strict=True))
     for name, run in found.items():
         ends = "runs again and ends well" if run.succeeded else f"the run ends {run.status}"
-        # A pool of Celery's tells of a process that was killed in one way or in another.
-        assert run.succeeded or name == "celery", (name, run.df.to_string())
+        assert run.succeeded, (name, run.df.to_string())
         tries = ", ".join(f"{a.error.type if a.error else a.status}" for a in run["a"].attempts)
         told = f"{ends}; attempts told: {tries}"
         observed("a task kills the process that runs it, once", name, told)

@@ -24,7 +24,7 @@ from orch_nb.executors.attempt_elsewhere import PYTHON, attempt
 from orch_nb.executors.celery_app import Workers, app_of, check, line_for, serializer_of
 from orch_nb.executors.celery_worker import TASK, _terminated, listens, register
 from orch_nb.executors.sender import this_sender
-from orch_nb.executors.worker_pickles import dumps
+from orch_nb.executors.worker_pickles import dumps, modules_of
 
 #: Celery's own call of a client that is newer than it.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
@@ -131,6 +131,31 @@ def test_a_worker_that_can_be_asked_acknowledges_first(celery_workers):
     """So that the broker does not begin again what is longer than its visibility timeout."""
     run = nb.execute(one_task(acknowledged_late), executor=celery_workers, journal="memory")
     assert run.results["a"] is False
+
+
+def test_the_line_for_a_worker_is_told_while_other_threads_import():
+    """As three runs do that begin at once: what is imported changes while it is looked through."""
+    from celery import Celery
+
+    app, over = Celery("apps-while"), threading.Event()
+    apart = [f"orch_nb_imported_{number}" for number in range(50)]
+
+    def imports():
+        while not over.is_set():
+            for name in apart:
+                sys.modules[name] = sys  # type: ignore[assignment]
+            for name in apart:
+                del sys.modules[name]
+
+    other = threading.Thread(target=imports)
+    other.start()
+    try:
+        for _ in range(300):
+            assert line_for(app) == "orch-nb worker celery --app MODULE:APP"
+            assert modules_of("orch_nb_absent") == []
+    finally:
+        over.set()
+        other.join()
 
 
 def test_a_package_is_found_as_celery_itself_finds_it(tmp_path, monkeypatch):

@@ -107,6 +107,7 @@ def test_a_task_that_kills_its_celery_worker_process_fails_and_says_so(celery_wo
     plan = nb.Plan(goal="g", tasks=[nb.Task(id="a", run=dies)])
     run = nb.execute(plan, executor=celery_workers, journal="memory")
     assert "its worker could not run it (WorkerLostError" in run["a"].error.message
+    assert run["a"].error.type == "WorkerDied", "as with processes of our own"
 
 
 def test_a_function_in_a_prefork_worker_is_stopped_by_its_timeout(celery_workers):

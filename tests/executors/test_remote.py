@@ -155,13 +155,17 @@ def test_what_a_worker_of_another_version_tells_fails_the_attempt_in_words():
 
 
 @pytest.mark.parametrize(
-    ("begun", "sent", "said"),
-    [(True, 3, "3 workers died running it"), (False, 6, "it was lost 6 times on its way")],
+    ("begun", "sent", "kind", "said"),
+    [
+        (True, 3, "WorkerDied", "3 workers died running it"),
+        (False, 6, "RuntimeError", "it was lost 6 times on its way"),
+    ],
 )
-def test_what_is_lost_again_and_again_ends(begun, sent, said):
+def test_what_is_lost_again_and_again_ends(begun, sent, kind, said):
     broker = Broker(lambda name: Ended(name, gone=True, begun=begun))
     outcome, printed = outcome_of(broker)
     assert said in outcome.failure.message
+    assert outcome.failure.type == kind
     assert len(broker.sent) == len({*broker.sent}) == sent
     assert len(printed) == sent - 1
 
