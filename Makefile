@@ -70,7 +70,8 @@ conformance: install
 	@ORCH_NB_CI=1 ORCH_NB_CONFORMANCE=docs/conformance.md $(BIN)/python -m pytest -q \
 		tests/backends/test_executors.py tests/backends/test_restate.py \
 		tests/backends/test_temporal.py tests/backends/test_survival.py \
-		-k "ends_as or timeout_stops or kills or (replaced and kill) or killed_server or killed_kernel"
+		tests/backends/test_executor_survival.py \
+		-k "ends_as or timeout_stops or kills or (replaced and kill) or killed_server or killed_kernel or killed_worker"
 
 bench: install
 	@$(BIN)/python -m pip install --quiet --editable '.[bench]'

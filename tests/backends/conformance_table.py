@@ -26,9 +26,9 @@ EQUAL = "equal"
 FACTS = {
     "a function that does not return within its timeout": tuple(SYSTEMS),
     "a task kills the process that runs it, once": tuple(SYSTEMS),
-    "the worker is killed in mid-task": ("temporal", "restate"),
-    "the server is killed in mid-task": ("temporal", "restate"),
-    "the kernel is killed in mid-run": ("local", "temporal", "restate"),
+    "the worker is killed in mid-task": tuple(SYSTEMS)[1:],
+    "the server is killed in mid-task": tuple(SYSTEMS)[1:],
+    "the kernel is killed in mid-run": tuple(SYSTEMS),
 }
 
 Seen = dict[tuple[str, str], str]
@@ -79,8 +79,9 @@ attempts.
 
 ## Where they differ
 
-What was seen, where a system may do more or less than the local engine. A dash: the system has no \
-such part (Celery, BullMQ and Dask perform attempts, the run is kept here).
+What was seen, where a system may do more or less than the local engine. A dash: there is no such \
+part. The servers are Temporal's and Restate's, which keep what they know on the disk, a Redis \
+that does not (for Celery and BullMQ), and Dask's scheduler.
 
 {facts}
 

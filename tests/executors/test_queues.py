@@ -52,53 +52,6 @@ def holding(path, seconds):
     return os.getpid()
 
 
-def killed_in_mid_task(start, folder, options):
-    """What becomes of a task whose worker is killed, and which starts it again elsewhere."""
-    path, workers = folder / "pids", [start(folder / "first")]
-
-    def kill():
-        queue_workers.until(path.exists)
-        queue_workers.kill(workers[0])
-        workers.append(start(folder / "second"))
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    task = nb.Task(id="a", run=holding, with_={"path": str(path), "seconds": 2})
-    try:
-        run = nb.execute(nb.Plan(goal="g", tasks=[task]), journal="memory", **options)
-    finally:
-        killer.join()
-        with queue_workers.ended(*workers):
-            pass
-    return run, path.read_text().split()
-
-
-@pytest.mark.timeout(120)
-def test_a_celery_worker_that_is_killed_loses_nothing(redis, tmp_path):
-    app = queue_workers.celery_app(redis)
-    app.conf.task_default_queue = "killed"
-
-    def start(log):
-        return queue_workers.start_celery(redis, log, "killed")
-
-    run, pids = killed_in_mid_task(start, tmp_path, {"executor": app})
-    assert run.succeeded, run["a"].error
-    assert len(run["a"].attempts) == 1, "it is one attempt, sent twice"
-    assert len(pids) == 2
-    queue_workers.close(app)
-
-
-@pytest.mark.timeout(120)
-def test_a_bullmq_worker_that_is_killed_loses_nothing(redis, tmp_path):
-    def start(log):
-        return queue_workers.start_bullmq(redis, log, "killed", "--patience", "3s")
-
-    options = {"executor": "bullmq", "address": f"{redis}?queue=killed"}
-    run, pids = killed_in_mid_task(start, tmp_path, options)
-    assert run.succeeded, run["a"].error
-    assert len(pids) == 2
-
-
 def dies():
     os.kill(os.getpid(), 9)
 
