@@ -62,7 +62,12 @@ def export(plan: Plan, system: str, path: str | os.PathLike[str] | None = None) 
 
 def _sound(plan: Plan) -> Plan:
     """The plan as it is shown. Raises PlanError for one with a cycle, or broken otherwise: what is
-    made of it would be wrong."""
+    made of it would be wrong. Raises UsageError for what is no plan at all."""
+    if not isinstance(plan, Plan):
+        raise UsageError(
+            f"A Plan is wanted, not a {type(plan).__name__}: `nb.decompose(...)` makes one of a "
+            "document, of its file or of a goal in words."
+        )
     problems = check(plan)
     if problems:
         raise PlanError(problems)

@@ -197,3 +197,9 @@ def test_the_value_of_a_secret_parameter_is_in_no_file(system):
     text = nb.export(plan, system).text
     assert TOKEN not in text
     assert "‹secret" not in text
+
+
+@pytest.mark.parametrize("made", [nb.systems, lambda given: nb.export(given, "airflow")])
+def test_what_is_no_plan_is_refused_with_the_way_to_one(made):
+    with pytest.raises(UsageError, match=r"A Plan is wanted, not a str: `nb.decompose"):
+        made("goal: g\ntasks: {a: {sh: 'true'}}")
