@@ -150,7 +150,7 @@ def test_the_line_for_a_worker_is_told_while_other_threads_import():
     other = threading.Thread(target=imports)
     other.start()
     try:
-        for _ in range(300):
+        for _ in range(20):
             assert line_for(app) == "orch-nb worker celery --app MODULE:APP"
             assert modules_of("orch_nb_absent") == []
     finally:
