@@ -24,7 +24,6 @@ import contextlib
 import importlib.util
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -48,6 +47,22 @@ from orch_nb.render.lesson import recorded_bundle
 
 __all__ = ["Lesson", "Recorded", "command", "lesson"]
 
+# Performs a script as Python itself does, and leaves a mark when it has ended well. Temporal's
+# client now and then (1 of 4) brings down a Python that has done its work and is being finalized, by
+# this signal or that: github.com/temporalio/sdk-python/issues/300. The mark tells it from a failure.
+_PERFORM = """
+def perform():
+    import os, pathlib, sys
+    mark, sys.argv[:] = pathlib.Path(sys.argv[1]), sys.argv[2:]
+    names = globals()
+    del names["perform"]
+    names["__file__"] = script = os.path.abspath(sys.argv[0])
+    code = pathlib.Path(script).read_bytes()
+    exec(compile(code, script, "exec", dont_inherit=True), names)
+    mark.touch()
+
+perform()
+"""
 _UP_S = 60.0
 _ANSWER_S = 0.5
 _HERE = "127.0.0.1,localhost"
@@ -116,11 +131,15 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
         file = Path(script)
         if self.packages:
             _link(file.parent / "node_modules", self.packages)
-        done = subprocess.run(  # noqa: S603  # it is what a lesson asked to be run
-            [self.program, file.name, *words], cwd=file.parent, env=self._environment(),
-            input=told, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode and not _aborted_at_exit(done):
+        with tempfile.TemporaryDirectory() as place:
+            mark = Path(place) / "ended"
+            begin = ("-c", _PERFORM, str(mark)) if self.program == sys.executable else ()
+            done = subprocess.run(  # noqa: S603  # it is what a lesson asked to be run
+                [self.program, *begin, file.name, *words], cwd=file.parent, env=self._environment(),
+                input=told, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            killed_at_exit = done.returncode < 0 and mark.exists()
+        if done.returncode and not killed_at_exit:
             raise BackendUnavailable(f"{file.name} ended with {done.returncode}: {done.stderr}")
         return done.stdout.rstrip()
 
@@ -184,16 +203,6 @@ def _link(place: Path, packages: str) -> None:
         place.unlink()
     if not place.exists():
         place.symlink_to(packages)
-
-
-def _aborted_at_exit(done: subprocess.CompletedProcess[str]) -> bool:
-    """Whether a Python that had done all it was asked to was aborted as it was taken down, which
-    Temporal's client brings about now and then: github.com/temporalio/sdk-python/issues/300."""
-    return (
-        done.returncode == -signal.SIGABRT
-        and "Fatal Python error: PyGILState_Release" in done.stderr
-        and "Python runtime state: finalizing" in done.stderr
-    )
 
 
 def _step(words: str) -> Line:

@@ -185,7 +185,19 @@ def test_a_program_that_fails_says_why(tmp_path):
         here().run(script)
 
 
-def test_another_abort_than_that_of_temporals_client_at_exit_is_told(tmp_path):
+@pytest.mark.parametrize("signal", ["SIGABRT", "SIGSEGV", "SIGBUS"])
+def test_a_program_that_is_killed_when_it_has_ended_has_ended(tmp_path, signal):
+    """Temporal's client does so: github.com/temporalio/sdk-python/issues/300."""
+    script = tmp_path / "one.py"
+    script.write_text(
+        f"import atexit, os, signal\natexit.register(os.kill, os.getpid(), signal.{signal})\n"
+        "print(__name__, __file__, sorted(n for n in globals() if not n.startswith('__')))\n"
+    )
+    said = f"__main__ {script} ['atexit', 'os', 'signal']"
+    assert here().run(script) == said
+
+
+def test_an_abort_before_its_end_is_told(tmp_path):
     script = tmp_path / "one.py"
     script.write_text("import os; print('half', flush=True); os.abort()")
     with pytest.raises(nb.BackendUnavailable, match="ended with -6"):
