@@ -48,8 +48,9 @@ from orch_nb.render.lesson import recorded_bundle
 __all__ = ["Lesson", "Recorded", "command", "lesson"]
 
 # Performs a script as Python itself does, and leaves a mark when it has ended well. Temporal's
-# client now and then (1 of 4) brings down a Python that has done its work and is being finalized, by
-# this signal or that: github.com/temporalio/sdk-python/issues/300. The mark tells it from a failure.
+# client now and then (1 of 4) brings down a Python that has done its work and is being finalized,
+# by this signal or that: github.com/temporalio/sdk-python/issues/300. The mark tells it from a
+# failure.
 _PERFORM = """
 def perform():
     import os, pathlib, sys
