@@ -17,6 +17,9 @@ _AIRFLOW = "https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/
 _RULES = f"{_AIRFLOW}#trigger-rules"
 _CALLING = "https://docs.celeryq.dev/en/stable/userguide/calling.html"
 _TASKS = "https://docs.celeryq.dev/en/stable/userguide/tasks.html"
+_STEPS = "https://docs.restate.dev/develop/python/durable-steps"
+_CONCURRENT = "https://docs.restate.dev/develop/python/concurrent-tasks"
+_PARALLEL = "https://docs.temporal.io/design-patterns/parallel-execution"
 _DURABLE = "Its journal says what has been done: only what it lacks is done."
 _CODE = "The failure is an exception in your function: nothing behind it is reached."
 
@@ -28,9 +31,11 @@ BECAUSE = {
     ("airflow", "join"): "`all_success` is decided as soon as one has failed.",
     ("airflow", "branch"): "A task is asked for when what it needs has ended, whatever else "
     "has failed.",
-    ("airflow", "late"): 'It has `trigger_rule="all_done"`, and `upstream_failed` is an end too.',
-    ("airflow", "cleanup"): 'It has `trigger_rule="all_done"`. Only the last tasks decide '
-    "the state of a DAG run: add one with `all_success` behind all others to see the failure.",
+    ("airflow", "late"): 'The program says `trigger_rule="all_done"`, and `upstream_failed` is an '
+    "end too.",
+    ("airflow", "cleanup"): 'The program says `trigger_rule="all_done"`. Only the last tasks '
+    "decide the state of a DAG run: add one with `all_success` behind all others to see the "
+    "failure.",
     ("airflow", "timeout"): "`execution_timeout` raises in the task's process.",
     ("airflow", "approval"): "An `ApprovalOperator` holds no worker while it waits.",
     ("airflow", "undo"): 'There is no undo: a task with `trigger_rule="one_failed"` is drawn '
@@ -140,8 +145,9 @@ BECAUSE = {
     ("orch_nb", "siblings"): "`fail_fast` would cancel it.",
     ("orch_nb", "branch"): "A task is asked for when what it needs has ended; `fail_fast` would "
     "cancel it.",
-    ("orch_nb", "late"): "It has `trigger: all_done`, and `upstream_failed` is an end too.",
-    ("orch_nb", "cleanup"): "It has `trigger: all_done`; the run fails all the same.",
+    ("orch_nb", "late"): "The program says `trigger: all_done`, and `upstream_failed` is an end "
+    "too.",
+    ("orch_nb", "cleanup"): "The program says `trigger: all_done`; the run fails all the same.",
     ("orch_nb", "timeout"): "An async function is cancelled, a shell command is killed; a thread "
     "cannot be, and is abandoned.",
     ("orch_nb", "approval"): "A run that nobody watches ends as waiting; `recover` with the answer "
@@ -169,6 +175,7 @@ PAGES = {
     ("bullmq", "late"): "https://docs.bullmq.io/guide/flows/fail-parent",
     ("bullmq", "join"): "https://docs.bullmq.io/guide/flows/fail-parent",
     ("bullmq", "cleanup"): "https://docs.bullmq.io/guide/flows/ignore-dependency",
+    ("bullmq", "timeout"): "https://docs.bullmq.io/patterns/timeout-jobs",
     ("bullmq", "killed"): "https://docs.bullmq.io/guide/workers/stalled-jobs",
     ("celery", "unsaid"): f"{_TASKS}#retrying",
     ("celery", "retry"): f"{_TASKS}#retrying",
@@ -177,10 +184,24 @@ PAGES = {
     ("celery", "undo"): f"{_CALLING}#linking-callbacks-errbacks",
     ("celery", "timeout"): "https://docs.celeryq.dev/en/stable/userguide/workers.html#time-limits",
     ("celery", "killed"): f"{_TASKS}#Task.acks_late",
+    ("restate", "siblings"): _CONCURRENT,
+    ("restate", "branch"): _CONCURRENT,
+    ("restate", "timeout"): _CONCURRENT,
+    ("restate", "foreach"): _CONCURRENT,
+    ("restate", "diamond"): _CONCURRENT,
+    ("restate", "killed"): _STEPS,
+    ("restate", "approval"): "https://docs.restate.dev/develop/python/external-events",
     ("restate", "undo"): "https://docs.restate.dev/guides/sagas",
     ("temporal", "unsaid"): "https://docs.temporal.io/encyclopedia/retry-policies",
     ("temporal", "retry"): "https://docs.temporal.io/encyclopedia/retry-policies",
+    ("temporal", "approval"): "https://docs.temporal.io/develop/python/message-passing",
+    ("temporal", "undo"): "https://docs.temporal.io/design-patterns/saga-pattern",
+    ("temporal", "foreach"): _PARALLEL,
+    ("temporal", "diamond"): _PARALLEL,
     ("xstate", "retry"): "https://stately.ai/docs/delayed-transitions",
     ("xstate", "timeout"): "https://stately.ai/docs/delayed-transitions",
+    ("xstate", "approval"): "https://stately.ai/docs/transitions",
+    ("xstate", "foreach"): "https://stately.ai/docs/spawn",
+    ("xstate", "diamond"): "https://stately.ai/docs/parallel-states",
     ("xstate", "killed"): "https://stately.ai/docs/persistence",
 }
