@@ -220,4 +220,10 @@ def systems(plan: Plan, fault: str = "") -> Aftermath:
     No server is asked: fates are inferred from observations of the real systems, which the value
     shows beside them. Raises UsageError for a task that is not there, PlanError for a broken plan.
     """
-    return aftermath(_sound(plan), fault)
+    sound = _sound(plan)
+    if not isinstance(fault, str | None):
+        raise UsageError(
+            f"`fault` is the name of a task, such as {sound.tasks[0].id!r}, "
+            f"not a {type(fault).__name__}."
+        )
+    return aftermath(sound, fault)

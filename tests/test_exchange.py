@@ -172,6 +172,13 @@ def test_a_plan_that_goes_round_is_exported_nowhere(system):
         nb.systems(nb.Plan(goal="g", tasks=tasks))
 
 
+@pytest.mark.parametrize("fault", [1, ["build"], nb.Task(id="build", sh="make")])
+def test_a_fault_that_is_no_name_is_told_what_one_looks_like(plan, fault):
+    kind = type(fault).__name__
+    with pytest.raises(UsageError, match=f"name of a task, such as 'build', not a {kind}"):
+        nb.systems(plan, fault)
+
+
 TOKEN = "ghp_" + "0aB1" * 9
 
 

@@ -67,6 +67,9 @@ ANSWERS = {
     ),
 }  # fmt: skip
 
+#: How a cell begins that is run once more at the end: a second time nothing may stand in its way.
+AGAIN = {"10_restate_durable": "GATE = "}
+
 #: What the live cells say, in the order of the notebook.
 LIVE = {
     "06_xstate_machines": ["Live: error the card is declined", "✓ the same after pay.ERROR",
@@ -113,6 +116,11 @@ def executed(name: str, folder: Path) -> tuple[str, list[str]]:
     book = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     own = len(book.cells)
     hints, right = ANSWERS[name]
+    if name in AGAIN:
+        again = [cell for cell in book.cells if cell.source.startswith(AGAIN[name])]
+        assert len(again) == 1, AGAIN[name]
+        book.cells += [nbformat.v4.new_code_cell(again[0].source)]
+        own += 1
     book.cells += [nbformat.v4.new_code_cell(f"print({call})") for call in (*hints, *right)]
     NotebookClient(
         book, timeout=180, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
