@@ -442,6 +442,7 @@ def test_each_option_below_each_ends_here_as_in_the_real_bullmq(above, below, bu
             f"const j{n} = {{name: 'b', queueName: 'q', children: [j{n + 1}, j{n + 1}]}};"
             for n in range(40)) + "f.add(j0)", "more than 50,000 jobs"),
         ("s.add(1);\n" * 20_000, "No call of"),
+        ("x" + ".y" * 200_000, "No call of"),
     ],
 )  # fmt: skip
 def test_what_is_made_to_be_slow_is_refused(text, why):

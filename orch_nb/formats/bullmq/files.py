@@ -46,7 +46,7 @@ def flow_in(text: str) -> Flow:
         calls = python
     else:
         try:
-            calls = arguments(text, r"[\w$.]*\.(?:add|addBulk)")
+            calls = arguments(text, r"(?<!\.)[\w$.]*\.(?:add|addBulk)")
         except ScriptError as error:
             raise PlanError(f"The script cannot be read: {error}") from None
     flows = [
