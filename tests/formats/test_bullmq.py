@@ -212,6 +212,27 @@ def test_what_is_lost_is_told():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "above",
+    [
+        [Task(id="end", needs=["b"], trigger="all_done")],
+        [Task(id="end")],  # beside `b`: both get an end of the flow's own
+    ],
+)
+def test_a_required_task_below_one_that_is_not_is_told_of_where_the_flow_hides_its_failure(
+    above, bullmq
+):
+    plan = Plan(goal="g", tasks=[
+        Task(id="a", run="m:f"), Task(id="b", run="m:f", needs=["a"], required=False), *above,
+    ])  # fmt: skip
+    made = export(plan)
+    tree = json.loads(made.text)
+    result = bullmq(tree, outcomes={"a": [False]})
+    run = perform(plan, executor=FakeExecutor({"a": [ValueError("no")]}))
+    assert (result["states"][tree["name"]], run.status) == ("completed", "failed")
+    assert [loss.task for loss in made.losses if "may complete all the same" in loss.why] == ["a"]
+
+
 def test_a_flow_that_was_changed_since_holds_as_it_is_now():
     tree = json.loads(export(chain("a", "b", retry=2)).text)
     tree["children"][0]["opts"] = {"attempts": 4, "backoff": 500, "ignoreDependencyOnFailure": True}
