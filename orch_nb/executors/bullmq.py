@@ -99,6 +99,11 @@ def connected(place: Place) -> Any:
         made.ping()
     except (redis.RedisError, OSError, TypeError) as error:
         made.close()
+        if isinstance(error, redis.AuthenticationError) or "AUTH" in str(error):
+            raise BackendUnavailable(
+                f"The Redis at {_bare(place.redis)} does not let us in ({error}). Give its "
+                "password in the address: redis://:PASSWORD@host:port, with %40 for an @ in it."
+            ) from None
         raise BackendUnavailable(
             f"No Redis answers at {_bare(place.redis)} ({error}). Start one with "
             f"`orch-nb dev redis` or redis-server, and workers with `{place.line}`."

@@ -10,6 +10,7 @@ calls, is `Code`: its text, unread. What is spread into an object stands under `
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ _SPACE = re.compile(r"(?:\s+|//[^\n]*|/\*.*?(?:\*/|\Z))+", re.DOTALL)
 _PLAIN = re.compile(r"[\w$.]+")
 _NAME = re.compile(r"[A-Za-z_$][\w$]*")
 _NUMBER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F_]+|(?:\d[\d_]*\.?[\d_]*|\.\d+)(?:[eE][-+]?\d+)?)")
+_PRODUCT = re.compile(rf"{_NUMBER.pattern}(?:\s*\*\s*{_NUMBER.pattern}){{0,8}}")  # 60 * 1000
+_FILLED = re.compile(r"(?<!\\)(?:\\\\)*\$\{")
 _TEXT = re.compile(r"'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"|`(?:\\.|[^`\\])*`", re.DOTALL)
 _ESCAPE = re.compile(
     r"\\(?:u\{([0-9a-fA-F]+)\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(\n|.))", re.DOTALL
@@ -35,6 +38,16 @@ _ENDS = {")": "(", "]": "[", "}": "{"}
 _REGEX = re.compile(r"/(?![/*])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+/[a-z]*")
 _DECLARED = re.compile(
     r"(?<![\w$.])(?:const|let|var)\s+([A-Za-z_$][\w$]*)\s*(?::[^=;]{0,2000})?=(?![=>])"
+)
+_MEMBERS = r"(?:\??\.[\w$]+|\[[^\]\n]{0,80}\])"
+#: `kids = ...` that declares nothing, `tree.children = ...`, `kids[0] += ...`, `kids.push(...)`
+_CHANGED = re.compile(
+    rf"(?<![\w$.])(?:(?<!const )(?<!let )(?<!var )({_NAME.pattern})\s*"
+    rf"|({_NAME.pattern}){_MEMBERS}+\s*)"
+    r"(?:[-+*/%]|\*\*|\|\||&&|\?\?)?=(?![=>])"
+    rf"|(?<![\w$.])({_NAME.pattern}){_MEMBERS}*?\??\."
+    r"(?:push|unshift|splice|pop|shift|reverse|sort|fill)\s*\("
+    rf"|\bObject\.assign\(\s*({_NAME.pattern})"
 )
 _CAST = re.compile(r"as\b|satisfies\b|!")
 
@@ -52,6 +65,9 @@ class Code(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         return self.text
 
+    def __repr__(self) -> str:  # within a value that is shown
+        return self.text
+
 
 def arguments(text: str, called: str) -> list[tuple[list[Any], int]]:
     """The arguments of each call of `called` (a regular expression), with its line."""
@@ -65,8 +81,9 @@ class _Reader:
         self.text, self.at, self._deep = text, 0, 0
         self._newlines: list[int] | None = None
         self._left = 100_000 + _AGAIN * len(text)
-        self._known: dict[str, Any] = {}
-        self._declarations: dict[str, int] | None = None
+        self._known: dict[int, Any] = {}  # what is declared at a place
+        self._declarations: dict[str, list[int]] | None = None
+        self._changed: set[str] = set()
         self._quiet = _blanked(text)  # nothing is found in comments and texts
 
     def calls(self, pattern: re.Pattern[str]) -> Iterator[tuple[list[Any], int]]:
@@ -138,13 +155,13 @@ class _Reader:
             self.at += 1
             return self._several("]")
         if match := _TEXT.match(self.text, self.at):
-            if char == "`" and "${" in match[0]:
+            if char == "`" and _FILLED.search(match[0]):
                 return _NOTHING
             self.at = match.end()
             return _unescaped(match[0][1:-1])
-        if match := _NUMBER.match(self.text, self.at):
+        if match := _PRODUCT.match(self.text, self.at):
             self.at = match.end()
-            return _number(match[0])
+            return math.prod(map(_number, match[0].split("*")))
         if match := _NAME.match(self.text, self.at):
             self.at = match.end()
             name = match[0]
@@ -241,20 +258,32 @@ class _Reader:
             self.at, before = self.at + 1, char or before
 
     def _declared(self, name: str, otherwise: Any = None) -> Any:
-        """What the file declares `name` to be, if that is a literal."""
-        if name not in self._known:
-            self._known[name] = _NOTHING  # should it name itself
-            if self._declarations is None:
-                self._declarations = {m[1]: m.end() for m in _DECLARED.finditer(self._quiet)}
-            place = self._declarations.get(name)
-            if place is not None:
-                here, self.at = self.at, place
-                value = self._value()
-                self.at = here
-                if not isinstance(value, Code):
-                    self._known[name] = value
-        found = self._known[name]
+        """What the file declares `name` to be, if that is a literal and stays one."""
+        found, place = _NOTHING, self._declaration(name)
+        if place is not None and place not in self._known:
+            self._known[place] = _NOTHING  # should it name itself
+            here, self.at = self.at, place
+            value = self._value()
+            self.at = here
+            if not isinstance(value, Code):
+                self._known[place] = value
+        if place is not None:
+            found = self._known[place]
         return otherwise if found is _NOTHING and otherwise is not None else found
+
+    def _declaration(self, name: str) -> int | None:
+        """Where the value of a name begins: the last one before here, as a function has its own.
+        None for a name that the file gives another value, or changes what it stands for."""
+        if self._declarations is None:
+            self._declarations = {}
+            for match in _DECLARED.finditer(self._quiet):
+                self._declarations.setdefault(match[1], []).append(match.end())
+            changes = _CHANGED.finditer(self._quiet)
+            self._changed = {match[match.lastindex or 0] for match in changes}
+        places = self._declarations.get(name)
+        if places is None or name in self._changed:
+            return None
+        return places[max(bisect_left(places, self.at) - 1, 0)]
 
 
 class _Nothing:
@@ -280,7 +309,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _number(text: str) -> int | float:
-    text = text.replace("_", "")
+    text = text.strip().replace("_", "")
     if text.lstrip("+-").lower().startswith("0x"):
         return int(text, 16)
     number = float(text)

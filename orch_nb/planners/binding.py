@@ -223,6 +223,8 @@ class _Unresolved(Exception):
 def _resolved(
     name: str, namespace: Mapping[str, Any], imports: bool, validates: bool = False
 ) -> Any:
+    if not name.isidentifier() and callable(namespace.get(name)):
+        return namespace[name]  # as jobs of other systems are called: {"send-email": send}
     module, colon, path = name.partition(":")
     if not colon:
         module, path = "", name

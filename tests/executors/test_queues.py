@@ -89,6 +89,20 @@ def test_where_nobody_answers_it_says_how_to_start_one():
     assert "secret" not in str(told.value)
 
 
+@pytest.mark.parametrize("login", ["", ":wrong@"])
+def test_a_redis_that_wants_a_password_is_there_and_says_so(login):
+    from redis_server import redis_server  # here: workers import this file, and have no such
+
+    redis = pytest.importorskip("redis")
+    with redis_server() as address, redis.Redis.from_url(address) as client:
+        client.config_set("requirepass", "s3cret")
+        closed = address.replace("//", f"//{login}")
+        with pytest.raises(BackendUnavailable, match="Give its password") as told:
+            nb.execute(PLAN, executor="bullmq", address=closed, journal="memory")
+    assert "No Redis answers" not in str(told.value)
+    assert "wrong@" not in str(told.value)
+
+
 @pytest.mark.parametrize("address", ["localhost:6379", "http://localhost", "redis://", ""])
 def test_what_is_no_address_of_a_redis_is_refused(address):
     with pytest.raises(UsageError, match="the address of its Redis"):

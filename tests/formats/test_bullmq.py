@@ -25,6 +25,7 @@ const connection = { host: '127.0.0.1', port: Number(process.argv[2]) };
 const say = (line) => process.stdout.write(JSON.stringify(line) + '\\n');
 const flat = (node) => [node.job, ...(node.children ?? []).flatMap(flat)];
 const producer = new FlowProducer({ connection });
+const stays = ['completed', 'failed', 'waiting-children', 'unknown'];  // unknown: removed
 let outcomes = {}, ran = {}, order = [];
 const workers = {};
 function work(job) {
@@ -55,7 +56,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     const now = Object.values(states);
     if (now.every((s) => s === 'completed' || s === 'failed')) break;
     if (now.join() !== before) { before = now.join(); since = Date.now(); }
-    const stuck = now.every((s) => ['completed', 'failed', 'waiting-children'].includes(s));
+    const stuck = now.every((s) => stays.includes(s));
     if (stuck && told.settle && Date.now() - since > told.settle) break;
     await new Promise((done) => setTimeout(done, 15));
   }
@@ -209,6 +210,27 @@ def test_what_is_lost_is_told():
         "pools", "on_failure", "required", "compensate", "pool", "timeout", "total_timeout",
         "cache", "outputs", "jitter", "backoff_coefficient", "non_retryable", "maximum_interval",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        [Task(id="end", needs=["b"], trigger="all_done")],
+        [Task(id="end")],  # beside `b`: both get an end of the flow's own
+    ],
+)
+def test_a_required_task_below_one_that_is_not_is_told_of_where_the_flow_hides_its_failure(
+    above, bullmq
+):
+    plan = Plan(goal="g", tasks=[
+        Task(id="a", run="m:f"), Task(id="b", run="m:f", needs=["a"], required=False), *above,
+    ])  # fmt: skip
+    made = export(plan)
+    tree = json.loads(made.text)
+    result = bullmq(tree, outcomes={"a": [False]})
+    run = perform(plan, executor=FakeExecutor({"a": [ValueError("no")]}))
+    assert (result["states"][tree["name"]], run.status) == ("completed", "failed")
+    assert [loss.task for loss in made.losses if "may complete all the same" in loss.why] == ["a"]
 
 
 def test_a_flow_that_was_changed_since_holds_as_it_is_now():
@@ -441,6 +463,7 @@ def test_each_option_below_each_ends_here_as_in_the_real_bullmq(above, below, bu
             f"const j{n} = {{name: 'b', queueName: 'q', children: [j{n + 1}, j{n + 1}]}};"
             for n in range(40)) + "f.add(j0)", "more than 50,000 jobs"),
         ("s.add(1);\n" * 20_000, "No call of"),
+        ("x" + ".y" * 200_000, "No call of"),
     ],
 )  # fmt: skip
 def test_what_is_made_to_be_slow_is_refused(text, why):
@@ -488,3 +511,146 @@ def test_it_is_one_of_the_systems(tmp_path):
     found = nb.import_(path)
     assert found.system == "bullmq"
     assert [task.id for task in found.plan.tasks] == ["a", "b"]
+
+
+def parent_of(child, **more):
+    return {
+        "name": "p",
+        "queueName": "q",
+        "children": [{"name": "c", "queueName": "q"} | child],
+    } | more
+
+
+@pytest.mark.parametrize("kept", [True, False, 0, 1, {"count": 0}, {"age": 0}, {"age": 60}])
+def test_a_job_that_is_removed_when_it_fails_keeps_nobody_waiting(kept, bullmq):
+    tree = parent_of({"opts": {"removeOnFail": kept}})
+    found = read(json.dumps(tree))
+    run = perform(found.plan, executor=FakeExecutor({"c": [ValueError("no")]}))
+    result = bullmq(tree, outcomes={"c": [False]}, settle=300)
+    assert (result["states"]["p"] == "completed") == (run["p"].status == "succeeded")
+    waits = any(loss.what == "no failure option" for loss in found.losses)
+    assert (result["states"]["p"] == "waiting-children") == waits
+
+
+@pytest.mark.parametrize(
+    ("tree", "what"),
+    [
+        (parent_of({"opts": {"jobId": "17"}}), "jobId"),
+        (parent_of({"opts": {"jobId": "a:b"}}), "jobId"),
+        (parent_of({"opts": {"priority": 1.5}}), "priority"),
+        (parent_of({"opts": {"priority": 2**21}}), "priority"),
+        (parent_of({"opts": {"deduplication": {"id": "x"}}}), "deduplication"),
+        (parent_of({}, opts={"deduplication": {"id": "x"}}), "deduplication"),
+        (parent_of({"opts": {"debounce": {"id": "x", "ttl": 9}}}), "debounce"),
+        (parent_of({"queueName": "a:b"}), "queueName"),
+    ],
+)  # fmt: skip
+def test_a_job_that_bullmq_would_not_add_is_told_of(tree, what):
+    told = [loss.what for loss in read(json.dumps(tree)).losses if "adds no such job" in loss.why]
+    assert told == [what]
+
+
+def test_a_flow_that_joins_another_or_lies_elsewhere_is_told_of():
+    tree = parent_of({"prefix": "mine"}, opts={"parent": {"id": "1", "queue": "bull:up"}})
+    told = {loss.what: loss.why for loss in read(json.dumps(tree)).losses}
+    assert "`mine`" in told["prefix"]
+    assert "not in this file" in told["parent"]
+
+
+@pytest.mark.parametrize("name", ["send-email", "17", "à propos", "mail:send", "a b.c/d"])
+def test_a_job_of_any_name_is_done_by_what_is_handed_in_for_it(name):
+    found = read(json.dumps({"name": name, "queueName": "q", "data": {"to": "you"}}))
+    told = [loss.why for loss in found.losses if loss.what == "run"]
+    assert all(name in why for why in told)
+    assert bool(told) == (name != "mail:send")  # which may as well be a function in a module
+    run = nb.execute(found.plan, namespace={name: lambda to: f"to {to}"}, journal="memory")
+    assert run.results[name] == "to you"
+
+
+@pytest.mark.parametrize(
+    ("opts", "attempts"),
+    [({"attempts": "3"}, 3), ({"attempts": 3, "backoff": {"type": "fixed", "delay": -1}}, 1)],
+)
+def test_attempts_are_as_many_as_bullmq_makes(opts, attempts, bullmq):
+    tree = parent_of({"opts": opts | {"failParentOnFailure": True}})
+    run = perform(read(json.dumps(tree)).plan, executor=FakeExecutor({"c": [ValueError("no")] * 9}))
+    result = bullmq(tree, outcomes={"c": [False]}, patience=3000)
+    assert len(run["c"].attempts) == result["ran"]["c"] == attempts
+
+
+SCRIPT = "import { FlowProducer } from 'bullmq';\nconst flow = new FlowProducer();\n"
+JOB = "{ name: 'c', queueName: 'q' }"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"const kids = [{JOB}]; kids.push(more);",
+        f"let kids = [{JOB}]; if (x) kids = [];",
+        f"const kids = [{JOB}]; kids[0].children = more;",
+        f"const kids = [{JOB}]; Object.assign(kids, more);",
+    ],
+)
+def test_a_name_whose_value_changes_in_the_script_is_not_taken_for_what_it_was(script):
+    text = SCRIPT + script + "flow.add({ name: 'p', queueName: 'q', children: kids });"
+    found = read(text)
+    assert [task.id for task in found.plan.tasks] == ["p"]
+    assert [loss.why for loss in found.losses if loss.what == "children"] == [
+        "`kids` is worked out when the script runs"
+    ]
+
+
+def test_a_name_is_what_was_declared_last_before_it():
+    text = (
+        SCRIPT + "function a() { const kids = [{ name: 'x', queueName: 'q' }];"
+        " flow.add({ name: 'p', queueName: 'q', children: kids }); }"
+        "function b() { const kids = []; return kids; }"
+    )
+    assert [task.id for task in read(text).plan.tasks] == ["x", "p"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["kids.append(more)", "kids[0]['children'] = more", "kids = kids + more", "kids += more",
+     "for kids in more: pass"],
+)  # fmt: skip
+def test_a_name_whose_value_changes_in_python_is_not_taken_for_what_it_was(change):
+    text = (
+        "from bullmq import FlowProducer\nflow = FlowProducer()\n"
+        "kids = [{'name': 'c', 'queueName': 'q'}]\n"
+        f"{change}\nawait flow.add({{'name': 'p', 'queueName': 'q', 'children': kids}})\n"
+    )
+    found = read(text)
+    assert [task.id for task in found.plan.tasks] == ["p"]
+    assert "children" in {loss.what for loss in found.losses}
+
+
+def test_children_that_are_worked_out_are_told_of_one_by_one():
+    text = (
+        SCRIPT + f"flow.add({{ name: 'p', queueName: 'q', children: [...rest, make(1), {JOB}] }});"
+    )
+    found = read(text)
+    assert [task.id for task in found.plan.tasks] == ["c", "p"]
+    assert [loss.why for loss in found.losses if loss.what == "children"] == [
+        "`...rest` is worked out when the script runs",
+        "`make(1)` is worked out when the script runs",
+    ]
+
+
+def test_of_two_options_by_a_flag_none_is_held_against_the_other():
+    options = "{ failParentOnFailure: strict, ignoreDependencyOnFailure: !strict }"
+    text = SCRIPT + (
+        "flow.add({ name: 'p', queueName: 'q', children: "
+        f"[{{ name: 'c', queueName: 'q', opts: {options} }}] }});"
+    )
+    told = {loss.what for loss in read(text).losses}
+    assert {"failParentOnFailure", "ignoreDependencyOnFailure"} <= told
+
+
+def test_a_product_of_numbers_is_a_number():
+    text = SCRIPT + (
+        "flow.add({ name: 'p', queueName: 'q', "
+        "opts: { attempts: 3, backoff: { type: 'exponential', delay: 2 * 60 * 1000 } } });"
+    )
+    (task,) = read(text).plan.tasks
+    assert (task.retry.initial_interval_s, task.retry.backoff_coefficient) == (120, 2)

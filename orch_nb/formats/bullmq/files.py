@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import json
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -19,6 +20,8 @@ from orch_nb.formats.script_literals import Code, ScriptError, arguments
 
 __all__ = ["Flow", "flow_in"]
 
+_CHANGING = {"append", "extend", "insert", "pop", "remove", "clear", "update", "setdefault",
+             "popitem", "sort", "reverse"}  # fmt: skip
 _NOT_HERE = (
     ('"subtask_type"', "celery", "a canvas of Celery"),
     ('"states"', "xstate", "a machine of XState"),
@@ -43,7 +46,7 @@ def flow_in(text: str) -> Flow:
         calls = python
     else:
         try:
-            calls = arguments(text, r"[\w$.]*\.(?:add|addBulk)")
+            calls = arguments(text, r"(?<!\.)[\w$.]*\.(?:add|addBulk)")
         except ScriptError as error:
             raise PlanError(f"The script cannot be read: {error}") from None
     flows = [
@@ -111,13 +114,7 @@ def _python(text: str) -> list[tuple[list[Any], int]] | None:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    names = {
-        target.id: node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    names = _constants(tree)
     try:
         return [
             ([_value(given, names, frozenset()) for given in node.args], node.lineno)
@@ -128,6 +125,31 @@ def _python(text: str) -> list[tuple[list[Any], int]] | None:
         ]
     except RecursionError:
         raise PlanError("The script is nested too deep to be read.") from None
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """The names that stand for one value from first to last: given once, and never changed."""
+    names: dict[str, ast.expr] = {}
+    given: Counter[str] = Counter()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            given[node.id] += 1
+        elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            given[_begun(node)] += 2  # tree["children"] = ...
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            given[_begun(node.func)] += 2 * (node.func.attr in _CHANGING)
+        if isinstance(node, ast.Assign):
+            names |= {to.id: node.value for to in node.targets if isinstance(to, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and node.value and isinstance(node.target, ast.Name):
+            names[node.target.id] = node.value
+    return {name: value for name, value in names.items() if given[name] == 1}
+
+
+def _begun(node: ast.expr) -> str:
+    """The name that `a` in `a["b"].c` is; "" for what is no name."""
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _value(node: ast.expr, names: dict[str, ast.expr], within: frozenset[str]) -> Any:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from orch_nb.errors import PlanError
-from orch_nb.formats.bullmq.flow import DEEPEST, FAIL, IGNORE, REMOVE
+from orch_nb.formats.bullmq.flow import DEEPEST, FAIL, HIGHEST_PRIORITY, IGNORE, REMOVE
 from orch_nb.formats.script_literals import Code
 from orch_nb.model.task import Task
 
 __all__ = ["CONTINUE", "Job", "Jobs"]
 
 CONTINUE = "continueParentOnFailure"
+_ON_FAILURE = (FAIL, IGNORE, REMOVE, CONTINUE)
 _MOST = 50_000
 _KEYS = {"name", "queueName", "data", "opts", "children", "prefix"}
 
@@ -30,7 +32,19 @@ class Job(msgspec.Struct):
     @property
     def on_failure(self) -> str:
         """The one option that says what its failure means to its parent, if it has one."""
-        return next((o for o in (FAIL, IGNORE, REMOVE, CONTINUE) if self.opts.get(o)), "")
+        said = [option for option in _ON_FAILURE if self.opts.get(option)]
+        said.sort(key=lambda option: isinstance(self.opts[option], Code))  # what is known first
+        return said[0] if said else REMOVE if self._leaves else ""
+
+    @property
+    def _leaves(self) -> bool:
+        """Whether it is removed as soon as it has failed: its parent does not wait for it then."""
+        kept = self.opts.get("removeOnFail")
+        numbers = [kept.get("count"), kept.get("age")] if isinstance(kept, dict) else [kept]
+        return kept is True or any(
+            isinstance(number, int | float) and number is not False and number == 0
+            for number in numbers
+        )
 
     @property
     def said(self) -> Task | None:
@@ -76,17 +90,21 @@ class Jobs:
         found = Job(self._name(job), job, self._options(job), made)
         self.by_task[found.task] = found
         self._told(found)
+        for option, why in refusals(found, below=deep > 0):
+            text = f"BullMQ adds no such job ({why}); here it runs without"
+            self._lose(option, text, found.task, "changed")
         return found
 
     def _children(self, job: dict[str, Any]) -> list[Any]:
         children = job.get("children") or []
-        if isinstance(children, list):
-            return children
-        if not isinstance(children, Code):
+        if not isinstance(children, list | Code):
             raise PlanError(f"`children` of `{job['name']}` is no list: {str(children)[:60]!r}.")
-        why = f"`{children}` is worked out when the script runs"
-        self._lose("children", why, str(job["name"]))
-        return []
+        found = children if isinstance(children, list) else [children]
+        for code in found:
+            if isinstance(code, Code):
+                why = f"`{code}` is worked out when the script runs"
+                self._lose("children", why, str(job["name"]))
+        return [child for child in found if not isinstance(child, Code)]
 
     def _options(self, job: dict[str, Any]) -> dict[str, Any]:
         opts = job.get("opts") or {}
@@ -96,7 +114,7 @@ class Jobs:
             raise PlanError(f"`opts` of `{job['name']}` is no object: {str(opts)[:60]!r}.")
         defaults = self._defaults.get(str(job.get("queueName")), {})
         found = {**(defaults if isinstance(defaults, dict) else {}), **opts}
-        failure = [o for o in (FAIL, IGNORE, REMOVE, CONTINUE) if found.get(o)]
+        failure = [o for o in _ON_FAILURE if found.get(o) and not isinstance(found[o], Code)]
         if len(failure) > 1:
             raise PlanError(f"`{job['name']}` has {' and '.join(failure)}: BullMQ takes one only.")
         return found
@@ -120,6 +138,10 @@ class Jobs:
                 shown = f"`{', '.join(map(str, value))}`" if isinstance(value, list) else "it"
                 why = f"{shown} is worked out when the script runs" if key == "..." else "unknown"
                 self._lose(key, why, job.task)
+        prefix = job.job.get("prefix")
+        if prefix:
+            self._lose("prefix", f"its keys begin with `{prefix}`; workers here take any task",
+                       job.task, "note")  # fmt: skip
         queue, own = job.job.get("queueName"), job.opts.get("jobId")
         if not isinstance(queue, str | Code) or not str(queue):
             self._lose("queueName", "it has none, and BullMQ wants one", job.task, "changed")
@@ -131,3 +153,31 @@ class Jobs:
                     "waits for ever; here they are two tasks"
                 )
                 self._lose("jobId", why, job.task, "changed")
+
+
+def refusals(job: Job, *, below: bool) -> Iterator[tuple[str, str]]:
+    """The options for which BullMQ 6 throws when the job is added, and what it says then; `below`
+    another job. Two options of failure are none of these: what they mean is not known here."""
+    opts = job.opts
+    own, priority = opts.get("jobId"), opts.get("priority")
+    if own and not isinstance(own, Code):
+        if not isinstance(own, str):
+            yield "jobId", "it is to be a text"
+        elif re.fullmatch(r"0|-?[1-9]\d*", own):
+            yield "jobId", "custom ids cannot be integers"
+        elif ":" in own and own.count(":") != 2:
+            yield "jobId", "custom ids cannot contain `:`"
+    if priority and not isinstance(priority, Code):
+        if not isinstance(priority, int | float) or priority != int(priority):
+            yield "priority", "it is to be a whole number"
+        elif priority > HIGHEST_PRIORITY:
+            yield "priority", f"it is to be between 0 and {HIGHEST_PRIORITY:,}"
+    if opts.get("deduplication") and below:
+        yield "deduplication", "it cannot be used together with a parent"
+    elif opts.get("deduplication") and job.children:
+        yield "deduplication", "it cannot be used on a job with children"
+    if "debounce" in opts:
+        yield "debounce", "it has been removed: use deduplication"
+    queue = job.job.get("queueName")
+    if isinstance(queue, str) and ":" in queue:
+        yield "queueName", "queue names cannot contain `:`"

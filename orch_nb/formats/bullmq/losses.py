@@ -11,6 +11,8 @@ from orch_nb.model.translation import Loss
 
 __all__ = ["losses"]
 
+_ANYWAY = {TriggerRule.ALL_DONE, TriggerRule.ALWAYS, TriggerRule.NONE_SKIPPED, TriggerRule.ONE_DONE}
+
 
 def losses(plan: Plan, root: str, made: bool) -> tuple[Loss, ...]:
     """All of it; `root` is the flow's last job, `made` where the export put it there."""
@@ -28,19 +30,32 @@ def losses(plan: Plan, root: str, made: bool) -> tuple[Loss, ...]:
     if plan.secrets:
         found.append(Loss("secrets", "what jobs log and return stands in Redis as it is"))
     for task in plan.tasks:
-        found += _of(plan, task, root)
+        found += _of(plan, task, root, made)
     return tuple(found)
 
 
-def _of(plan: Plan, task: Task, root: str) -> Iterator[Loss]:
+def _is_ignored(plan: Plan, task: Task, made: bool) -> bool:
+    """Whether the flow's end may complete though a required task has failed: what waits for it, and
+    fails with it, is ignored. What is required on the way there is told of itself."""
+    after = downstream(plan)
+    while after[task.id]:
+        parent = plan[after[task.id][0]]
+        if parent.trigger in _ANYWAY:
+            return True
+        if parent.required:
+            return False
+        task = parent
+    return made and not task.required
+
+
+def _of(plan: Plan, task: Task, root: str, made: bool) -> Iterator[Loss]:
     needs, after = upstream(plan)[task.id], downstream(plan)[task.id]
     if needs and task.trigger in (TriggerRule.ALWAYS, TriggerRule.ONE_DONE):
         why = "it starts when all it needs has ended, not before"
         yield Loss("trigger", why, task.id, severity="changed")
     rule = plan[after[0]].trigger if after else None
-    anyway = rule in (TriggerRule.ALL_DONE, TriggerRule.ALWAYS, TriggerRule.NONE_SKIPPED,
-                      TriggerRule.ONE_DONE)  # fmt: skip
-    if anyway and task.required:
+    anyway = rule in _ANYWAY
+    if task.required and _is_ignored(plan, task, made):
         why = f"if it fails the flow's `{root}` may complete all the same; here the run has failed"
         yield Loss("required", why, task.id, severity="changed")
     if not task.required and (not after or not anyway) and task.id != root and after:

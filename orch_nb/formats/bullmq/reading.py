@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import re
 from typing import Any
 
 import msgspec
@@ -35,6 +37,7 @@ _NOT_OF_TASKS = {
     "removeOnComplete": "a run keeps all its tasks",
     "removeOnFail": "a run keeps all its tasks",
     "repeat": "a plan runs once; `%orchestrate` runs it again",
+    "parent": "the job that waits for it is not in this file",
 }
 _LONGEST_MS = 1e12  #: some thirty years
 _MOST_ATTEMPTS = 2**31  #: more than any job will see; a plan's numbers are of 64 bits
@@ -112,6 +115,7 @@ class _Reader:
         said, required = job.said, job.task in decisive
         if said is None:
             said = Task(id=job.task, run=str(job.job["name"]), with_=self._arguments(job))
+            self._callable(job)
         else:  # an export says by the option itself whether its task is required
             required = job.on_failure != REMOVE and said.required
         retry = said.retry if options(said) == _tries(job.opts) else self._retry(job)
@@ -119,6 +123,15 @@ class _Reader:
             said, id=job.task, needs=tuple(needs), trigger=trigger, retry=retry, required=required
         )
         return [*before, own]
+
+    def _callable(self, job: Job) -> None:
+        name = job.job["name"]
+        if isinstance(name, str) and not all(map(str.isidentifier, re.split(r"[.:]", name))):
+            why = (
+                f"`{name}` is no name in Python: hand in what does it, as "
+                f"namespace={{{json.dumps(name, ensure_ascii=False)}: function}}"
+            )
+            self._lose("run", why, job.task, "note")
 
     def _arguments(self, job: Job) -> dict[str, Any]:
         data = job.job.get("data")
@@ -184,6 +197,8 @@ class _Reader:
 
     def _retry(self, job: Job) -> RetryPolicy:
         most = job.opts.get("attempts", 1)
+        if isinstance(most, str) and most.isascii() and most.isdigit():
+            most = int(most[:12])  # JavaScript compares them as numbers
         if not isinstance(most, int | float | Code | None):
             self._lose("attempts", f"`{str(most)[:40]}` is no number", job.task)
         if not isinstance(most, int | float) or not 1 < most < math.inf:
@@ -195,6 +210,8 @@ class _Reader:
         if not isinstance(backoff, dict):
             return RetryPolicy(maximum_attempts=most, initial_interval_s=0, jitter=0)
         delay, kind = backoff.get("delay", 0), backoff.get("type")
+        if delay == -1 and kind in ("fixed", "exponential"):  # BullMQ's word for "not again"
+            return RetryPolicy()
         if (
             kind not in ("fixed", "exponential")
             or not isinstance(delay, int | float)
