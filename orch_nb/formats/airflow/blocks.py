@@ -306,6 +306,7 @@ class Blocks:
         if "words(" in code:
             self.commands = True
             self.need("json")
+            self.need("collections.abc", "Sequence")  # as results of `foreach` come
             self.need("shlex", "quote")
         into.lines.append(f"return {code}")
         if made.names:
