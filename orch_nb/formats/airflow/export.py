@@ -326,12 +326,6 @@ class _File:
         if any(task.run is not None for task in plan.tasks):
             tell("results", "they travel as XComs: what they are must have a form in JSON, or a "
                  "serializer of Airflow's", "note")  # fmt: skip
-        many = {task.id for task in plan.tasks if task.foreach is not None}
-        for task in plan.tasks:
-            if task.run is not None and (found := [n for n in self._up[task.id] if n in many]):
-                why = (f"of `{found[0]}`, which has `foreach`, they come as a lazy sequence, not "
-                       "as a list: list(...) makes one")  # fmt: skip
-                self._teller(task.id)("results", why, "changed")
         shell = {task.id for task in plan.tasks if task.sh is not None}
         if any(set(self._up[task.id]) & shell and task.kind == "python" for task in plan.tasks):
             tell(

@@ -500,7 +500,7 @@ class Lazy(Sequence):
 def test_a_command_takes_the_results_of_a_mapped_task_as_words():
     plan = Plan(goal="g", tasks=[Task(id="each", sh="echo {{ item }}", foreach=["a b", "c"]),
                                  Task(id="all", sh="echo {{ each }}", needs=["each"]),
-                                 Task(id="sum", run="json:dumps", needs=["each"])])  # fmt: skip
+                                 ])  # fmt: skip
     made = export(plan)
     begin, end = made.text.index("def words"), made.text.index("@dag")
     names = {"Sequence": Sequence, "quote": shlex.quote, "json": json}
@@ -508,7 +508,30 @@ def test_a_command_takes_the_results_of_a_mapped_task_as_words():
     assert [names["words"](one) for one in (Lazy(["a b", 1]), "a b", None, {"a": 1})] == [
         "'a b' 1", "'a b'", "''", "'{\"a\": 1}'",
     ]  # fmt: skip
-    assert [loss.task for loss in made.losses if "lazy" in loss.why] == ["sum"]
+
+
+MAPPED = """
+@task
+def rows(): return [1, 2]
+@task(foreach="rows")
+def each(row): return row + 1
+@task
+def stands(each):
+    \"\"\"Text of them.\"\"\"
+    return str(each)
+@task(when="each")
+def called(each, rows, more=1): return {"each": each}
+"""
+
+
+def test_a_function_takes_the_results_of_a_mapped_task_as_a_list():
+    plan = plan_from_source(MAPPED, {}, goal="g")
+    text = export(plan).text
+    assert '"""Text of them."""\n        each = list(each)\n\n        return str(each)' in text
+    assert "        each = list(each)\n        if not each:\n" in text
+    assert text.count("= list(") == 2
+    found = read(text, "g.py").plan
+    assert {t.id: (t.needs, t.when) for t in found} == {t.id: (t.needs, t.when) for t in plan}
 
 
 def test_a_comparison_with_none_is_python_s_own():
