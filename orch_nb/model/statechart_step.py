@@ -175,7 +175,10 @@ class Going:
         entries = _Entries(self._chart)
         for transition in transitions:
             if transition.targets:
-                self._enter(transition.targets, self._domain(transition), entries)
+                domain = self._domain(transition)
+                # A state that leads to itself and is not left is not entered: what is within it is.
+                stays = transition.source if domain == transition.source else None
+                self._enter(transition.targets, domain, entries, stays)
         self.states -= exits
         self._put(entries.states)
 
@@ -190,12 +193,15 @@ class Going:
         self._down(self._chart.root.id, entries)
         self._put(entries.states)
 
-    def _enter(self, targets: Iterable[str], domain: str | None, entries: _Entries) -> None:
+    def _enter(
+        self, targets: Iterable[str], domain: str | None, entries: _Entries,
+        stays: str | None = None,
+    ) -> None:  # fmt: skip
         found = self._effective(targets)
         if len(found) > 1:
             self._side_by_side(found)
         for target in found:
-            self._down(target, entries)
+            self._down(target, entries, stays)
         for target in found:
             self._up(target, domain, entries)
 
@@ -208,9 +214,10 @@ class Going:
                 if self._by_id[meet].kind != "parallel" and meet not in (one, other):
                     raise ValueError(f"`{one}` and `{other}` are never active at the same time")
 
-    def _down(self, state: str, entries: _Entries) -> None:
-        """A state, and what is entered within it."""
-        entries.add(state)
+    def _down(self, state: str, entries: _Entries, stays: str | None = None) -> None:
+        """A state, but for one that stays, and what is entered within it."""
+        if state != stays:
+            entries.add(state)
         here = self._by_id[state]
         if here.kind == "compound":
             self._enter(here.initial, state, entries)

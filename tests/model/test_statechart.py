@@ -126,3 +126,15 @@ def test_two_states_of_one_region_are_never_active_at_once():
     )
     with pytest.raises(ValueError, match="never active at the same time"):
         chart.step(chart.begin(), "E")
+
+
+def test_a_state_that_stays_where_it_is_holds_no_other_region_back():
+    """One region leads to itself and is not left; the other's transition leaves and enters all."""
+    chart = read_chart(
+        {"id": "m", "type": "parallel", "states": {
+            "here": {"initial": "one", "states": {"one": {"on": {"E": "one"}}, "two": {}}},
+            "there": {"on": {"E": {"target": "beside", "reenter": True}}},
+            "beside": {}}}
+    )  # fmt: skip
+    after = chart.step(chart.begin(), "E")  # as XState 5.33 has it
+    assert chart.value(after) == {"here": "one", "there": {}, "beside": {}}

@@ -237,20 +237,30 @@ class Blocks:
         arguments = [f"{key}={value}" for key, value in said.items()
                      if not (stands and key == "doc_md")]  # fmt: skip
         decorator = f"@{kind}" if not arguments else f"@{call(kind, arguments, columns + 1)}"
+        lists = self._lists(task, into)
         if into.whole is not None and stands:
-            return [*decorator.split("\n"), *with_lines(into.whole.lines, into.whole.before)]
+            first = [*into.whole.before, "", *lists] if lists else into.whole.before
+            return [*decorator.split("\n"), *with_lines(into.whole.lines, first)]
         head = f"def {self._variables[task.id]}({', '.join(self._parameters(task, into))}):"
         body = doc.split("\n") if doc else []
         if into.before:
             body += [*([""] if doc else []), *into.before, ""]
         if "index" in into.words:
             body.append("index = ti.map_index")
+        body += lists
         body += [row for line in into.lines for row in fitted(line, columns + 4).split("\n")]
         while body and not body[-1]:
             body.pop()
         if not body:
             body = ["pass"]
         return [*decorator.split("\n"), head, *inner(tidy(body))]
+
+    def _lists(self, task: Task, into: Written) -> list[str]:
+        """The lines that make lists of what mapped tasks give, which comes as a lazy sequence."""
+        if task.kind != "python":
+            return []
+        mapped = [need for need in into.results if self._plan[need].foreach is not None]
+        return [f"{name} = list({name})" for name in map(self.writer.parameter, mapped)]
 
     def _stands(self, task: Task, into: Written) -> bool:
         """Whether a notebook's function can stand in the file as it is, under `@task`."""
@@ -306,6 +316,7 @@ class Blocks:
         if "words(" in code:
             self.commands = True
             self.need("json")
+            self.need("collections.abc", "Sequence")  # as results of `foreach` come
             self.need("shlex", "quote")
         into.lines.append(f"return {code}")
         if made.names:

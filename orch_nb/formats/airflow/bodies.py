@@ -13,6 +13,7 @@ def load(fetch):                             when: fetch.rows > 0
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 
 from orch_nb.formats.airflow.expressions import of_python
@@ -20,6 +21,9 @@ from orch_nb.formats.airflow.names import WHEN
 from orch_nb.formats.airflow.symbols import Function, Ref
 
 __all__ = ["Body", "body_of"]
+
+#: Lines of an export that say nothing of a plan.
+_OURS = re.compile(r"index = ti\.map_index|failures = \{\}|(\w+) = list\(\1\)")
 
 
 @dataclass
@@ -63,7 +67,7 @@ def body_of(function: Function) -> Body:
             inner[first.name] = f":{first.name}"
         elif isinstance(first, ast.If) and (said := _when(first)):
             found.when = said
-        elif ast.unparse(first) not in ("index = ti.map_index", "failures = {}"):
+        elif not _OURS.fullmatch(ast.unparse(first)):
             break
         rest = rest[1:]
     found.empty = not rest and bool(found.when) and not inner

@@ -43,7 +43,7 @@ from orch_nb.formats.airflow.symbols import (
     Xcom,
 )
 
-__all__ = ["Evaluator", "iterable"]
+__all__ = ["Evaluator", "iterable", "truth"]
 
 _STEPS = 300_000  # expressions that are evaluated at most; a loop may have many turns
 _FILE_STEM = re.compile(r"\bPath\(__file__\)(\.resolve\(\))?\.stem$")
@@ -51,6 +51,8 @@ _SYMBOLS = (
     Class, Dag, Factory, Function, Group, Item, Label, Opaque, Operator, Partial, Ref, Taking,
     TaskFlow, Xcom,
 )  # fmt: skip
+
+_THINGS = (Class, Dag, Factory, Function, Group, Operator, TaskFlow, Xcom)
 
 
 def _written(node: ast.AST) -> str:
@@ -63,6 +65,18 @@ def is_constant(value: Any) -> bool:
     return light(value) and not _has_symbols(value, 3)
 
 
+def truth(value: Any) -> bool | None:
+    """Whether a value counts as true; None where it is not known. What is made of Airflow's does,
+    and so does what is not empty."""
+    if isinstance(value, _THINGS):
+        return True
+    if isinstance(value, _SYMBOLS):
+        return None
+    if isinstance(value, (list, tuple, dict, set, frozenset)):
+        return bool(value)
+    return bool(value) if is_constant(value) else None
+
+
 def _has_symbols(value: Any, depth: int) -> bool:
     if isinstance(value, _SYMBOLS):
         return True
@@ -71,6 +85,14 @@ def _has_symbols(value: Any, depth: int) -> bool:
     if depth and isinstance(value, dict):
         return any(_has_symbols(item, depth - 1) for item in value.values())
     return False
+
+
+def _is_none(kind: ast.cmpop, left: Any, right: Any) -> bool | None:
+    """`x is None` and `x is not None` of something of Airflow's, which is not; None elsewhere."""
+    if not isinstance(kind, (ast.Is, ast.IsNot)) or None not in (left, right):
+        return None
+    other = right if left is None else left
+    return isinstance(kind, ast.IsNot) if isinstance(other, _THINGS) else None
 
 
 def iterable(value: Any) -> list[Any] | None:
@@ -83,6 +105,19 @@ def iterable(value: Any) -> list[Any] | None:
         except TypeError:  # of several types: any order will do
             return list(value)
     return None
+
+
+def _apart(targets: list[ast.expr], value: Any) -> list[Any]:
+    """What each of several targets gets of a value, one with a star all that is left."""
+    items = iterable(value)
+    stars = [n for n, target in enumerate(targets) if isinstance(target, ast.Starred)]
+    if items is None or len(items) < len(targets) - len(stars):
+        return [Opaque() for _ in targets]
+    if stars:
+        first, behind = stars[0], len(targets) - stars[0] - 1
+        end = len(items) - behind
+        items = [*items[:first], items[first:end], *items[end:]]
+    return items if len(items) == len(targets) else [Opaque() for _ in targets]
 
 
 class Evaluator:
@@ -210,18 +245,17 @@ class Evaluator:
         found: Any = None
         for part in node.values:
             found = self.value(part, scope)
-            if not is_constant(found):
+            holds = truth(found)
+            if holds is None:
                 raise Unknown
-            if bool(found) is isinstance(node.op, ast.Or):
+            if holds is isinstance(node.op, ast.Or):
                 return found
         return found
 
     def _unaryop(self, node: ast.UnaryOp, scope: Scope) -> Any:
         value = self.value(node.operand, scope)
-        if isinstance(value, _SYMBOLS):
-            raise Unknown
         if isinstance(node.op, ast.Not):
-            return not value
+            return not self._holds(value)
         if isinstance(node.op, ast.USub) and isinstance(value, (int, float)):
             return -value
         raise Unknown
@@ -230,6 +264,11 @@ class Evaluator:
         left = self.value(node.left, scope)
         for kind, part in zip(node.ops, node.comparators, strict=True):
             right = self.value(part, scope)
+            if _is_none(kind, left, right) is not None:
+                if not _is_none(kind, left, right):
+                    return False
+                left = right
+                continue
             if not is_constant(left) or not is_constant(right):
                 raise Unknown
             if not compared(kind, left, right):
@@ -238,10 +277,15 @@ class Evaluator:
         return True
 
     def _ifexp(self, node: ast.IfExp, scope: Scope) -> Any:
-        test = self.value(node.test, scope)
-        if isinstance(test, _SYMBOLS):
+        holds = self._holds(self.value(node.test, scope))
+        return self.value(node.body if holds else node.orelse, scope)
+
+    def _holds(self, value: Any) -> bool:
+        """Whether a value counts as true. Raises Unknown."""
+        found = truth(value)
+        if found is None:
             raise Unknown
-        return self.value(node.body if test else node.orelse, scope)
+        return found
 
     def _namedexpr(self, node: ast.NamedExpr, scope: Scope) -> Any:
         scope.names[node.target.id] = found = self.value(node.value, scope)
@@ -315,10 +359,7 @@ class Evaluator:
         for item in items:
             inner = Scope(outer=scope, path=scope.path)
             self.bind(first.target, item, inner)
-            tests = [self.value(test, inner) for test in first.ifs]
-            if any(isinstance(test, _SYMBOLS) for test in tests):
-                raise Unknown
-            if all(tests):
+            if all(self._holds(self.value(test, inner)) for test in first.ifs):
                 yield from self._turns(rest, inner)
 
     def bind(self, target: ast.expr, value: Any, scope: Scope) -> None:
@@ -328,11 +369,8 @@ class Evaluator:
             if isinstance(value, Dag) and not value.variable:
                 value.variable = target.id
         elif isinstance(target, (ast.Tuple, ast.List)):
-            items = iterable(value)
-            if items is None or len(items) != len(target.elts):
-                items = [Opaque() for part in target.elts]
-            for part, item in zip(target.elts, items, strict=True):
-                self.bind(part, item, scope)
+            for part, item in zip(target.elts, _apart(target.elts, value), strict=True):
+                self.bind(part.value if isinstance(part, ast.Starred) else part, item, scope)
         elif isinstance(target, ast.Attribute):
             self._builder.assigned(self.value(target.value, scope), target.attr, value)
         elif isinstance(target, ast.Subscript):

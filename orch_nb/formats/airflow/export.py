@@ -40,8 +40,8 @@ __all__ = ["export"]
 #: Names that the file itself binds or uses.
 _OWN = frozenset(
     "AirflowFailException AirflowSkipException ApprovalOperator BashOperator EmptyOperator "
-    "HITLEntryOperator TaskGroup TriggerRule annotations asyncio dag index item json papermill "
-    "params quote run_id task ti timedelta upstream words".split()
+    "HITLEntryOperator Sequence TaskGroup TriggerRule annotations asyncio dag index item json "
+    "papermill params quote run_id task ti timedelta upstream words".split()
 )
 _FAILS = frozenset(
     (TriggerRule.ALL_SUCCESS, TriggerRule.NONE_FAILED, TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
@@ -49,7 +49,7 @@ _FAILS = frozenset(
 _WORDS = '''\
 def words(value):
     """A value as words of a shell command: of a list, one an item."""
-    values = value if isinstance(value, (list, tuple)) else [value]
+    values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     plain = ["" if one is None else one for one in values]
     return " ".join(quote(one if isinstance(one, str) else json.dumps(one)) for one in plain)
 '''

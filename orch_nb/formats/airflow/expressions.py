@@ -139,6 +139,8 @@ class _ToPython(ast.NodeTransformer):
                 if ast.unparse(right) not in ("none", "None"):
                     raise LookupError("is")
                 node.comparators[n] = ast.Constant(None)
+            elif ast.unparse(right) in ("none", "None") and isinstance(test, (ast.Eq, ast.NotEq)):
+                node.ops[n] = ast.Is() if isinstance(test, ast.Eq) else ast.IsNot()
         return self.generic_visit(node)
 
     def _on_binop(self, node: ast.BinOp) -> ast.AST:

@@ -9,6 +9,7 @@ import re
 import tokenize
 import unicodedata
 from collections.abc import Iterable, Sequence
+from types import NoneType
 from typing import Any
 
 __all__ = [
@@ -65,24 +66,38 @@ def docstring(text: str) -> str | None:
     return f'"""{text}\n"""' if "\n" in text else f'"""{text}"""'
 
 
-def literal(value: Any, before: int = 0) -> str | None:
-    """A constant as source; None for what no literal says. `before`: columns left of it."""
+_EXACT = (str, bool, NoneType, int, float, dict, list, tuple)
+
+
+def literal(value: Any, before: int = 0, *, exact: bool = False) -> str | None:
+    """A constant as source; None for what no literal says. `before`: columns left of it. `exact`:
+    as Python has it, where a tuple is no list."""
+    if exact and type(value) not in _EXACT:
+        return None  # a kind of its own, which may do more
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, bool) or value is None or type(value) is int:
         return repr(value)
     if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else f'float("{value}")'
+        return repr(float(value)) if math.isfinite(value) else f'float("{value}")'
+    return _several(value, before, exact=exact)
+
+
+def _several(value: Any, before: int, *, exact: bool) -> str | None:
+    """A dict, list or tuple as source; None for anything else."""
     if isinstance(value, dict):
-        pairs = [(literal(k), literal(v, 12)) for k, v in value.items()]
+        pairs = [(literal(k, exact=exact), literal(v, 12, exact=exact)) for k, v in value.items()]
         if any(key is None or item is None for key, item in pairs):
             return None
         return _hugged("{", [f"{key}: {item}" for key, item in pairs], "}", before)
     if isinstance(value, (list, tuple)):
-        items = [literal(item, 8) for item in value]
-        if any(item is None for item in items):
+        items = [item for one in value if (item := literal(one, 8, exact=exact)) is not None]
+        if len(items) < len(value):
             return None
-        return _hugged("[", [item for item in items if item is not None], "]", before)
+        if exact and len(value) == 1 and isinstance(value, tuple):
+            return f"({items[0]},)"
+        begin, end = "()" if exact and isinstance(value, tuple) else "[]"
+        return _hugged(begin, items, end, before)
     return None
 
 

@@ -28,18 +28,29 @@ _MARKS = ("task", "nb.task", "orch_nb.task")
 
 @dataclass
 class Source:
-    """`module` and `name` of what is imported; else `lines` of a `def` called `name`, with what has
-    to stand before it; else `why` there is neither. `runs`: it is a coroutine function;
-    `calls_itself`: by its name, which must mean the function; `asks`: it uses orch_nb."""
+    """`module` and `name` of what is imported; else `lines` of a `def` called `name`, with `blocks`
+    of lines that have to stand before it; else `why` there is neither. `runs`: it is a coroutine
+    function; `calls_itself`: by its name, which must mean the function; `asks`: it uses orch_nb."""
 
     name: str = ""
     module: str = ""
     lines: list[str] = field(default_factory=list)
-    before: list[str] = field(default_factory=list)
+    blocks: list[tuple[str, ...]] = field(default_factory=list)
     runs: bool = False
     calls_itself: bool = False
     asks: bool = False
     why: str = ""
+
+    @property
+    def before(self) -> list[str]:
+        """The lines of `blocks`, with space around what is no single line."""
+        found: list[str] = []
+        last: tuple[str, ...] = ()
+        for block in self.blocks:
+            apart = last and (_rank(last)[0] < 2 <= _rank(block)[0] or len(last) + len(block) > 2)
+            found += ["", *block] if apart else block
+            last = block
+        return found
 
 
 def source_of(function: Callable[..., Any] | str) -> Source:
@@ -82,10 +93,10 @@ def _written(function: FunctionType, depth: int = 5) -> Source:
               if ast.unparse(mark).partition("(")[0] not in _MARKS]  # fmt: skip
     if others:
         return Source(why=f"`{name}` is under the decorator @{others[0]}")
-    if function.__closure__:
-        free = ", ".join(function.__code__.co_freevars)
-        return Source(why=f"`{name}` uses {free} of the function around it")
-    before: list[str] = []
+    bound = _bound_elsewhere(function)
+    if bound:
+        return Source(why=f"`{name}` {bound}")
+    blocks: list[tuple[str, ...]] = []
     asks = "orch_nb" in function.__code__.co_names
     defaults = [node.id for node in ast.walk(tree.args) if isinstance(node, ast.Name)]
     known = [*_globals_of(function.__code__), *defaults]
@@ -95,14 +106,47 @@ def _written(function: FunctionType, depth: int = 5) -> Source:
             continue
         asks |= _is_ours(function.__globals__.get(used))
         if used in function.__globals__:
-            line = _lines_for(used, function.__globals__[used], depth)
-            if line is None:
+            found = _blocks_for(used, function.__globals__[used], depth)
+            if found is None:
                 return Source(why=f"`{name}` uses `{used}` of the notebook")
-            before += line
+            blocks += found
         elif not hasattr(builtins, used):
             return Source(why=f"`{name}` uses `{used}`, which nothing defines")
-    return Source(name, lines=_lines(tree, text), before=before, calls_itself=calls_itself,
-                  asks=asks)  # fmt: skip
+    return Source(name, lines=_lines(tree, text), blocks=_in_order(blocks),
+                  calls_itself=calls_itself, asks=asks)  # fmt: skip
+
+
+def _in_order(blocks: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Each once: imports, then constants and functions, those first that others use."""
+    once = list(dict.fromkeys(blocks))
+    return sorted(once, key=_rank)
+
+
+def _rank(block: tuple[str, ...]) -> tuple[int, str]:
+    """Imports as isort has them: whole modules first; what else there is as it stands."""
+    if not block[0].startswith(("import ", "from ")):
+        return 2, ""
+    return int(block[0].startswith("from ")), block[0].lower()
+
+
+def _bound_elsewhere(function: FunctionType) -> str:
+    """What a function has of names that are bound around it; "" if only globals that it reads."""
+    if function.__closure__:
+        return f"uses {', '.join(function.__code__.co_freevars)} of the function around it"
+    written = _written_globals(function.__code__)
+    return f"binds `{written[0]}` of the notebook anew" if written else ""
+
+
+def _written_globals(code: Any) -> list[str]:
+    """The global names that a function and those in it bind, which would be another's there."""
+    import dis
+
+    found = [str(i.argval) for i in dis.get_instructions(code)
+             if i.opname in ("STORE_GLOBAL", "DELETE_GLOBAL")]  # fmt: skip
+    for constant in code.co_consts:
+        if inspect.iscode(constant):
+            found += _written_globals(constant)
+    return found
 
 
 def _is_ours(value: Any) -> bool:
@@ -124,20 +168,20 @@ def _globals_of(code: Any) -> list[str]:
     return list(found)
 
 
-def _lines_for(name: str, value: Any, depth: int) -> list[str] | None:
-    """The lines that bind a global of a function anew: an import, a constant, a function."""
+def _blocks_for(name: str, value: Any, depth: int) -> list[tuple[str, ...]] | None:
+    """The lines that bind a global of a function anew: an import, a constant, a function with what
+    that needs."""
     if isinstance(value, ModuleType):
-        return [
-            f"import {name}" if value.__name__ == name else f"import {value.__name__} as {name}"
-        ]
+        bound = f"import {value.__name__}"
+        return [(bound if value.__name__ == name else f"{bound} as {name}",)]
     module, own = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if module and own and module != "__main__" and "." not in own and _found(module, own) is value:
-        return [f"from {module} import {own}" + ("" if own == name else f" as {name}")]
+        return [(f"from {module} import {own}" + ("" if own == name else f" as {name}"),)]
     if isinstance(value, FunctionType) and value.__name__ == name and depth:
         inner = _written(value, depth - 1)
-        return None if inner.why else [*inner.before, "", *inner.lines, ""]
-    written = literal(value)
-    return None if written is None else f"{name} = {written}".split("\n")
+        return None if inner.why else [*inner.blocks, tuple(inner.lines)]
+    written = literal(value, exact=True)
+    return None if written is None else [tuple(f"{name} = {written}".split("\n"))]
 
 
 def _lines(tree: ast.FunctionDef | ast.AsyncFunctionDef, text: str) -> list[str]:

@@ -23,11 +23,13 @@ __all__ = [
 
 @dataclass(eq=False)
 class Scope:
-    """The names of a function or of the module, and those around it."""
+    """The names of a function or of the module, and those around it. `perhaps`: what a function
+    gives on ways of which it is not known whether they are gone."""
 
     names: dict[str, Any] = field(default_factory=dict)
     outer: Scope | None = None
     path: str = ""
+    perhaps: list[Any] = field(default_factory=list)
 
     def get(self, name: str) -> Any:
         scope: Scope | None = self

@@ -12,9 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from orch_nb.formats.airflow.build import Builder, usable
-from orch_nb.formats.airflow.evaluate import Evaluator, is_constant, iterable
+from orch_nb.formats.airflow.evaluate import Evaluator, iterable, truth
 from orch_nb.formats.airflow.modules import found
-from orch_nb.formats.airflow.symbols import Class, Dag, Function, Group, Opaque, Ref, Scope
+from orch_nb.formats.airflow.symbols import (
+    Class,
+    Dag,
+    Function,
+    Group,
+    Opaque,
+    Operator,
+    Ref,
+    Scope,
+    Xcom,
+)
 
 __all__ = ["walked"]
 
@@ -48,6 +58,27 @@ def walked(tree: ast.Module, stem: str, path: Path) -> Builder:
     except _Return:
         builder.loss("return", "it stands outside of a function", None)
     return builder
+
+
+def _one(values: list[Any]) -> Any:
+    """What a function gives, of which it is not known which: all where they are tasks."""
+    said = [value for value in values if value is not None]
+    if len(said) < 2 or all(value is said[0] for value in said):
+        return said[0] if said else None
+    return said if all(isinstance(v, (Operator, Xcom, Group)) for v in said) else Opaque()
+
+
+def _yields(function: ast.AST) -> bool:
+    """Whether a function is a generator itself, whatever the functions within it are."""
+    inner = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+    todo = list(ast.iter_child_nodes(function))
+    while todo:
+        node = todo.pop()
+        if isinstance(node, (ast.Yield, ast.YieldFrom)):
+            return True
+        if not isinstance(node, inner):
+            todo += ast.iter_child_nodes(node)
+    return False
 
 
 class _Walker:
@@ -101,19 +132,19 @@ class _Walker:
         if isinstance(node, ast.Lambda):
             return self._evaluator.value(node.body, scope)
         self._depth += 1
+        last = None
         try:
             with self._builder.inside(function):
                 self.body(node.body, scope)
         except _Return as found:
-            return found.value
+            last = found.value
         finally:
             self._depth -= 1
-        return None
+        return _one([*scope.perhaps, last])
 
     def _generates(self, node: ast.AST) -> bool:
         if node not in self._generators:
-            yields = (isinstance(one, (ast.Yield, ast.YieldFrom)) for one in ast.walk(node))
-            self._generators[node] = any(yields)
+            self._generators[node] = _yields(node)
         return self._generators[node]
 
     def _bound(self, function: Function, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -202,12 +233,29 @@ class _Walker:
 
     # -- statements that choose and repeat
 
+    def _every(self, ways: list[list[ast.stmt]], scope: Scope) -> None:
+        """All of several ways, of which it is not known which is gone. What stands behind them is
+        read as well, unless each of them leaves it."""
+        left: list[Exception] = []
+        for way in ways:
+            try:
+                self.body(way, scope)
+            except (_Return, _Break, _Continue) as jump:
+                left.append(jump)
+        given = [jump.value for jump in left if isinstance(jump, _Return)]
+        if len(given) == len(ways):
+            raise _Return(_one(given))
+        scope.perhaps += given
+        if len(left) == len(ways):  # the loop goes on if it may
+            raise _Continue if any(isinstance(jump, _Continue) for jump in left) else _Break
+
     def _if(self, node: ast.If, scope: Scope) -> None:
         test = self._evaluator.value(node.test, scope)
+        known = truth(test)
         if isinstance(test, Ref) and test.last == "TYPE_CHECKING":
-            test = False
-        if is_constant(test):
-            self.body(node.body if test else node.orelse, scope)
+            known = False
+        if known is not None:
+            self.body(node.body if known else node.orelse, scope)
             return
         self._builder.loss(
             "if",
@@ -216,8 +264,7 @@ class _Walker:
             node.lineno,
             severity="changed",
         )
-        self.body(node.body, scope)
-        self.body(node.orelse, scope)
+        self._every([node.body, node.orelse], scope)
 
     def _for(self, node: ast.For, scope: Scope) -> None:
         items = iterable(self._evaluator.value(node.iter, scope))
@@ -239,7 +286,7 @@ class _Walker:
 
     def _while(self, node: ast.While, scope: Scope) -> None:
         test = self._evaluator.value(node.test, scope)
-        if is_constant(test) and not test:
+        if truth(test) is False:
             return
         self._builder.loss("while", "how often it turns is not known without running the file; it "
                            "is read once", node.lineno, severity="changed")  # fmt: skip
@@ -266,8 +313,7 @@ class _Walker:
     def _match(self, node: ast.Match, scope: Scope) -> None:
         self._builder.loss("match", "which case holds is not looked at; every one is read",
                            node.lineno, severity="changed")  # fmt: skip
-        for case in node.cases:
-            self.body(case.body, scope)
+        self._every([*(case.body for case in node.cases), []], scope)
 
     def _with(self, node: ast.With | ast.AsyncWith, scope: Scope) -> None:
         with ExitStack() as stack:

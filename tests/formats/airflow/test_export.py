@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import shlex
+from collections.abc import Sequence
 
 import pytest
 
@@ -46,6 +48,7 @@ Its pools have to be there before it runs:
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from shlex import quote
 
@@ -56,7 +59,7 @@ from airflow.sdk import TaskGroup, TriggerRule, dag, task
 
 def words(value):
     """A value as words of a shell command: of a list, one an item."""
-    values = value if isinstance(value, (list, tuple)) else [value]
+    values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     plain = ["" if one is None else one for one in values]
     return " ".join(quote(one if isinstance(one, str) else json.dumps(one)) for one in plain)
 
@@ -426,3 +429,112 @@ def test_over_no_items_airflow_skips_and_that_is_told():
 def test_a_time_limit_of_a_task_that_a_person_does_is_told_as_lost():
     plan = Plan(goal="g", tasks=[Task(id="gate", approval=Approval("Go?"), timeout_s=300.0)])
     assert "timeout" in [loss.what for loss in export(plan).losses]
+
+
+SHARED = """
+import re
+from collections import Counter
+LIMIT, PAIR = 3, ("a", ("b",))
+def short(text, n=LIMIT):
+    return re.sub("x+", "x", text)[:LIMIT]
+def score(text):
+    return len(short(text)) + len(re.findall("a", text)) + LIMIT
+@task
+def scored(rows=PAIR):
+    return "%s%s" % PAIR, Counter(score(row) + len(short(row)) for row in rows[0])
+"""
+
+
+def test_what_functions_of_a_notebook_share_is_written_once_and_as_it_is():
+    text = export(plan_from_source(SHARED, {}, goal="g")).text
+    assert (
+        """
+    def scored():
+        import re
+        from collections import Counter
+
+        PAIR = ("a", ("b",))
+        LIMIT = 3
+
+        def short(text, n=LIMIT):
+            return re.sub("x+", "x", text)[:LIMIT]
+
+        def score(text):
+            return len(short(text)) + len(re.findall("a", text)) + LIMIT
+
+        def scored(rows=PAIR):
+"""
+        in text
+    )
+
+
+class Named(str):
+    """More than a literal says."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    "function", ["def f():\n    global n\n    n += 1\n    return n", "def f(): return word"]
+)
+def test_a_function_that_would_mean_something_else_in_the_file_raises_there(function):
+    made = export(plan_from_source(f"n = 0\n@task\n{function}\n", {"word": Named()}, goal="g"))
+    compile(made.text, "dag.py", "exec")
+    assert "raise NotImplementedError(" in made.text
+    assert [loss.severity for loss in made.losses if loss.what == "run"] == ["changed"]
+
+
+class Lazy(Sequence):
+    """As Airflow hands over the results of a mapped task."""
+
+    def __init__(self, items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, n):
+        return self.items[n]
+
+
+def test_a_command_takes_the_results_of_a_mapped_task_as_words():
+    plan = Plan(goal="g", tasks=[Task(id="each", sh="echo {{ item }}", foreach=["a b", "c"]),
+                                 Task(id="all", sh="echo {{ each }}", needs=["each"]),
+                                 ])  # fmt: skip
+    made = export(plan)
+    begin, end = made.text.index("def words"), made.text.index("@dag")
+    names = {"Sequence": Sequence, "quote": shlex.quote, "json": json}
+    exec(made.text[begin:end], names)
+    assert [names["words"](one) for one in (Lazy(["a b", 1]), "a b", None, {"a": 1})] == [
+        "'a b' 1", "'a b'", "''", "'{\"a\": 1}'",
+    ]  # fmt: skip
+
+
+MAPPED = """
+@task
+def rows(): return [1, 2]
+@task(foreach="rows")
+def each(row): return row + 1
+@task
+def stands(each):
+    \"\"\"Text of them.\"\"\"
+    return str(each)
+@task(when="each")
+def called(each, rows, more=1): return {"each": each}
+"""
+
+
+def test_a_function_takes_the_results_of_a_mapped_task_as_a_list():
+    plan = plan_from_source(MAPPED, {}, goal="g")
+    text = export(plan).text
+    assert '"""Text of them."""\n        each = list(each)\n\n        return str(each)' in text
+    assert "        each = list(each)\n        if not each:\n" in text
+    assert text.count("= list(") == 2
+    found = read(text, "g.py").plan
+    assert {t.id: (t.needs, t.when) for t in found} == {t.id: (t.needs, t.when) for t in plan}
+
+
+def test_a_comparison_with_none_is_python_s_own():
+    task = Task(id="a", sh="x", when="params.n == none")
+    text = export(Plan(goal="g", tasks=[task], params={"n": None})).text
+    assert 'if params["n"] is not None:' in text

@@ -213,16 +213,19 @@ def test_a_dag_runs_as_the_plan_would(in_airflow, tmp_path):
     plan = plan_from_yaml(
         """\
 goal: Run me
-params: {least: 3, name: Ann's}
+params: {least: 3, name: Ann's, two: [x, y]}
 tasks:
   fetch: {run: 'statistics:mean', with: {data: [1, 3]}}
   told: {sh: 'echo {{ fetch }} {{ params.name }} > OUT', needs: [fetch]}
   skipped: {sh: exit 1, needs: [fetch], when: fetch > params.least}
   each: {sh: 'test {{ item }} != b', foreach: [a, c d], needs: [fetch]}
+  drop: {sh: 'echo {{ index }}', foreach: params.two}
+  words: {sh: 'printf "%s|" {{ drop }} > WORDS', needs: [drop]}
+  list: {run: 'operator:concat', with: {"*": ['{{ drop }}', '{{ drop }}']}, needs: [drop]}
   broken: {sh: exit 7, needs: [told]}
   never: {sh: exit 1, needs: [broken]}
   cleanup: {sh: "true", needs: [broken], trigger: all_done}
-""".replace("OUT", str(tmp_path / "told"))
+""".replace("OUT", str(tmp_path / "told")).replace("WORDS", str(tmp_path / "words"))
     )
     plan = replace(plan, tasks=[
         replace(task, compensate=Task(id="x", sh=f"touch {tmp_path / 'undone'}"))
@@ -247,5 +250,7 @@ tasks:
     assert states["broken"] == "failed"
     assert states["never"] == "upstream_failed"
     assert states["cleanup"] == states["compensate_told"] == "success"
+    assert states["words"] == states["list"] == "success"
     assert (tmp_path / "told").read_text() == "2 Ann's\n"
+    assert (tmp_path / "words").read_text() == "0|1|"
     assert (tmp_path / "undone").exists()

@@ -137,6 +137,49 @@ with DAG('d'):
     assert "teardown" in lost(body)
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("for x in (b, c):|    if SET: continue|    a >> x", "a-b a-c"),
+        ("for x in (b, c):|    a >> x|    if SET: break", "a-b a-c"),
+        ("for x in (b, c):|    if SET:|        d >> x|        continue|    a >> x",
+         "a-b d-b a-c d-c"),
+        ("for x in (b, c):|    if SET: continue|    else: break|    a >> x", ""),
+        ("for x in (b, c):|    d >> x|    if SET: break|    else: break", "d-b"),
+        ("def f(x):|    if SET: return b|    a >> x|    return c|d >> f(c)", "d-b a-c d-c"),
+        ("def f(x):|    match SET:|        case 1: return b|    a >> x|f(c)", "a-c"),
+        ("def f(x):|    if SET: return b|    else: return c|    a >> x|d >> f(c)", "d-b d-c"),
+    ],
+)  # fmt: skip
+def test_a_jump_that_may_not_be_made_hides_nothing_that_stands_behind_it(lines, expected):
+    body = in_dag("import os; SET = os.environ.get('SET')", *lines.split("|"))
+    assert edges(body) == set(expected.split())
+    assert lost(body) & {"if", "match"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("p = None|for x in (b, c):|    if p: p >> x|    else: a >> x|    p = x", "a-b b-c"),
+        ("p = None|for x in (b, c):|    if p is not None: p >> x|    else: a >> x|    p = x",
+         "a-b b-c"),
+        ("p = None|for x in (b, c):|    (p or a) >> x|    p = x", "a-b b-c"),
+        ("p = None|for x in (b, c):|    (a if p is None else p) >> x|    p = x", "a-b b-c"),
+        ("many = [a, b]|if many and not a is None: many >> c|else: d >> c", "a-c b-c"),
+        ("first, *others, last = a, b, c, d|first >> others >> last", "a-b a-c b-d c-d"),
+    ],
+)  # fmt: skip
+def test_a_task_counts_as_true_and_is_not_none(lines, expected):
+    body = in_dag(*lines.split("|"))
+    assert edges(body) == set(expected.split())
+    assert not lost(body) & {"if", "dependency"}
+
+
+def test_a_dag_may_have_tasks_that_are_generators():
+    plan = plan_of("@dag\ndef d():\n    @task\n    def rows():\n        yield 1\n    rows()\nd()\n")
+    assert [task.id for task in plan.tasks] == ["rows"]
+
+
 # -- what a task is
 
 
