@@ -45,6 +45,7 @@ from orch_nb.formats.airflow.symbols import (
 
 __all__ = ["Evaluator", "iterable", "truth"]
 
+_CALL_OTHERS = ("builtins.map", "functools.reduce")
 _STEPS = 300_000  # expressions that are evaluated at most; a loop may have many turns
 _FILE_STEM = re.compile(r"\bPath\(__file__\)(\.resolve\(\))?\.stem$")
 _SYMBOLS = (
@@ -58,6 +59,16 @@ _THINGS = (Class, Dag, Factory, Function, Group, Operator, TaskFlow, Xcom)
 def _written(node: ast.AST) -> str:
     text = ast.unparse(node)
     return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def _draws_edges(value: Any) -> bool:
+    if isinstance(value, Ref):
+        return value.last in ("rshift", "lshift")
+    return isinstance(value, Function) and isinstance(value.node, ast.Lambda) and any(
+        isinstance(getattr(part, "op", None), ast.RShift | ast.LShift)
+        or (isinstance(part, ast.Attribute) and part.attr in ("set_upstream", "set_downstream"))
+        for part in ast.walk(value.node.body)
+    )  # fmt: skip
 
 
 def is_constant(value: Any) -> bool:
@@ -397,11 +408,39 @@ class Evaluator:
             args, kwargs = self._arguments(node, scope)
         if isinstance(function, Function):
             return self._call_function(function, args, kwargs)
+        if isinstance(function, Ref) and function.origin in _CALL_OTHERS:
+            return self._called_by(function.last, args, node)
+        if isinstance(function, Opaque) or (isinstance(function, Ref) and not function.of_airflow):
+            self._tell_edges(args, node)
         if isinstance(function, Ref) and function.origin.startswith("builtins."):
             if function.last in BUILTINS and not isinstance(args[0] if args else None, _SYMBOLS):
                 return called(function.last, args, kwargs)
             raise Unknown
         return self._builder.called(function, args, kwargs, node)
+
+    def _called_by(self, name: str, args: list[Any], node: ast.Call) -> Any:
+        """`map(f, items, ...)` and `reduce(f, items, first)`, of functions that are known."""
+        function, items = args[0] if args else None, [iterable(one) for one in args[1:]]
+        if name == "reduce":
+            items, first = items[:1], args[2:3]
+        if not isinstance(function, Function) or not items or None in items:
+            self._tell_edges(args, node)
+            raise Unknown
+        turns = zip(*(one or () for one in items), strict=False)
+        if name == "map":
+            return [self._call_function(function, [*turn], {}) for turn in turns]
+        found = [*first, *(one for (one,) in turns)]
+        while len(found) > 1:
+            found[:2] = [self._call_function(function, found[:2], {})]
+        return found[0] if found else Opaque()
+
+    def _tell_edges(self, args: list[Any], node: ast.Call) -> None:
+        """What draws edges when it is called is given to somebody of whom nothing is known."""
+        if any(_draws_edges(given) for given in args):
+            self._builder.loss(
+                "edges", f"those that `{_written(node)}` draws are not known without running the "
+                "file", node.lineno,
+            )  # fmt: skip
 
     def _arguments(self, node: ast.Call, scope: Scope) -> tuple[list[Any], dict[str, Any]]:
         kwargs: dict[str, Any] = {}

@@ -14,7 +14,7 @@ from orch_nb.graph.validate import check
 from orch_nb.model.task import Approval, Foreach, RetryPolicy, TriggerRule
 
 HEAD = """\
-from datetime import timedelta
+from datetime import timedelta; from functools import reduce
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.python import PythonOperator
@@ -57,6 +57,10 @@ def in_dag(*lines):
         ("[a, b] << c", "c-a c-b"),
         ("a >> Label('yes') >> b", "a-b"),
         ("a << Label('yes') << b", "b-a"),
+        ("reduce(lambda left, right: left >> right, [a, b, c])", "a-b b-c"),
+        ("reduce(lambda left, right: left >> right, [b, c], a)", "a-b b-c"),
+        ("list(map(lambda one: a >> one, [b, c]))", "a-b a-c"),
+        ("list(map(lambda up, down: up.set_downstream(down), [a, b], [c, d]))", "a-c b-d"),
         ("a.set_downstream([b, c]); d.set_upstream(c)", "a-b a-c c-d"),
         ("chain(a, [b, c], [d, e], f)", "a-b a-c b-d c-e d-f e-f"),
         ("chain_linear(a, [b, c], [d, e], f)", "a-b a-c b-d b-e c-d c-e d-f e-f"),
@@ -71,6 +75,19 @@ def in_dag(*lines):
 )
 def test_every_way_to_draw_an_edge(line, expected):
     assert edges(in_dag(line)) == set(expected.split())
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["reduce(operator.rshift, [a, b])", "beside(lambda left, right: left >> right, [a, b])",
+     "list(map(lambda one: a << one, unknown()))"],
+)  # fmt: skip
+def test_edges_that_somebody_unknown_draws_are_told(line):
+    body = "import operator\nfrom helpers import beside, unknown\n" + in_dag(line)
+    assert "edges" in lost(body)
+    told = next(loss for loss in read(HEAD + body, "shop.py").losses if loss.what == "edges")
+    assert f"`{line.removeprefix('list(').removesuffix(')')}" in told.why
+    assert told.line == (HEAD + body).count("\n") + 1
 
 
 def test_results_that_are_passed_are_edges_wherever_they_stand():
