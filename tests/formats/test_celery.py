@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import json
 import subprocess
@@ -49,6 +50,14 @@ def flaky(folder):
     if len(tries.read_text()) < 3:
         raise ValueError("not yet")
     return len(tries.read_text())
+
+class Held:
+    @staticmethod
+    def doubled(n=1):
+        return 2 * n
+
+async def awaited(doubled):
+    return doubled + 1
 
 def note(folder):
     pathlib.Path(folder, "noted").touch()
@@ -224,6 +233,9 @@ def test_an_order_that_is_no_nest_is_refused_with_its_proof():
         ({"run": "m:f", "with_": {"*": [1]}}, "arguments by position"),
         ({"run": "m:f", "trigger": "one_failed"}, "waits for `one_failed`"),
         ({"run": lambda a: a}, "no worker can import"),
+        ({"run": "__main__:f"}, "no worker can import"),
+        ({"run": functools.partial(print, 1)}, "no worker can import"),
+        ({"run": Path("x").exists}, "no worker can import"),
         ({"run": "m:f", "with_": {"x": object()}}, "no form"),
     ],
 )
@@ -323,6 +335,17 @@ def flow(url):
 def test_the_ways_to_write_a_canvas(text, needs):
     found = read(f"import celery\nx = {text}\n")
     assert {task.id: task.needs for task in found.plan.tasks} == needs
+
+
+def test_methods_and_coroutines_are_called_as_here(celery, work):
+    plan = Plan(
+        goal="g",
+        tasks=(
+            Task(id="doubled", run="work_of_tests:Held.doubled"),
+            Task(id="more", run="work_of_tests:awaited", needs=("doubled",)),
+        ),
+    )
+    assert eager(export(plan).text) == {"doubled": 2, "more": 3} == nb.execute(plan).results
 
 
 def _needs(found):
