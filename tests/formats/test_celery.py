@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import json
 import subprocess
@@ -49,6 +50,14 @@ def flaky(folder):
     if len(tries.read_text()) < 3:
         raise ValueError("not yet")
     return len(tries.read_text())
+
+class Held:
+    @staticmethod
+    def doubled(n=1):
+        return 2 * n
+
+async def awaited(doubled):
+    return doubled + 1
 
 def note(folder):
     pathlib.Path(folder, "noted").touch()
@@ -224,6 +233,9 @@ def test_an_order_that_is_no_nest_is_refused_with_its_proof():
         ({"run": "m:f", "with_": {"*": [1]}}, "arguments by position"),
         ({"run": "m:f", "trigger": "one_failed"}, "waits for `one_failed`"),
         ({"run": lambda a: a}, "no worker can import"),
+        ({"run": "__main__:f"}, "no worker can import"),
+        ({"run": functools.partial(print, 1)}, "no worker can import"),
+        ({"run": Path("x").exists}, "no worker can import"),
         ({"run": "m:f", "with_": {"x": object()}}, "no form"),
     ],
 )
@@ -323,6 +335,91 @@ def flow(url):
 def test_the_ways_to_write_a_canvas(text, needs):
     found = read(f"import celery\nx = {text}\n")
     assert {task.id: task.needs for task in found.plan.tasks} == needs
+
+
+def test_methods_and_coroutines_are_called_as_here(celery, work):
+    plan = Plan(
+        goal="g",
+        tasks=(
+            Task(id="doubled", run="work_of_tests:Held.doubled"),
+            Task(id="more", run="work_of_tests:awaited", needs=("doubled",)),
+        ),
+    )
+    assert eager(export(plan).text) == {"doubled": 2, "more": 3} == nb.execute(plan).results
+
+
+def _needs(found):
+    return {task.id: task.needs for task in found.plan.tasks}
+
+
+@pytest.mark.parametrize(
+    ("text", "needs"),
+    [
+        ("s = [a.s()]\ns.append(b.s())\ns += [c.s()]\ns.extend([d.s()])\nchain(s)()",
+         {"a": (), "b": ("a",), "c": ("b",), "d": ("c",)}),
+        ("s = []\nfor i in range(2):\n    s.append(a.s(i))\nchord(s)(b.s())",
+         {"a": (), "a_2": (), "b": ("a", "a_2")}),
+        ("s = []\nfor i in [1, 2]:\n    for j in [3]:\n        s.append(a.s(i, j))\nx = group(s)",
+         {"a": (), "a_2": ()}),
+        ("x = a.s()\nx |= b.s()\nx = x | c.s()", {"a": (), "b": ("a",), "c": ("b",)}),
+        ("x = a.s()\nfor i in range(2):\n    x |= b.s(i)\nx.delay()",
+         {"a": (), "b": ("a",), "b_2": ("b",)}),
+        ("x = chain(a.s(), b.s())\nx.set(link=c.s())\nx()", {"a": (), "b": ("a",), "c": ("b",)}),
+        ("x = chain([a.s()] + [b.s(i) for i in range(2)])", {"a": (), "b": ("a",), "b_2": ("b",)}),
+        ("x = group([a.s()] * 2) | b.s()", {"a": (), "a_2": (), "b": ("a", "a_2")}),
+        ("x = group(a.s(i, j) for i in range(2) for j in [1])", {"a": (), "a_2": ()}),
+        ("x = chain(a.s(), b.s(), link=c.s())", {"a": (), "b": ("a",), "c": ("b",)}),
+        ("x = chain(a.s(), group(), b.s())", {"a": (), "b": ("a",)}),
+        ("x = chord(chain(a.s(), b.s()), c.s())", {"a": (), "b": (), "c": ("a", "b")}),
+        ("async def f():\n    chain(a.s(), b.s())()", {"a": (), "b": ("a",)}),
+    ],
+)  # fmt: skip
+def test_lists_that_grow_and_chains_that_go_on_are_followed(text, needs):
+    found = read(f"import celery\n{text}\n")
+    assert _needs(found) == needs
+    assert not found.losses
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["if y:\n    s.append(b.s())", "s.insert(0, b.s())", "for i in z:\n    s += [b.s(i)]"],
+)
+def test_a_change_that_is_not_followed_is_told(change):
+    found = read(f"import celery\ns = [a.s()]\n{change}\nx = chain(s)\n")
+    assert _needs(found) == {"a": ()}
+    assert ["changed in line" in loss.why for loss in found.losses] == [True]
+
+
+def test_arguments_are_not_dropped():
+    found = read(
+        "import celery\n"
+        "x = chain(a.signature((1, 2), immutable=True), b.si(*[3, 4], **{'k': 5}), c.si(*d, **e))\n"
+    )
+    assert found.plan["a"].with_ == {"*": [1, 2]}
+    assert found.plan["b"].with_ == {"*": [3, 4], "k": 5}
+    assert [loss.what for loss in found.losses] == ["*d", "**e"]
+
+
+def test_generators_that_celery_works_out_too_late_are_told():
+    found = read("import celery\nx = group([group(a.s(i, j) for j in [1]) for i in [1, 2]])\n")
+    assert ["may see the last item" in loss.why for loss in found.losses] == [True]
+
+
+def test_what_a_dumped_canvas_is_sent_with_is_kept_or_told():
+    celery = pytest.importorskip("celery")
+
+    def call(name, **options):
+        return celery.signature(name, options=options)
+
+    whole = celery.chain(call("a"), call("b"), link=call("c"), countdown=5)
+    found = read(json.dumps(whole.on_error(call("e"))))
+    assert _needs(found) == {"a": (), "b": ("a",), "c": ("b",)}
+    assert {loss.what for loss in found.losses} == {"countdown", "link_error"}
+    joined = celery.chord([call("a"), celery.chain(call("b"), call("c"))], call("d"), queue="q")
+    found = read(json.dumps(joined.clone((7,)).set(link=call("f"))))
+    assert _needs(found)["f"] == ("d",)
+    assert found.plan["b"].with_ == {"*": [7]}
+    assert {loss.what for loss in found.losses} == {"queue"}
 
 
 @pytest.mark.parametrize(

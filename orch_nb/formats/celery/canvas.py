@@ -11,8 +11,10 @@ canvas in a dict by task, so that each task finds those that it needs, near and 
 from __future__ import annotations
 
 import ast
+import functools
 import keyword
 import re
+from types import ModuleType
 from typing import Any
 
 from orch_nb.errors import PlanError, Problem
@@ -29,9 +31,9 @@ __all__ = ["GATHER", "export"]
 
 GATHER = "gather"
 _OURS = {
-    "Celery", "PARAMS", "app", "broker", "canvas", "chain", "chord", "dict", "group", GATHER,
-    "getattr", "given", "import_module", "inspect", "isinstance", "os", "results", "step",
-    "subprocess",
+    "Celery", "PARAMS", "app", "asyncio", "attrgetter", "broker", "canvas", "chain", "chord",
+    "dict", "group", GATHER, "given", "import_module", "inspect", "isinstance", "os", "results",
+    "step", "subprocess",
 }  # fmt: skip
 #: Rules that a canvas, in which nothing follows a failure, would turn into another plan.
 _NEVER = {TriggerRule.ALL_FAILED, TriggerRule.ALL_SKIPPED, TriggerRule.ONE_FAILED}
@@ -43,10 +45,12 @@ Exported by orch_nb. A worker: `celery -A {module} worker`; a run of it, from an
 `{module}.canvas.delay().get()`, which gives the results by task.
 """
 
+import asyncio
 import inspect
 import os
 import subprocess
 from importlib import import_module
+from operator import attrgetter
 
 from celery import Celery, chain, chord, group
 
@@ -72,7 +76,7 @@ def step(task, given, run=None, sh=None, needs=(), arguments=None):
         value = done.stdout.strip()
     elif run is not None:
         module, _, name = run.partition(":")
-        function = getattr(import_module(module), name)
+        function = attrgetter(name)(import_module(module))
         known = {{**PARAMS, **{{need: before[need] for need in needs}}, **(arguments or {{}})}}
         parameters = inspect.signature(function).parameters
         args, kwargs = [], {{}}
@@ -90,6 +94,8 @@ def step(task, given, run=None, sh=None, needs=(), arguments=None):
             else:
                 kwargs[key] = known.get(key, taken.default)
         value = function(*args, **kwargs)
+        if inspect.iscoroutine(value):
+            value = asyncio.run(value)
     return {{**before, task: value}}
 '''
 
@@ -166,13 +172,24 @@ def _refused(task: Task) -> list[Problem]:
         found.append("has arguments by position (`*`), and the exported module passes them by name")
     if task.trigger in _NEVER and task.needs:
         found.append(f"waits for `{task.trigger}`, and in a canvas nothing follows a failure")
-    if task.run is not None and ("<" in (name := callable_name(task.run)) or ":" not in name):
+    if task.run is not None and not _importable(task.run):
+        name = callable_name(task.run)
         found.append(f"runs `{name}`, which no worker can import (it wants module:function)")
     try:
         _literal(task.with_, task.id)
     except PlanError as error:
         return [*error.problems]
     return [Problem(f"`{task.id}` {why}.", task=task.id) for why in found]
+
+
+def _importable(run: Any) -> bool:
+    """Whether a worker finds by its name what a task runs: none has this notebook, or an object
+    whose method it would be."""
+    module, _, name = callable_name(run).partition(":")
+    own = isinstance(getattr(run, "__self__", None), type | ModuleType | None)
+    return bool(module and name) and "<" not in name and module != "__main__" and (
+        isinstance(run, str) or (own and not isinstance(run, functools.partial))
+    )  # fmt: skip
 
 
 def _literal(value: Any, task: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orch_nb.errors import PlanError
-from orch_nb.formats.celery.pieces import Chain, Group, Part, Signature, chained
+from orch_nb.formats.celery.pieces import Chain, Group, Part, Signature, begin, chained, ends
 
 __all__ = ["in_chunks", "is_canvas", "part_of"]
 
@@ -47,21 +47,26 @@ class _Reader:
         if not is_canvas(value):
             raise PlanError(f"This is no part of a canvas: {str(value)[:80]}")
         task, kwargs = value["task"], _mapping(value, "kwargs")
-        if task == "celery.chain":
-            return chained(self._several(kwargs.get("tasks"), task, deep))
-        if task == "celery.group":
-            return Group(self._several(kwargs.get("tasks"), task, deep))
-        if task == "celery.chord":
-            return self._chord(value, kwargs, deep)
-        if task in ("celery.map", "celery.starmap", "celery.chunks"):
-            return self._over(task.removeprefix("celery."), kwargs, deep)
         options = _mapping(value, "options")
         links = options.get("link") or []
         links = self._several(links if isinstance(links, list) else [links], task, deep)
-        return Signature(
-            task, list(_sequence(value.get("args"), task)), kwargs, options,
-            bool(value.get("immutable")), links=links,
-        )  # fmt: skip
+        if task == "celery.chain":
+            found = chained(self._several(kwargs.get("tasks"), task, deep))
+        elif task == "celery.group":
+            found = Group(self._several(kwargs.get("tasks"), task, deep))
+        elif task == "celery.chord":
+            found = self._chord(value, kwargs, deep)
+        elif task in ("celery.map", "celery.starmap", "celery.chunks"):
+            found = self._over(task.removeprefix("celery."), kwargs, deep)
+        else:
+            found = Signature(
+                task, list(_sequence(value.get("args"), task)), kwargs, {},
+                bool(value.get("immutable")),
+            )  # fmt: skip
+        for end in ends(found):  # what is called with a canvas's result is called with each of them
+            end.options = {**options, **end.options}
+            end.links = [*end.links, *links]
+        return found
 
     def _several(self, values: Any, of: str, deep: int) -> list[Part]:
         return [self.part(inner, deep + 1) for inner in _sequence(values, of)]
@@ -73,9 +78,7 @@ class _Reader:
         parts = Group(self._several(header, "celery.chord", deep))
         given = list(_sequence(value.get("args"), "celery.chord"))
         if given:  # `chord(...).clone(args)`: those of each member
-            for part in parts.parts:
-                if isinstance(part, Signature) and not part.immutable:
-                    part.args = given + part.args
+            begin(parts, given, {})
         body = kwargs.get("body")
         return parts if body is None else Chain([parts, self.part(body, deep + 1)])
 

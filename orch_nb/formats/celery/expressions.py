@@ -8,23 +8,23 @@ from typing import Any
 
 from orch_nb.errors import PlanError
 from orch_nb.formats.celery.dumped import in_chunks
-from orch_nb.formats.celery.literals import NOTHING, items_of, literal
-from orch_nb.formats.celery.pieces import Chain, Group, Part, Signature, chained
+from orch_nb.formats.celery.literals import NOTHING, items_of, literal, turns
+from orch_nb.formats.celery.pieces import Chain, Group, Part, Signature, begin, chained, ends
+from orch_nb.formats.celery.statements import Names
 
 __all__ = ["Expressions"]
 
 _SENDS = {"delay", "apply_async", "apply", "on_error", "link", "link_error", "get", "set",
           "forget", "freeze", "clone"}  # fmt: skip
 _KINDS = {"chain", "group", "chord"}
+_OF_KINDS = {"header", "body", "app"}
 _MOST = 100_000
 
 
 class Expressions:
     """Expressions as parts of a canvas; what is none gives None."""
 
-    def __init__(
-        self, tasks: Container[str], lose: Callable[..., None], names: dict[str, ast.expr]
-    ) -> None:
+    def __init__(self, tasks: Container[str], lose: Callable[..., None], names: Names) -> None:
         self._tasks, self._lose, self._names = tasks, lose, names
         self.used: set[int] = set()
         self._under_way: set[str] = set()
@@ -36,7 +36,10 @@ class Expressions:
         if self._count > _MOST:
             raise PlanError("The canvas is too large to be read.")
         if isinstance(node, ast.Name):
-            return self._named(node.id, known)
+            found = self._named(node.id, known)
+            if found is not None:
+                self._sure(node)
+            return found
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
             self._inside += 1
             left, right = self.part(node.left, known), self.part(node.right, known)
@@ -52,11 +55,11 @@ class Expressions:
             return self._call(node, known)
         return None
 
-    def _lost(self, node: ast.expr, why: str) -> None:
-        self._lose(ast.unparse(node)[:60], why, node.lineno)
+    def _lost(self, node: ast.expr, why: str, severity: str = "dropped") -> None:
+        self._lose(ast.unparse(node)[:60], why, node.lineno, severity)
 
     def _named(self, name: str, known: dict[str, Any] | None) -> Part | None:
-        value = self._names.get(name)
+        value = self._names.known.get(name)
         if value is None or name in self._under_way:
             return None
         self._under_way.add(name)
@@ -149,15 +152,16 @@ class Expressions:
         elif kwargs is not None and literal(kwargs, known) not in (None, {}):
             self._lost(kwargs, "arguments that are worked out when the module runs")
         rest = [k for k in node.keywords if k.arg not in said]
+        found = self._given(part, first, named, known)  # before `immutable` is said of it
         self._options(part, rest, known, node.lineno)
-        return self._given(part, first, named, known)
+        return found
 
     def _given(
         self, part: Part | None, args: Sequence[ast.expr], keywords: Sequence[ast.keyword],
         known: dict[str, Any] | None,
     ) -> Part | None:  # fmt: skip
         if part is not None and (args or keywords):
-            _begin(part, *self._arguments(args, keywords, known))
+            begin(part, *self._arguments(args, keywords, known))
         return part
 
     def _options(
@@ -170,7 +174,7 @@ class Expressions:
                 nodes = keyword.value.elts if isinstance(keyword.value, ast.List) else (
                     [keyword.value]
                 )  # fmt: skip
-                for last in _ends(part):
+                for last in ends(part):
                     last.links += self._several(nodes, known)
             elif keyword.arg == "immutable" and isinstance(part, Signature):
                 part.immutable = literal(keyword.value, known) is True
@@ -209,12 +213,15 @@ class Expressions:
         self._inside += 1
         found = self._made(name, node, known)
         self._inside -= 1
+        self._options(
+            found, [k for k in node.keywords if k.arg not in _OF_KINDS], known, node.lineno
+        )
         return found
 
     def _made(self, name: str, node: ast.Call, known: dict[str, Any] | None) -> Part:
         if name == "chord":
             given = next(([k.value] for k in node.keywords if k.arg == "header"), node.args[:1])
-            header = self._several(given, known)
+            header = self._header(given, known)
             body = node.args[1] if len(node.args) > 1 else None
             body = next((k.value for k in node.keywords if k.arg == "body"), body)
             after = self.part(body, known) if body is not None else None
@@ -226,17 +233,31 @@ class Expressions:
             return chained(parts)
         return Group(parts, any(isinstance(one, ast.GeneratorExp) for one in node.args))
 
+    def _header(self, given: Sequence[ast.expr], known: dict[str, Any] | None) -> list[Part]:
+        """A chord's header. Of a chain Celery takes the tasks, and lets them run side by side."""
+        only = given[0] if len(given) == 1 else None
+        if only is None or isinstance(only, ast.Starred) or self._names.is_list(only):
+            return self._several(given, known)
+        part = self.part(only, known)
+        if part is None:
+            self._lost(only, "this part is worked out when the module runs")
+            return []
+        if isinstance(part, Chain) and not all(isinstance(one, Signature) for one in part.parts):
+            if not isinstance(part.parts[0], Group):  # a chord is no chain there
+                why = "as a header Celery takes the chain's tasks side by side"
+                self._lost(only, why, "changed")
+            return [part]
+        return [part] if isinstance(part, Signature) else part.parts
+
     def _several(
         self, nodes: Sequence[ast.expr], known: dict[str, Any] | None, *, within: bool = True
     ) -> list[Part]:
         """Parts that are listed, one of them being a list or made by a loop; `within`: a group that
         stands alone stands for its members."""
         if len(nodes) == 1:
-            only = nodes[0]
-            if isinstance(only, ast.Name) and only.id in self._names:
-                value = self._names[only.id]
-                if isinstance(value, ast.List | ast.Tuple | ast.ListComp | ast.GeneratorExp):
-                    only = value
+            only = self._followed(nodes[0])
+            if isinstance(only, ast.BinOp) and self._names.is_list(only):
+                return self._joined(only, known)
             if isinstance(only, ast.List | ast.Tuple):
                 nodes = only.elts
             elif isinstance(only, ast.ListComp | ast.GeneratorExp):
@@ -255,27 +276,57 @@ class Expressions:
                 found.append(part)
         return found
 
+    def _followed(self, node: ast.expr) -> ast.expr:
+        """A list itself, where a name stands for it."""
+        if isinstance(node, ast.Name) and node.id in self._names.known:
+            value = self._names.known[node.id]
+            if self._names.is_list(value):
+                self._sure(node)
+                return value
+        return node
+
+    def _joined(self, node: ast.BinOp, known: dict[str, Any] | None) -> list[Part]:
+        """`[a, b] + [c]`, and `[a] * 3`."""
+        left, right = node.left, node.right
+        if isinstance(node.op, ast.Add):
+            return self._several([left], known) + self._several([right], known)
+        if not self._names.is_list(left):
+            left, right = right, left
+        times = literal(right, known)
+        if not isinstance(times, int) or times > _MOST:
+            self._lost(
+                node, "how many there are is worked out when the module runs; here it is one"
+            )
+            times = 1
+        return [part for _ in range(times) for part in self._several([left], known)]
+
+    def _sure(self, node: ast.Name) -> None:
+        line = self._names.unsure.get(node.id)
+        if line is not None:
+            self._lost(node, f"it is changed in line {line}, in a way that is not followed")
+
     def _loop(
         self, node: ast.ListComp | ast.GeneratorExp, known: dict[str, Any] | None
     ) -> list[Part]:
-        loop = node.generators[0]
-        items = items_of(loop.iter, known)
-        if items is None or loop.ifs or len(node.generators) > 1:
+        bound = turns(node.generators, dict(known or {}))
+        if bound is None:
             part = self.part(node.elt, known)
             self._lost(
                 node, "how many there are is worked out when the module runs; here it is one"
             )
             return [] if part is None else [part]
         found = []
-        for item in items:
-            names = dict(known or {})
-            targets = loop.target.elts if isinstance(loop.target, ast.Tuple) else [loop.target]
-            values = item if isinstance(loop.target, ast.Tuple) else [item]
-            for target, value in zip(targets, values, strict=False):
-                names[ast.unparse(target)] = value
+        for names in bound:
             part = self.part(node.elt, names)
             if part is not None:
                 found.append(part)
+        inner = {one.id for one in ast.walk(node.elt) if isinstance(one, ast.Name)}
+        lazy = [one for one in ast.walk(node.elt) if isinstance(one, ast.GeneratorExp)]
+        outer = {one.id for loop in node.generators for one in ast.walk(loop.target)
+                 if isinstance(one, ast.Name)}  # fmt: skip
+        if lazy and inner & outer and len(found) > 1:
+            why = "the generator in it is worked out when all is sent: each may see the last item"
+            self._lost(node, why, "changed")
         return found
 
     def _signature(
@@ -295,26 +346,28 @@ class Expressions:
                 return ast.unparse(node)
             return found
 
-        return [value(a) for a in args], {k.arg: value(k.value) for k in keywords if k.arg}
+        def spread(node: ast.expr, kind: type | tuple[type, ...], stars: str) -> Any:
+            found = literal(node, known)
+            if not isinstance(found, kind):
+                why = "arguments that are worked out when the module runs"
+                self._lose(f"{stars}{ast.unparse(node)}"[:60], why, node.lineno)
+                return None
+            return found
+
+        places: list[Any] = []
+        for a in args:
+            if isinstance(a, ast.Starred):
+                places += spread(a.value, (list, tuple), "*") or ()
+            else:
+                places.append(value(a))
+        named: dict[str, Any] = {}
+        for k in keywords:
+            if k.arg is None:
+                named |= spread(k.value, dict, "**") or {}
+            else:
+                named[k.arg] = value(k.value)
+        return places, named
 
 
 def _parts(part: Part) -> list[Part]:
     return part.parts if isinstance(part, Chain) else [part]
-
-
-def _begin(part: Part, args: list[Any], kwargs: dict[str, Any]) -> None:
-    """Puts arguments before those of what a part begins with."""
-    if isinstance(part, Signature):
-        if not part.immutable:
-            part.args, part.kwargs = [*args, *part.args], {**part.kwargs, **kwargs}
-    else:
-        for inner in part.parts if isinstance(part, Group) else part.parts[:1]:
-            _begin(inner, args, kwargs)
-
-
-def _ends(part: Part) -> list[Signature]:
-    """The signatures that a part ends with."""
-    if isinstance(part, Signature):
-        return [part]
-    parts = part.parts if isinstance(part, Group) else part.parts[-1:]
-    return [end for inner in parts for end in _ends(inner)]

@@ -25,7 +25,9 @@ __all__ = [
     "Signature",
     "Value",
     "Wired",
+    "begin",
     "chained",
+    "ends",
     "joins_groups",
     "wired",
 ]
@@ -75,6 +77,8 @@ class Wired(msgspec.Struct):
 
 def chained(parts: list[Part]) -> Part:
     """What `chain(...)` makes of its parts."""
+    # Celery passes over empty groups, unless there is nothing else.
+    parts = [one for one in parts if not (isinstance(one, Group) and not one.parts)] or parts[:1]
     if len(parts) == 1:
         return parts[0] if isinstance(parts[0], Chain) else Chain(parts)
     found: list[Part] = []
@@ -115,6 +119,24 @@ def wired(part: Part) -> list[Wired]:
 
     put(part, [], None)
     return found
+
+
+def begin(part: Part, args: list[Any], kwargs: dict[str, Any]) -> None:
+    """Puts arguments before those of what a part begins with."""
+    if isinstance(part, Signature):
+        if not part.immutable:
+            part.args, part.kwargs = [*args, *part.args], {**part.kwargs, **kwargs}
+    else:
+        for inner in part.parts if isinstance(part, Group) else part.parts[:1]:
+            begin(inner, args, kwargs)
+
+
+def ends(part: Part) -> list[Signature]:
+    """The signatures that a part ends with: what is linked to a part is linked to each of them."""
+    if isinstance(part, Signature):
+        return [part]
+    parts = part.parts if isinstance(part, Group) else part.parts[-1:]
+    return [end for inner in parts for end in ends(inner)]
 
 
 def joins_groups(part: Part) -> bool:

@@ -10,7 +10,7 @@ out where what it goes over is a literal.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from orch_nb.errors import PlanError
 from orch_nb.formats.celery.expressions import Expressions
 from orch_nb.formats.celery.literals import NOTHING, literal
 from orch_nb.formats.celery.pieces import Chain, Group, Part, Signature
+from orch_nb.formats.celery.statements import Names, Step, statements, values
 from orch_nb.model.translation import Loss
 
 __all__ = ["Module", "Written"]
@@ -108,15 +109,21 @@ class Module:
         """The outermost canvases of the module and of its functions, with their lines."""
         found: list[tuple[Part, int]] = []
         for body in self._bodies():
-            names: dict[str, ast.expr] = {}
-            spoken: list[ast.expr] = []
-            for statement in body:
-                for value in _values(statement):
-                    spoken.append(value)
-                    if isinstance(statement, ast.Assign | ast.AnnAssign):
-                        names |= dict.fromkeys(_targets(statement), value)
+            names = Names()
             reader = Expressions(self.tasks, self.lose, names)
-            parts = [(reader.part(value), value) for value in spoken]
+            parts: list[tuple[Part | None, ast.expr]] = []
+            for step in body:
+                told = len(self.losses)
+                said = [(reader.part(value), value) for value in values(step[0])]
+                if names.after(step):
+                    del self.losses[told:]  # it is read where its name is used, or below
+                else:
+                    parts += said
+            reader.used |= names.before
+            for name in sorted(names.changed):
+                if id(value := names.known[name]) not in reader.used:
+                    node = ast.copy_location(ast.Name(name, ast.Load()), value)
+                    parts.append((reader.part(node), node))
             kept = [
                 (part, value.lineno)
                 for part, value in parts
@@ -129,12 +136,14 @@ class Module:
         found = [one for one in found if isinstance(one[0], Chain | Group)] or found
         return list({repr(part): (part, line) for part, line in reversed(found)}.values())[::-1]
 
-    def _bodies(self) -> Iterator[list[ast.stmt]]:
+    def _bodies(self) -> Iterator[list[Step]]:
         """The statements of the module, and of each function that is no task."""
-        yield list(_flat(self.tree.body))
+        yield list(statements(self.tree.body))
         for node in ast.walk(self.tree):
-            if isinstance(node, ast.FunctionDef) and node.name not in self.tasks:
-                yield list(_flat(node.body))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (
+                node.name not in self.tasks
+            ):  # fmt: skip
+                yield list(statements(node.body))
 
     def lose(self, what: str, why: str, line: int, severity: str = "dropped") -> None:
         self.losses.append(Loss(what, why, "", line, severity))
@@ -143,18 +152,3 @@ class Module:
 def _targets(node: ast.Assign | ast.AnnAssign) -> list[str]:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     return [target.id for target in targets if isinstance(target, ast.Name)]
-
-
-def _values(statement: ast.stmt) -> list[ast.expr]:
-    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.Return | ast.Expr):
-        return [] if statement.value is None else [statement.value]
-    return []
-
-
-def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements, those within `if`, `with`, `try` and loops too, not those of functions."""
-    for statement in body:
-        yield statement
-        if isinstance(statement, ast.If | ast.With | ast.Try | ast.For | ast.While):
-            for name in ("body", "orelse", "finalbody"):
-                yield from _flat(getattr(statement, name, []))
