@@ -31,6 +31,8 @@ _END_S = 3.0
 
 def worker(arguments: argparse.Namespace) -> int:
     """Perform tasks until Ctrl-C or SIGTERM."""
+    if arguments.workers < 1:
+        raise UsageError(f"--workers is a whole number of at least 1, not {arguments.workers}")
     with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
         asyncio.run(_until_stopped(arguments))
     return 0

@@ -329,3 +329,8 @@ def test_without_any_extra_the_command_line_still_works(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
     assert "Traceback" not in told.stderr, told.stderr
+
+
+def test_a_worker_for_no_attempt_at_all_is_refused(capsys):
+    assert main(["worker", "temporal", "--workers", "0"]) == 2
+    assert "--workers is a whole number of at least 1, not 0" in capsys.readouterr().err
