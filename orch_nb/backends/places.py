@@ -33,7 +33,9 @@ class Place(msgspec.Struct, frozen=True):
 
     @property
     def address(self) -> str:
-        return f"{self.host}:{self.port}"
+        """As it stands in a URL: an IPv6 host in brackets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
     def __str__(self) -> str:
         return f"{self.system}://{self.address}" + (f"/{self.path}" if self.path else "")

@@ -8,6 +8,7 @@ server's ingress; its admin port is 990 above that (9070), or what stands behind
 from __future__ import annotations
 
 import asyncio
+import http.client
 import importlib.util
 import json
 import urllib.error
@@ -15,6 +16,8 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
+
+import msgspec
 
 from orch_nb.backends.places import Place, common_losses
 from orch_nb.engine.away import News, Seed, plain, shaped
@@ -33,6 +36,7 @@ _MOST_TASKS = 5000  # the whole journal of a run is replayed when its worker was
 _ANSWER_S = 5.0
 _SOON_S = 2.0
 _REGISTER_S = 30.0
+_OK = 200
 _NOT_FOUND = 404
 _TOO_LARGE = 413
 _LOOKS = 10  # so often nothing new, and it is seen whether the run is still there
@@ -74,17 +78,20 @@ async def _called(where: Place, url: str, body: Any = None, wait_s: float = _ANS
             raise _Refused(error.code, error.read().decode(errors="replace")[:300]) from None
     except TimeoutError:
         raise
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
         if isinstance(getattr(error, "reason", None), TimeoutError):
             raise TimeoutError from None
         raise BackendUnavailable(
             f"Restate does not answer at {where.address} ({_reason(error)}). "
             "Start one here with: orch-nb dev restate"
         ) from None
-    return json.loads(told) if told else None
+    try:
+        return json.loads(told) if told else None
+    except ValueError:
+        raise _Refused(_OK, "an answer that is no JSON") from None
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: Exception) -> str:
     """What is wrong, without the number that the machine has for it."""
     inner = getattr(error, "reason", error)
     return str(getattr(inner, "strerror", None) or inner).lower()
@@ -92,7 +99,7 @@ def _reason(error: OSError) -> str:
 
 def _admin(where: Place) -> str:
     port = int(where.path) if where.path.isdigit() else where.port + 990
-    return f"http://{where.host}:{port}"
+    return f"http://{msgspec.structs.replace(where, port=port).address}"
 
 
 async def register(where: Place, uri: str) -> None:
@@ -135,7 +142,7 @@ class Restate:
 
     async def reach(self) -> None:
         try:
-            await _called(self._where, f"{self._base}/restate/health")
+            await self._is_restate()
             await _called(self._where, self._at("reach", "news"), 0, _SOON_S)
         except TimeoutError:
             return  # a worker is known that does not answer now
@@ -143,6 +150,16 @@ class Restate:
             if error.code == _NOT_FOUND:
                 raise BackendUnavailable(await self.hint()) from None
             raise self._unavailable(error) from None
+
+    async def _is_restate(self) -> None:
+        try:
+            await _called(self._where, f"{self._base}/restate/health")
+        except _Refused:
+            raise BackendUnavailable(
+                f"What answers at {self._where.address} is not Restate's ingress (its admin "
+                "listens elsewhere). Give the ingress, or start a server here with: "
+                "orch-nb dev restate"
+            ) from None
 
     async def hint(self) -> str:
         return (

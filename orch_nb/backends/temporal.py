@@ -293,10 +293,14 @@ class Temporal:
         return BackendUnavailable(f"Temporal at {self._where.address}: {_short(error)}.")
 
 
+_OTHER = "something answers there that is not Temporal"
 #: What the SDK says by the names of its own parts.
 _MEANT = {"ConnectionRefused": "connection refused", "tcp connect error": "no connection",
           "dns error": "there is no such host",
-          "failed to lookup address": "there is no such host"}  # fmt: skip
+          "failed to lookup address": "there is no such host",
+          # gRPC, to a server of something else.
+          "protocol err": _OTHER, "operation was cancel": _OTHER,
+          "after connection: Status { code: Unknown": _OTHER}  # fmt: skip
 
 
 def _short(error: BaseException) -> str:

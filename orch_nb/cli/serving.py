@@ -13,11 +13,10 @@ import argparse
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import threading
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
 from orch_nb import phases
 from orch_nb.errors import BackendUnavailable, UsageError
@@ -32,13 +31,10 @@ _END_S = 3.0
 
 def worker(arguments: argparse.Namespace) -> int:
     """Perform tasks until Ctrl-C or SIGTERM."""
-    work = phases.serve(
-        arguments.system, address=arguments.address, queue=arguments.queue,
-        listen=arguments.listen, workers=arguments.workers, patience=arguments.patience,
-        ready=_say,
-    )  # fmt: skip
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_until_stopped(work))
+    if arguments.workers < 1:
+        raise UsageError(f"--workers is a whole number of at least 1, not {arguments.workers}")
+    with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
+        asyncio.run(_until_stopped(arguments))
     return 0
 
 
@@ -81,15 +77,36 @@ def _at_once(arguments: argparse.Namespace) -> int | None:
     return number
 
 
-async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
-    """Connections that a server keeps open hold up no process that was told to end."""
-    try:
-        await work
-    except asyncio.CancelledError:
+async def _until_stopped(arguments: argparse.Namespace) -> None:
+    """Both signals cancel the worker alone: to raise in the loop would end what it needs for its
+    own end, too."""
+    loop, here = asyncio.get_running_loop(), asyncio.current_task()
+    assert here is not None
+
+    def end() -> None:
+        """Connections that a server keeps open hold up no process that was told to end."""
         leave = threading.Timer(_END_S, os._exit, (0,))
         leave.daemon = True
         leave.start()
-        raise
+        here.cancel()
+
+    def heed() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as a script's `&` has it
+                # Windows has no such handlers (Ctrl-C raises in the loop), nor has another thread.
+                with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                    loop.add_signal_handler(number, end)
+
+    def ready(text: str) -> None:
+        heed()  # once more: Restate's SDK takes SIGTERM for itself when it is first called
+        _say(text)
+
+    heed()
+    await phases.serve(
+        arguments.system, address=arguments.address, queue=arguments.queue,
+        listen=arguments.listen, workers=arguments.workers, patience=arguments.patience,
+        ready=ready,
+    )  # fmt: skip
 
 
 def dev(arguments: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ import contextlib
 import functools
 import hashlib
 import platform
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,11 +44,16 @@ from orch_nb.model.task_state import TaskState
 __all__ = ["WorkerHands"]
 
 _MOST = 1_000_000  # bytes of a result that a system's history takes
+_END_S = 1.0  # for what is cancelled when the worker ends
 _PRINTED = 400_000  # of what an attempt prints, as JSON: with a result, what a system takes
 
 
 class WorkerHands:
-    """Performs errands. `executor` makes one, `bind` gives a plan with its callables."""
+    """Performs errands. `executor` makes one, `bind` gives a plan with its callables.
+
+    They have a loop of their own, in a thread: an async function that blocks its loop keeps the
+    worker neither from telling its system that it lives, nor from hearing of a cancel.
+    """
 
     def __init__(
         self, executor: Callable[[], Executor], bind: Callable[[Plan], Plan], folder: Path
@@ -57,16 +63,20 @@ class WorkerHands:
 
     @contextlib.contextmanager
     def ready(self) -> Iterator[WorkerHands]:
-        """While it is entered, what tasks print is told apart by task."""
-        with tee.standing():
+        """While it is entered, errands are performed, and what tasks print is told apart."""
+        with tee.standing(), _beside() as self._loop:
             yield self
 
-    def begin(self, errand: Errand) -> _Job:
-        """Begin an errand; to be called on the loop that performs it."""
+    def begin(self, errand: Errand) -> _Beside:
+        """Begin an errand; to be called on the loop that waits for it."""
+        return _Beside(self._loop, functools.partial(self._begun, errand))
+
+    def _begun(self, errand: Errand) -> _Job:
         job = _Job(errand, self._executor(), self._groups)
         try:
             job.begin(self._bind(errand.plan))
-        except OrchestrationError as error:  # a function or a secret that is not here
+        except (OrchestrationError, LookupError) as error:
+            # A function or a secret that is not here, a result that cannot be read here.
             told = (
                 f"{str(error).rstrip('.')}. This is the worker on {platform.node()}, started in "
                 f"{Path.cwd().name}/: start it where that is to be had (its folder, PYTHONPATH, "
@@ -74,6 +84,58 @@ class WorkerHands:
             )
             job.fail(ev.Failure(type(error).__name__, told, kinds=("Exception",)))
         return job
+
+
+@contextlib.contextmanager
+def _beside() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop that runs in a thread. What it is at when this is left is cancelled."""
+    loop = asyncio.new_event_loop()
+
+    def run() -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_forever()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.close()
+
+    thread = threading.Thread(target=run, name="orch_nb hands", daemon=True)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(_END_S)
+
+
+class _Beside:
+    """An errand that is performed on another loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, begin: Callable[[], _Job]) -> None:
+        self._loop, self._begin = loop, begin
+        self._job: _Job | None = None
+        self._stopped = False
+        self._done = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._perform(), loop))
+
+    @property
+    def done(self) -> Awaitable[Done]:
+        return asyncio.shield(self._done)
+
+    async def _perform(self) -> Done:
+        self._job = self._begin()
+        if self._stopped:
+            self._job.stop()
+        return await self._job.done
+
+    def stop(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._stop)
+
+    def _stop(self) -> None:
+        self._stopped = True
+        if self._job is not None:
+            self._job.stop()
 
 
 class _Groups:

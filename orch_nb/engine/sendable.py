@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import FunctionType
+
 from orch_nb.errors import PlanError, Problem
 from orch_nb.model.masked import masked, unrunnable
 from orch_nb.model.plan import Plan
@@ -23,8 +25,11 @@ def check_sendable(plan: Plan, mask: Mask) -> None:
     for task_id, function in named:
         module, _, name = callable_name(function).partition(":")
         if module == "__main__" or not name or "<" in name:
+            own = "a function of this notebook or script"
+            if type(function) is not FunctionType and module != "__main__":
+                own = "an object that no module has under a name"
             problems.append(Problem(
-                f"`{task_id}` runs `{name or module}`, a function of this notebook or script.",
+                f"`{task_id}` runs `{name or module}`, {own}.",
                 task=task_id, hint="A worker elsewhere knows functions by `module:function`: "
                 "put it into a module that is installed there, or into a file where the worker was "
                 "started (in a notebook: `%%writefile tasks.py` above it, then `tasks:function`).",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from types import FunctionType
+from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
 from typing import Any, NoReturn
 
 import msgspec
@@ -399,11 +400,50 @@ def _undo(task: str, action: Any) -> Task:
 
 
 def callable_name(function: Callable[..., Any] | str) -> str:
-    """`module:qualified.name` of a callable, as plan documents and journals spell it."""
+    """`module:qualified.name` of a callable, as plan documents and journals spell it: what it is
+    found by. Of an object that its module has no name for, the class stands in `<>`."""
     if isinstance(function, str):
         return function
     if type(function) is FunctionType and function.__module__:  # most are, and a plan asks for all
-        return f"{function.__module__}:{function.__qualname__}"
+        name = f"{function.__module__}:{function.__qualname__}"
+        return name if "__wrapped__" not in function.__dict__ else _wrapped_name(function, name)
+    owner = getattr(function, "__self__", None)
+    if isinstance(function, (MethodType, BuiltinMethodType)):
+        if owner is not None and not isinstance(owner, ModuleType):
+            return f"{_object_name(owner)}.{function.__name__}"
+    elif not hasattr(function, "__qualname__"):
+        return _object_name(function)
     module = getattr(function, "__module__", None) or type(function).__module__
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
     return f"{module}:{name}"
+
+
+def _object_name(value: Any) -> str:
+    """What an object is called in the module that made it: it has no name of its own, and its
+    class's would be another's."""
+    if isinstance(value, type):
+        return f"{value.__module__}:{value.__qualname__}"
+    kind = type(value)
+    made_of = getattr(value, "func", None)  # a functools.partial stands where its function does
+    for module in (getattr(made_of, "__module__", None), kind.__module__):
+        name = _called(value, module)
+        if name:
+            return f"{module}:{name}"
+    return f"{kind.__module__}:<{kind.__qualname__}>"
+
+
+def _wrapped_name(function: FunctionType, name: str) -> str:
+    """Of what a decorator made under another name: `timed = timing(load)` is not `load`."""
+    module, _, path = name.partition(":")
+    found: Any = sys.modules.get(module)
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    if found is None or hasattr(found, "__wrapped__"):  # itself, or as its file has it by now
+        return name
+    return f"{module}:{_called(function, module) or f'<{path}>'}"
+
+
+def _called(value: Any, module: str | None) -> str:
+    """The name that a loaded module has for a value, "" for none."""
+    named = vars(sys.modules[module]) if module in sys.modules else {}
+    return next((name for name, one in list(named.items()) if one is value), "")

@@ -327,7 +327,7 @@ class Line(Meant):
             return
         run = self._past(self.run_id)
         self._task_of(run, task)
-        if run.status is not RunStatus.WAITING or run[task].status is not Status.WAITING:
+        if run[task].status is not Status.WAITING:
             raise UsageError(f"`{task}` of run {run.run_id} does not wait for anybody: "
                              f"it is {run[task].status}.")  # fmt: skip
         await self._go_on(run.run_id, decision=Request(verb, task, "%orchestrate", note))

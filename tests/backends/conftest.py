@@ -84,6 +84,11 @@ class Process:
         self._process.kill()
         self._process.wait()
 
+    def ended(self, within_s: float) -> int:
+        """The exit code of one that was told to end."""
+        assert self._process is not None
+        return self._process.wait(within_s)
+
     def stop(self) -> int:
         """By Ctrl-C; its exit code."""
         assert self._process is not None

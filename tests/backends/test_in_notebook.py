@@ -107,6 +107,17 @@ def test_a_stop_while_the_server_is_away_says_that_it_was_not_heard(systems, ker
     kernel.until(lambda: kernel.page.head.get("status") == "cancelled")
 
 
+def test_a_question_is_answered_by_a_line_of_another_kernel(systems, kernels):
+    pytest.importorskip("restate")
+    there, first = systems("restate"), kernels()
+    text = 'goal: g\ntasks: {go: {approval: "Go?"}}'
+    first.start(f"%%orchestrate --on {there.url} --name asked --as yaml\n{text}", person=True)
+    first.until(lambda: first.state("go") == "waiting")
+    first.kill()
+    told = kernels().ok("%orchestrate approve go asked-1").text
+    assert "1 of 1 task succeeded" in told
+
+
 def test_functions_of_the_notebook_are_refused_with_the_way_out(kernels):
     pytest.importorskip("temporalio")
     kernel = kernels()

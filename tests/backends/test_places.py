@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.server
 import importlib.util
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 
 import pytest
 from redis_server import free_port
@@ -25,11 +28,14 @@ from orch_nb.errors import BackendUnavailable, EnvironmentFault, MissingExtra, P
         ("temporal://example.org/payments", "example.org:7233", "payments"),
         ("restate://127.0.0.1", "127.0.0.1:8080", ""),
         ("restate://127.0.0.1:9000/9070", "127.0.0.1:9000", "9070"),
+        ("temporal://[::1]:7233/payments", "[::1]:7233", "payments"),
+        ("restate://[::1]", "[::1]:8080", ""),
     ],
 )
 def test_an_address_names_system_host_and_port(url, address, path):
     found = place(url)
     assert (found.address, found.path) == (address, path)
+    assert place(str(found)) == found
 
 
 @pytest.mark.parametrize(
@@ -97,6 +103,40 @@ def nb_journal(folder):
     from orch_nb.engine.journal import SqliteJournal
 
     return SqliteJournal(folder / "j.db")
+
+
+class _Something(http.server.BaseHTTPRequestHandler):
+    """A web server that has one page for everything."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<html></html>")
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def something_else() -> Iterator[int]:
+    with http.server.HTTPServer(("127.0.0.1", 0), _Something) as one:
+        threading.Thread(target=one.serve_forever, daemon=True).start()
+        yield one.server_port
+        one.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("system", "told"),
+    [("temporal", "something answers there that is not Temporal"),
+     ("restate", "is not Restate's ingress")],
+)  # fmt: skip
+def test_a_server_of_something_else_is_told(system, told, something_else, tmp_path):
+    pytest.importorskip({"temporal": "temporalio", "restate": "restate"}[system])
+    plan = nb.decompose("goal: g\ntasks: {a: {sh: echo a}}", namespace={})
+    with pytest.raises(BackendUnavailable, match=told) as refused:
+        nb.execute(plan, on=f"{system}://127.0.0.1:{something_else}", journal=tmp_path / "j.db")
+    assert f"orch-nb dev {system}" in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -289,3 +329,8 @@ def test_without_any_extra_the_command_line_still_works(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
     assert "Traceback" not in told.stderr, told.stderr
+
+
+def test_a_worker_for_no_attempt_at_all_is_refused(capsys):
+    assert main(["worker", "temporal", "--workers", "0"]) == 2
+    assert "--workers is a whole number of at least 1, not 0" in capsys.readouterr().err

@@ -93,6 +93,11 @@ def test_a_worker_that_is_gone_is_replaced_by_another(there, tmp_path: Path, how
         observed(row, there.name, f"another begins the task anew; attempts told: {told}")
 
 
+def test_a_worker_that_is_told_to_end_ends(there):
+    os.kill(there.worker.pid, signal.SIGTERM)
+    assert there.worker.ended(10) == 0
+
+
 def test_a_command_of_a_killed_worker_does_not_run_twice_at_once(there, tmp_path: Path):
     command = f"echo $$ >> {tmp_path}/pids; sleep 2; echo over"
     live = begun(

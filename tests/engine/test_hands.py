@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 
 import orch_nb as nb
 from orch_nb.engine import logs
 from orch_nb.engine.away import Errand
 from orch_nb.engine.hands import _PRINTED, WorkerHands
+from orch_nb.engine.results import store
 from orch_nb.executors.local import local_executor
-from orch_nb.model.event import AttemptSucceeded, RunOptions
+from orch_nb.model.event import AttemptFailed, AttemptSucceeded, RunOptions
 
 
-def done(run, folder):
-    """What is told of a task that is one function."""
-    plan = nb.Plan(goal="g", tasks=[nb.Task(id="a", run=run)])
-    errand = Errand(
-        run_id="r", task="a", attempt=1, plan=plan, options=RunOptions(), begun=1.0, at=1.0
+def errand_of(run, *, needs=(), **results):
+    """A task that is one function."""
+    plan = nb.Plan(
+        goal="g",
+        tasks=[nb.Task(id="a", run=run, needs=needs), *(nb.Task(id=need) for need in needs)],
     )
+    return Errand(
+        run_id="r", task="a", attempt=1, plan=plan, options=RunOptions(), begun=1.0, at=1.0,
+        results=results,
+    )  # fmt: skip
+
+
+def hands_in(folder):
+    return WorkerHands(lambda: local_executor("threads"), lambda plan: plan, folder)
+
+
+def done(run, folder, **more):
+    """What is told of a task that is one function."""
 
     async def performed():
-        hands = WorkerHands(lambda: local_executor("threads"), lambda plan: plan, folder)
+        hands = hands_in(folder)
         with hands.ready():
-            return await hands.begin(errand).done
+            return await hands.begin(errand_of(run, **more)).done
 
     return asyncio.run(performed())
 
@@ -50,3 +64,41 @@ def test_of_more_than_a_system_takes_the_end_is_told_and_how_much_is_missing(tmp
     assert rest[-1][3].startswith("999 ")
     assert gap[2:4] == ("", logs.left_out(1_000 - len(rest)))
     assert 300_000 < sum(len(text) for _, _, _, text, _ in rest) < _PRINTED
+
+
+def test_an_async_function_that_blocks_its_loop_holds_up_no_worker(tmp_path):
+    heard = threading.Event()
+
+    async def blocks():
+        return heard.wait(5)
+
+    async def worker():
+        hands = hands_in(tmp_path)
+        with hands.ready():
+            job = hands.begin(errand_of(blocks))
+            # By the worker's loop, while that function holds its own.
+            asyncio.get_running_loop().call_later(0.1, heard.set)
+            return await job.done
+
+    told = asyncio.run(worker())
+    assert told.event.result.hash == "=true"
+
+
+class OneWay(Exception):
+    """A pickle of it cannot be read."""
+
+    def __init__(self, text, *, code):
+        super().__init__(text)
+
+
+def test_a_result_that_cannot_be_read_there_fails_the_task_that_needs_it(tmp_path):
+    def reads(b):
+        return b
+
+    ref, blob = store(OneWay("no", code=1))
+    assert ref.format != "unstored"
+    assert blob is not None
+    told = done(reads, tmp_path, needs=["b"], b=blob)
+    assert isinstance(told.event, AttemptFailed)
+    assert "cannot be read here" in told.event.error.message
+    assert "This is the worker on" in told.event.error.message

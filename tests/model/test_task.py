@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 
 import cloudpickle
@@ -109,18 +110,58 @@ def test_equal_tasks_are_one_document() -> None:
     assert encode(Task(id="a", with_={})) == encode(Task(id="a")) == b'{"id":"a"}'
 
 
+class Adder:
+    def __call__(self) -> int:
+        return 1
+
+    def add(self) -> None: ...
+
+    @classmethod
+    def made(cls) -> None: ...
+
+
+class Other(Adder): ...
+
+
+def _louder(function):
+    @functools.wraps(function)
+    def loud() -> None:
+        function()
+
+    return loud
+
+
+adder = Adder()
+add_to = functools.partial(work)
+louder = _louder(work)
+
+
+@_louder
+def loud() -> None: ...
+
+
 def test_a_name_is_what_a_callable_is_found_by() -> None:
-    class Adder:
-        def __call__(self) -> None: ...
-
-        def add(self) -> None: ...
-
     here = __name__
     assert callable_name(work) == f"{here}:work"
     assert callable_name("module:name") == "module:name"
-    assert callable_name(Adder().add).endswith("Adder.add")
-    assert callable_name(Adder()).endswith("Adder")
+    assert callable_name(Adder) == f"{here}:Adder"
+    assert callable_name(adder) == f"{here}:adder"
+    assert callable_name(adder.add) == f"{here}:adder.add"
+    assert callable_name(Other.made) == f"{here}:Other.made"
+    assert callable_name(add_to) == f"{here}:add_to"
+    assert callable_name(louder) == f"{here}:louder"
+    assert callable_name(loud) == f"{here}:loud"
     assert callable_name(len) == "builtins:len"
+    assert callable_name(dict.fromkeys) == "builtins:dict.fromkeys"
+
+
+def test_what_has_no_name_is_called_by_no_other() -> None:
+    here = __name__
+    assert callable_name(Adder()) == f"{here}:<Adder>"
+    assert callable_name(Adder().add) == f"{here}:<Adder>.add"
+    assert callable_name([].append) == "builtins:<list>.append"
+    assert callable_name(functools.partial(work)) == "functools:<partial>"
+    assert callable_name(_louder(work)) == f"{here}:<work>"
 
 
 def test_a_plan_of_callables_comes_back_with_their_names() -> None:
