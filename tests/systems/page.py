@@ -64,7 +64,9 @@ orch-nb worker temporal                          # or restate, celery --app MODU
 ```
 
 `orch-nb dev` keeps its data in `.orch_nb/`, so that a server that is begun again knows its runs. \
-A worker is a process that performs tasks; begin as many as you like. What is not installed says \
+A worker is a process that performs tasks; begin as many as you like. (Restate gives new runs to \
+the worker that came last.) There a result reaches the tasks that need it as a copy, as with worker \
+processes here: what one of them changes in it the others do not see. What is not installed says \
 its pip line, a server that is not there how to start one. A plan runs on the server even when the \
 kernel has gone: `%orchestrate open RUN` finds it again.
 

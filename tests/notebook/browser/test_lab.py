@@ -177,6 +177,7 @@ def test_the_keyboard_does_everything(lab):
     page = lab.page
     lab.run(2)
     lab.stands(2, "gate", "waiting")
+    lab.room(2).locator(".orch-want").get_by_role("button", name="Approve: gate").wait_for()
 
     def focused():
         return page.evaluate(
