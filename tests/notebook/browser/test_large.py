@@ -42,7 +42,7 @@ def test_the_room_follows_and_holds_what_is_in_sight_only(page):
     page.room(1).get_by_role("searchbox").fill("t24_399")
     page.room(1).locator(".orch-todo .orch-label", has_text="t24_399").click()
     card = page.room(1).get_by_role("complementary")
-    card.get_by_text("t23_399").wait_for()
+    card.get_by_text("t23_399").first.wait_for()
     page.room(1).get_by_role("searchbox").fill("")
     dag = page.tab(1, "DAG")
     assert dag.locator("g.node").count() == STORIES, "a story a box"
